@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One table per part of a program says everything about its options: the flag, the key in a configuration file, the
+ * environment variable, the default, the help text. From the table come parsing, --help, --print-config and the sample files
+ * under config/. Precedence: flag > WATT_SECTION_KEY in the environment > --config FILE > /etc/wattribute/PROGRAM.conf >
+ * built-in. Every program also has --help, --version, --config FILE, --check-config, --print-config, --verbose, --quiet. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct log;
+
+enum option_type {
+    OPTION_FLAG,     /* bool; --key alone, or key = yes|no|true|false|on|off|1|0 */
+    OPTION_STRING,   /* char *, owned by the options */
+    OPTION_LIST,     /* struct option_list; --key may be repeated, a line or variable holds one value per line */
+    OPTION_COUNT,    /* uint64_t, decimal */
+    OPTION_DURATION, /* uint64_t nanoseconds, "1s", "250ms" (timestamp.h) */
+    OPTION_SIZE,     /* uint64_t bytes, "512M", "1G", "100000" */
+    OPTION_TIME,     /* int64_t milliseconds since 1970 (timestamp.h), INT64_MIN when not given */
+    OPTION_CHOICE,   /* char * to one of choices */
+};
+
+struct option_list {
+    char **values; /* owned by the options */
+    size_t n_values;
+};
+
+struct option_spec {
+    const char *key;      /* "interval": --interval, interval = in the file, WATT_<SECTION>_INTERVAL ('-' becomes '_') */
+    char letter;          /* short form, 0 for none */
+    enum option_type type;
+    size_t offset;        /* of the value in the group's values */
+    const char *fallback; /* default as text, parsed like any other value; NULL: absent (NULL, 0, empty list) */
+    const char *argument; /* for --help: "DURATION", "URI", NULL for a flag */
+    const char *const *choices; /* NULL-terminated, for OPTION_CHOICE */
+    bool flag_only;       /* makes no sense in a file: --ticks, --probe */
+    const char *help;     /* what it does, unit and meaning; wrapped by --help */
+};
+
+/* The options of one noun: the program itself, or a source, engine, store or model. */
+struct option_group {
+    const char *section; /* "sensor" */
+    const struct option_spec *specs;
+    size_t n_specs;
+    void *values;        /* where the offsets point into; borrowed, zeroed by the caller before parsing */
+};
+
+struct options; /* holds the groups and every string a value points to */
+
+enum { OPTIONS_EXIT = 1 }; /* --help, --version, --check-config or --print-config was answered: exit 0 */
+
+/* program: "watt-sensor"; about: one line for --help; operands: what may follow the options in --help, NULL: nothing may. */
+int options_new(struct options **ret_options, const char *program, const char *about, const char *operands);
+/* Borrows the group's tables and values until options_free. */
+int options_add(struct options *options, const struct option_group *group);
+
+/* Reads files, environment and argv (argv[0] is skipped). Flags of all groups share one name space: a key that two groups
+ * use is an assertion. etc_dir: the folder of PROGRAM.conf ("/etc/wattribute"), NULL: none.
+ * An unknown key or bad value is an error that names "file:line: key", the variable or the flag, and what is allowed.
+ * log->level follows --verbose and --quiet.
+ * Returns 0 (ret_operands: index in argv of the first operand), OPTIONS_EXIT, -EINVAL for the command line (exit 64), -EDOM for a
+ * file or the environment (exit 78), -ENOMEM. */
+int options_parse(struct options *options, int argc, char **argv, const char *etc_dir, struct log *log,
+                  int *ret_operands, struct error *err);
+void options_free(struct options *options);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From reports as they arrive to whole ticks in order, one assembly per sensor. A native record without parts is a tick; parts are joined; PowerAPI's
+ * reports, one target each, are joined by their timestamp. A tick that is not known to be complete waits until wait_ticks later ticks of the same
+ * sensor have been seen, never for seconds, so that replay equals live; end of input closes the rest. The join does not depend on the order of arrival
+ * within the wait: targets come out sorted by name. A report for a tick already closed is counted and left out. */
+#pragma once
+
+#include "common/report.h"
+
+struct assembly;
+
+int assembly_new(struct assembly **ret_assembly, unsigned wait_ticks);
+void assembly_free(struct assembly *assembly);
+
+/* Takes one decoded report (copied where it must be kept: its document may go). is_powerapi: joined by timestamp. Returns 0 or -ENOMEM. */
+int assembly_add(struct assembly *assembly, const struct report *report, bool is_powerapi, struct error *err);
+/* No more input will come: everything held is released by assembly_next, oldest first. */
+void assembly_finish(struct assembly *assembly);
+/* The next tick that is complete or too late to wait for: 1 and *ret_tick (borrowed until the next call on the assembly), or 0. A joined PowerAPI tick
+ * gets run "", seq counted from 0, and dt_ns from the rapl group's time_enabled, or from the distance of the timestamps where the two disagree by more
+ * than half (old sensors wrote cumulative times) or time_enabled is missing; reason "missing_all" where no "all" report came. A gap in seq or
+ * incomplete parts are reasons too: "gap", "missing_part". */
+int assembly_next(struct assembly *assembly, const struct report **ret_tick, struct error *err);
+uint64_t assembly_late(const struct assembly *assembly); /* reports left out as too late, or double */

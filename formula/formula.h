@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One formula: takes documents from wherever a reader finds them, keeps an assembly and the models' state per sensor, and emits power records. It opens nothing,
+ * knows no wall clock and no store: stream and post-mortem differ only in who calls formula_add. */
+#pragma once
+
+#include "common/power_record.h"
+#include "formula/model.h"
+
+struct log;
+struct formula;
+
+struct formula_settings {
+    const struct model_ops *model;
+    const void *model_settings;
+    const char *label;      /* NULL: the model's name */
+    unsigned wait_ticks;    /* assembly.h */
+    const char *const *sensors; /* only these; n_sensors 0: all */
+    size_t n_sensors;
+};
+
+/* emit gets each power record, in order per sensor; a nonzero return ends the call and is forwarded. */
+int formula_new(struct formula **ret_formula, const struct formula_settings *settings, const struct log *log,
+                int (*emit)(const struct power_record *power, void *context), void *context, struct error *err);
+void formula_free(struct formula *formula);
+
+/* One document of any kind; kinds it has no use for are skipped. A damaged report is counted, logged once per kind of damage, and left out: 0. Returns 0, -ENOMEM, or
+ * what emit returned. */
+int formula_add(struct formula *formula, const struct document *document, struct error *err);
+/* End of input: closes the ticks still held. */
+int formula_finish(struct formula *formula, struct error *err);
+
+struct formula_health {
+    uint64_t n_documents, n_reports, n_ticks, n_bad, n_late;
+};
+void formula_health(const struct formula *formula, struct formula_health *ret_health);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What turns counts into watts. A model is one file ending in one `const struct model_ops`, one row in formula/models.c, one line in
+ * formula/CMakeLists.txt. One instance serves one scope (sensor, domain, package). step() is pure: same ticks in the same order, same results bit for bit; its
+ * only time is the ticks'. */
+#pragma once
+
+#include "common/options.h"
+#include "formula/scope.h"
+
+struct error;
+
+/* What the model says of one tick. Nothing has to add up here: the balance is closed by balance.h. Every number finite, or NAN where nothing is known. */
+struct model_output {
+    double predicted_w; /* from this tick's counts and earlier ticks' energy only; NAN while nothing is known */
+    double sigma_w;     /* doubt of predicted_w, NAN: not known */
+    double idle_w;      /* >= 0; NAN: unknown (the balance then takes all of it as dynamic) */
+    double *dynamic_w;  /* [n_activities], made by the caller; >= 0 */
+    double *target_sigma_w; /* [n_activities], made by the caller, NAN: not known */
+    bool scale_to_measured; /* dynamic_w are weights: scale them to measured - idle whatever their sum; else what the model cannot explain within 2 sigma stays
+                             * unattributed */
+};
+
+struct model_ops;
+
+struct model {
+    const struct model_ops *ops; /* embedded first in each model's own struct */
+};
+
+struct model_ops {
+    const char *name; /* "share": --model NAME, "model" in records */
+    const char *about;
+    const struct option_spec *options;
+    size_t n_options;
+    size_t settings_size;
+
+    int (*new)(struct model **ret_model, enum domain domain, const void *settings, struct error *err);
+    /* Predicts and attributes, then learns from the tick (if tick->learn and measured). Returns 0 or -ENOMEM. */
+    int (*step)(struct model *model, const struct scope_tick *tick, struct model_output *output);
+    /* State as one BSON document and back, for restarts; NULL in both: nothing worth keeping. load refuses what it did not write: -EBADMSG. */
+    int (*save)(const struct model *model, bson_t *state);
+    int (*load)(struct model *model, const bson_t *state, struct error *err);
+    void (*free)(struct model *model);
+};
+
+extern const struct model_ops *const model_table[]; /* NULL-terminated; the first is the default */
+
+const struct model_ops *model_find(const char *name); /* NULL if unknown */

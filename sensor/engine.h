@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How counts are made. An engine is one file ending in one `const struct engine_ops`, one row in sensor/engines.c, one line in
+ * sensor/CMakeLists.txt. It adds a row per target and package to each report, and the system-wide totals beside them. */
+#pragma once
+
+#include "common/host_record.h"
+#include "common/options.h"
+#include "common/report.h"
+#include "sensor/host.h"
+#include "sensor/targets.h"
+#include "sensor/topology.h"
+
+struct engine_probe {
+    bool is_usable;
+    char reason[160]; /* one sentence for doctor */
+    char advice[256]; /* a command that would change it; "" if nothing would */
+};
+
+struct engine_ops;
+
+struct engine {
+    const struct engine_ops *ops; /* embedded first in each engine's own struct */
+};
+
+struct engine_ops {
+    const char *name; /* "perf" */
+    const char *about;
+    bool does_process, does_cgroup; /* granularities */
+    const struct option_spec *options;
+    size_t n_options;
+    size_t settings_size;
+
+    void (*probe)(const struct host *host, const struct topology *topology, enum granularity granularity,
+                  struct engine_probe *ret_probe);
+    /* events: what --event asked for ("instructions", "skl::INST_RETIRED:ANY_P", "name=pfm string"), n 0: the machine's default set. An event that
+     * this machine cannot count is left out with a warning, unless it was asked for by name: then open fails and says so. */
+    int (*open)(struct engine **ret_engine, const struct host *host, const struct topology *topology,
+                enum granularity granularity, const char *const *events, size_t n_events, const void *settings,
+                struct error *err);
+    /* Adds one host_event per event, in the order of its counts. */
+    int (*describe)(const struct engine *engine, struct host_record *host_record);
+    /* Targets have come or gone (targets.h). Opens and closes what it needs; a target that cannot be opened keeps a row without counts and with
+     * a reason. Called after every targets_refresh, before read. */
+    int (*set_targets)(struct engine *engine, struct targets *targets, const struct topology *topology, struct error *err);
+    /* Adds events, totals, clock samples and a row per target that did something since the previous read (the first gives a baseline and nothing
+     * else). The target of that much activity that no target has is "other": the engine adds it, never below 0; if targets exceed the total by
+     * read skew it is 0 and the tick's reasons say "skew". Returns 0 or -ENOMEM; failures are rows with reasons. */
+    int (*read)(struct engine *engine, struct targets *targets, const struct topology *topology, struct report *report);
+    /* A target is about to be dropped (targets_sweep). */
+    void (*release_target)(struct engine *engine, struct target *target);
+    void (*close)(struct engine *engine);
+};
+
+extern const struct engine_ops *const engine_table[]; /* in order of preference, NULL-terminated */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One sensor: on each tick it looks at the targets, reads the sources and the engine, and hands encoded records to a store. It knows the
+ * machine only through host, the time only through host->clock; main() owns the timer. */
+#pragma once
+
+#include "common/store/store.h"
+#include "sensor/engine.h"
+#include "sensor/source.h"
+
+struct sensor_settings {
+    const char *name;             /* valid sensor name */
+    uint64_t interval_ns;
+    const char *energy;           /* "auto" or a source's name */
+    const char *engine;           /* "auto" or an engine's name */
+    enum granularity granularity;
+    const struct target_rules *rules;
+    const char *const *events;
+    size_t n_events;
+    bool write_powerapi;          /* HWPCReports instead of native records */
+    const void *const *source_settings; /* [row of source_table], as parsed */
+    const void *const *engine_settings; /* [row of engine_table] */
+};
+
+struct sensor;
+
+/* Opens everything (the last place to fail visibly) and takes the baselines. run: start in ms, forced above last_run (the newest one stored,
+ * "" if none). store is borrowed, already open for writing. No usable energy source is not a failure: reports then carry no energy. */
+int sensor_new(struct sensor **ret_sensor, const struct sensor_settings *settings, const struct host *host,
+               struct store *store, const char *last_run, struct error *err);
+/* One tick: n_periods timer periods have passed (1; more: the surplus counts as missed). Never waits for the store: what it does not take stays
+ * in a bounded queue. Returns 0 or a negative errno that ends the sensor (-ENOMEM). */
+int sensor_tick(struct sensor *sensor, uint64_t n_periods, struct error *err);
+/* Hands the queue to the store once more; -errno says how much was left. */
+int sensor_flush(struct sensor *sensor, struct error *err);
+/* Documents lost to a full queue since the start. */
+uint64_t sensor_lost(const struct sensor *sensor);
+void sensor_free(struct sensor *sensor);

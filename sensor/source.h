@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Where an energy figure comes from. A source is one file ending in one `const struct source_ops`, one row in sensor/sources.c, one line in
+ * sensor/CMakeLists.txt. The sensor opens the first source that can give each attributed domain (the ladder is the table's order); the
+ * curve only where no energy counter exists. After open a source degrades sample by sample, it never stops the sensor. */
+#pragma once
+
+#include "common/host_record.h"
+#include "common/options.h"
+#include "common/report.h"
+#include "sensor/host.h"
+#include "sensor/topology.h"
+
+enum source_availability {
+    SOURCE_USABLE = 0,
+    SOURCE_ABSENT,     /* this machine has nothing of the kind */
+    SOURCE_UNREADABLE, /* it is there, but we may not read it: advice says what to type */
+};
+
+struct source_probe {
+    enum source_availability availability;
+    bool is_energy_counter;  /* it counts energy of the machine (not an estimate): if one is UNREADABLE, the curve stays away */
+    char reason[160];        /* one sentence for doctor; also when usable: which domains */
+    char advice[256];        /* a command or two that would change it; "" if nothing would */
+};
+
+struct source_ops;
+
+struct source {
+    const struct source_ops *ops; /* embedded first in each source's own struct */
+};
+
+struct source_ops {
+    const char *name;    /* "powercap": --energy NAME, section [powercap], "source" in records */
+    const char *about;
+    bool is_estimate;    /* of last resort: used only where no energy counter exists, or when asked for by name */
+    const struct option_spec *options;
+    size_t n_options;
+    size_t settings_size;
+
+    /* Looks without changing anything. settings as in open. */
+    void (*probe)(const struct host *host, const struct topology *topology, const void *settings,
+                  struct source_probe *ret_probe);
+    /* Opens what it can and takes the baseline reading. settings: parsed options, kept by the caller. Fails only when no domain can be
+     * read at all. */
+    int (*open)(struct source **ret_source, const struct host *host, const struct topology *topology, const void *settings,
+                struct error *err);
+    /* Adds one host_source per domain and package it gives. */
+    int (*describe)(const struct source *source, struct host_record *host_record);
+    /* Adds one sample per domain and package for the span since the previous read (since open for the first): valid with its energy and true
+     * span, or invalid with a reason ("read_error", "counter_reset", "vanished", ...). energy_uj is rounded so that sums stay exact (carry the
+     * rest). Returns 0 or -ENOMEM; nothing else: failures are samples. Topology may have changed since open. */
+    int (*read)(struct source *source, const struct topology *topology, struct report *report);
+    void (*close)(struct source *source);
+};
+
+extern const struct source_ops *const source_table[]; /* in the ladder's order, NULL-terminated */

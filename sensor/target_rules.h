@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which cgroups and processes are watched: "[!]cgroup:GLOB [!]comm:GLOB [!]pid:N [!]user:NAME", `*` one path component (or any part of one),
+ * `**` any number of components, `!` excludes, the last rule that matches wins. No rule at all: every cgroup that directly holds processes,
+ * every process. Rules that only exclude start from "everything". */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct error;
+
+struct target_rules; /* immutable after parsing */
+
+/* -EINVAL names the rule and what is wrong with it; an unknown user is refused too. */
+int target_rules_parse(struct target_rules **ret_rules, const char *const *texts, size_t n_texts, struct error *err);
+void target_rules_free(struct target_rules *rules);
+
+bool target_rules_is_empty(const struct target_rules *rules);
+/* cgroup: path from the mount ("/" for the root), unescaped bytes. */
+bool target_rules_match_cgroup(const struct target_rules *rules, const char *cgroup);
+/* comm without parentheses, unescaped. */
+bool target_rules_match_process(const struct target_rules *rules, const char *cgroup, const char *comm, pid_t pid, uid_t uid);

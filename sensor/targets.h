@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The registry of who is charged. Cgroup targets are found by walking the cgroup2 tree and keyed by inode, so that a restarted unit is a
+ * new life of the same name; process targets are announced by engines that see processes, keyed by (pid, start). A target has a number
+ * that engines may index by, and a target record to be written before its first use. Targets never overlap. */
+#pragma once
+
+#include "common/target_record.h"
+#include "sensor/host.h"
+#include "sensor/target_rules.h"
+
+enum granularity { GRANULARITY_PROCESS, GRANULARITY_CGROUP };
+
+struct target {
+    uint32_t number;       /* of this life; never reused within a run */
+    char *name;            /* as in reports: "/a/b", "/a/b:PID@START", "other"; escaped */
+    char *cgroup;          /* path from the mount, raw bytes; NULL for other */
+    uint64_t cgroup_inode; /* 0: unknown */
+    pid_t pid;             /* 0: not a process */
+    uint64_t start_ticks;
+    char comm[64];         /* raw bytes */
+    uid_t uid;
+    bool is_announced;     /* its target record was written */
+    uint64_t last_seen;    /* generation in which it was last seen; older: it vanished */
+    void *engine_data;     /* the engine's own, freed by the engine before the target goes */
+};
+
+struct targets;
+
+int targets_new(struct targets **ret_targets, const struct host *host, enum granularity granularity,
+                const struct target_rules *rules /* borrowed */);
+void targets_free(struct targets *targets);
+enum granularity targets_granularity(const struct targets *targets);
+
+/* Begins a new look at the machine: generation + 1; with cgroup granularity walks the tree and adds or refreshes its cgroup targets.
+ * A tree that cannot be walked is an error; a directory that vanishes on the way is not. */
+int targets_refresh(struct targets *targets, struct error *err);
+uint64_t targets_generation(const struct targets *targets);
+
+/* A process was seen. Gives its target, added if new: the process itself with process granularity, the deepest selected cgroup on its path with
+ * cgroup granularity, NULL if no rule selects it (charge "other"). -ENOMEM. */
+int targets_find_process(struct targets *targets, pid_t pid, uint64_t start_ticks, const char *comm, const char *cgroup,
+                         uid_t uid, struct target **ret_target);
+
+/* All targets, vanished ones of this generation included, in order of number. */
+size_t targets_count(const struct targets *targets);
+struct target *targets_at(struct targets *targets, size_t index);
+bool target_has_vanished(const struct targets *targets, const struct target *target);
+
+/* Drops targets that vanished, after their last sample was taken. released is called for each first (may be NULL). */
+void targets_sweep(struct targets *targets, void (*released)(struct target *target, void *context), void *context);
+
+/* The record that says who this is; strings live in scratch and the target. name, kind, unit, container and pod come from target_name.h. */
+struct target_names;
+void target_describe(const struct target *target, struct target_record *ret_record, struct target_names *scratch);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* CPUs and packages, from SYSFS/devices/system/cpu and PROCFS/cpuinfo. Whatever cannot be read is unknown: no package files means that
+ * every CPU is in package 0. Re-read when the list of online CPUs changes. */
+#pragma once
+
+#include "sensor/host.h"
+
+struct topology {
+    int n_cpus;            /* highest possible CPU number + 1 */
+    bool *is_online;       /* [n_cpus] */
+    int32_t *package;      /* [n_cpus] physical package id, of offline CPUs as last seen or 0 */
+    int32_t *packages;     /* [n_packages] distinct ids of online CPUs, ascending */
+    size_t n_packages;
+    char vendor[32], name[64]; /* "GenuineIntel"; "" unknown */
+    int64_t family, model;     /* VALUE_ABSENT unknown */
+    bool is_virtual;           /* hypervisor flag */
+    int64_t base_hz, max_hz;   /* VALUE_ABSENT unknown */
+};
+
+/* Parses "0-3,5,7-8" into is_member[size] (cleared first). Returns the highest number + 1, -EINVAL for text that is no list, -ERANGE for
+ * a CPU number >= size. Empty text is the empty list. */
+int cpu_list_parse(const char *text, bool *is_member, size_t size);
+
+int topology_read(struct topology *ret_topology, const struct host *host, struct error *err);
+void topology_deinit(struct topology *topology);
+/* 1 if the online list differs from what topology says (then read it anew), 0 if not, negative errno if it cannot be read. */
+int topology_has_changed(const struct topology *topology, const struct host *host);
