@@ -72,6 +72,7 @@ struct record_key {
 
 bool sensor_name_is_valid(const char *name); /* also for labels */
 bool word_is_valid(const char *word);
+bool run_is_valid(const char *run);
 
 /* Order of ticks within one sensor: by run, seq, then timestamp. <0, 0, >0. */
 int record_key_compare(const struct record_key *a, const struct record_key *b);
@@ -90,30 +91,46 @@ bool reasons_have(const struct reasons *reasons, const char *word);
 struct document {
     enum record_kind kind;
     struct record_key key;
-    char id[RECORD_ID_SIZE]; /* "" where the document has no _id (PowerAPI's) */
+    char id[RECORD_ID_SIZE]; /* an ObjectId as hex; "" where the document has no _id (PowerAPI's may lack it) */
     char label[LABEL_SIZE];  /* power records: the attribution's name; else "" */
     const uint8_t *bytes;    /* the BSON document */
     size_t size_bytes;
 };
 
 /* Fills *ret_document from the bytes of any document: one pass over the top-level fields, bytes checked to be well-formed BSON
- * first. Unknown documents come back as RECORD_UNKNOWN. -EBADMSG when the bytes are no BSON or a key field of a known kind has
- * the wrong type. */
+ * with valid UTF-8 first (the decoders rely on that, and take the key from here). Unknown documents come back as RECORD_UNKNOWN.
+ * A document with timestamp, sensor and target but no kind, power or metadata is an HWPCReport that lost its groups. -EBADMSG when
+ * the bytes are no BSON or a key field of a known kind is missing or has the wrong type. */
 int document_describe(const uint8_t *bytes, size_t size_bytes, struct document *ret_document, struct error *err);
 
-/* ---- for the codecs: common/report.c, power_record.c, host_record.c, target_record.c, powerapi.c ---- */
+/* ---- for the codecs: common/report.c, power_record.c, host_record.c, target_record.c, hwpc_report.c, power_report.c ---- */
+
+#define AMOUNT_MAX (INT64_C(1) << 62) /* no count, energy or span is larger */
+#define TIMESTAMP_MAX_MS INT64_C(253402300799999) /* the end of year 9999; none is before 1970 */
+#define RECORD_PART_BYTES (2000 * 1000) /* above this a record is split */
+#define RECORD_PARTS_MAX 9999
 
 /* "sensor:run:seq" and "sensor:run:seq:suffix" (suffix NULL: none). */
 void record_id(const struct record_key *key, const char *suffix, char id[static RECORD_ID_SIZE]);
 
-/* Begins a document: kind, v, _id, sensor, run, seq, timestamp. */
-void record_begin(bson_t *document, enum record_kind kind, const struct record_key *key, const char *id);
+/* Empties the document and begins it: kind, v, _id, sensor, run, seq, timestamp. -EINVAL: a name, run, seq or timestamp that
+ * decoding would refuse. */
+int record_begin(bson_t *document, enum record_kind kind, const struct record_key *key, const char *id, struct error *err);
+
+/* Describes the finished bytes of a document that record_begin began. */
+void record_end(const bson_t *document, enum record_kind kind, const struct record_key *key, const char *id,
+                struct document *ret_document);
+
+/* True for valid UTF-8 of size bytes; NUL bytes count as valid. */
+bool text_is_utf8(const char *text, size_t size);
 
 /* Field readers: the iterator stands on the field. They accept int32, int64, and doubles without fraction; Date, int64 ms and
  * text for stamps (timestamp.h), so that a document that went through JSON reads the same. On a wrong type or a value out of
  * range: -EBADMSG, err names the field. Null reads as absent (VALUE_ABSENT, NAN). */
 int field_int64(const bson_iter_t *field, int64_t *ret_value, struct error *err);
 int field_double(const bson_iter_t *field, double *ret_value, struct error *err); /* refuses infinities and NaN */
+int field_amount(const bson_iter_t *field, int64_t *ret_value, struct error *err);  /* refuses what is not in 0..AMOUNT_MAX */
+int field_package(const bson_iter_t *field, int32_t *ret_package, struct error *err); /* refuses negative ones */
 int field_bool(const bson_iter_t *field, bool *ret_value, struct error *err);
 int field_timestamp(const bson_iter_t *field, int64_t *ret_timestamp_ms, struct error *err);
 /* Copies; -EBADMSG when it does not fit in size or is not what is_valid (may be NULL) accepts. */
@@ -121,8 +138,11 @@ int field_text(const bson_iter_t *field, char *text, size_t size, bool (*is_vali
 /* Borrows from the document: valid while its bytes are. */
 int field_string(const bson_iter_t *field, const char **ret_text, struct error *err);
 int field_reasons(const bson_iter_t *field, struct reasons *ret_reasons, struct error *err);
-/* Field writers that leave absent values out. */
+/* Steps into a document or array; null is an empty one. */
+int field_enter(const bson_iter_t *field, bool is_array, bson_iter_t *ret_child, struct error *err);
+
+/* Field writers that leave absent values out. They can only fail when a document passes 2 GB, which no record comes near. */
 void append_int64(bson_t *document, const char *name, int64_t value);
 void append_double(bson_t *document, const char *name, double value);
-void append_text(bson_t *document, const char *name, const char *text);
+void append_text(bson_t *document, const char *name, const char *text); /* NULL and "" are absent */
 void append_reasons(bson_t *document, const char *name, const struct reasons *reasons);

@@ -6,6 +6,8 @@
 
 #include "common/record.h"
 
+#define REPORT_EVENTS_MAX 256 /* more are refused */
+
 struct energy_sample {
     enum domain domain;
     int32_t package;           /* PACKAGE_NONE: not per package (machine, wall) */
@@ -79,10 +81,11 @@ static inline int64_t *report_counts(struct report *report, const struct count_r
 
 /* Encodes a whole report into one document, or into several of at most about 2 MB, split by target (energy, clock and totals stand
  * in part 1). emit is called once per document, its bytes borrowed for the call; a nonzero return ends the encoding and is
- * forwarded. scratch is reused between calls (bson_init it once). -ERANGE: something infinite. */
+ * forwarded. scratch is reused between calls (bson_init it once). A report that is itself a part (parts > 0) stays that one part.
+ * -EINVAL: something that decoding would refuse. */
 int report_encode(const struct report *report, bson_t *scratch,
                   int (*emit)(const struct document *document, void *context), void *context, struct error *err);
 
-/* Decodes one document (one part) into a cleared report; strings are borrowed from the document's bytes.
- * -EBADMSG with the field's name; counts that are negative or above 2^62 are refused this way too. */
+/* Decodes one document (one part), as document_describe or a store gave it, into a cleared report; strings are borrowed from the
+ * document's bytes. -EBADMSG with the field's name; counts that are negative or above 2^62 are refused this way too. */
 int report_decode(const struct document *document, struct report *ret_report, struct error *err);
