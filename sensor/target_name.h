@@ -12,5 +12,6 @@ struct target_names {
     char cgroup_text[1024], comm_text[200], user_text[64]; /* escaped copies for target_describe */
 };
 
-/* Fills kind, name, container, unit, pod from a cgroup path ("/system.slice/nginx.service"), raw bytes. */
+/* Fills kind, name, container, unit, pod from a cgroup path ("/system.slice/nginx.service"), raw bytes; what it writes is
+ * escaped (name_escape.h). */
 void target_name_parse(const char *cgroup, struct target_names *ret_names);

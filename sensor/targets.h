@@ -31,13 +31,18 @@ int targets_new(struct targets **ret_targets, const struct host *host, enum gran
 void targets_free(struct targets *targets);
 enum granularity targets_granularity(const struct targets *targets);
 
-/* Begins a new look at the machine: generation + 1; with cgroup granularity walks the tree and adds or refreshes its cgroup targets.
- * A tree that cannot be walked is an error; a directory that vanishes on the way is not. */
+/* Which cgroups become targets: those that a rule includes; where no rule includes any, those that directly hold processes and are not
+ * excluded (and stay so until they are removed: an emptied one costs nothing and has no row). The root is never one: it holds the
+ * whole machine, so what lives in it directly shows as other. Number 0 is other itself; it never vanishes.
+ * Begins a new look at the machine: generation + 1; with cgroup granularity walks the tree and adds or refreshes its cgroup targets.
+ * A tree that cannot be walked is an error, and then no target counts as vanished; a directory that vanishes on the way is none.
+ * What lies deeper than 64 levels is charged to the deepest target above it. */
 int targets_refresh(struct targets *targets, struct error *err);
 uint64_t targets_generation(const struct targets *targets);
 
 /* A process was seen. Gives its target, added if new: the process itself with process granularity, the deepest selected cgroup on its path with
- * cgroup granularity, NULL if no rule selects it (charge "other"). -ENOMEM. */
+ * cgroup granularity, NULL if no rule selects it (charge "other"). A process that changed its cgroup is a new target, one that changed its command (exec) the same,
+ * to be announced anew. -ENOMEM. */
 int targets_find_process(struct targets *targets, pid_t pid, uint64_t start_ticks, const char *comm, const char *cgroup,
                          uid_t uid, struct target **ret_target);
 
