@@ -2,6 +2,7 @@
 /* Where a store is: "scheme:rest", e.g. sqlite:/var/lib/wattribute, jsonl:-, null:, mongodb://host/db?options. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct error;
@@ -16,5 +17,9 @@ struct uri {
 int uri_parse(const char *text, struct uri *ret_uri, struct error *err);
 void uri_deinit(struct uri *uri);
 
-/* Copies the URI for a log line with "user:password@" replaced by "***@". Returns text. */
+/* True if it holds "user:password@". */
+bool uri_has_password(const char *uri);
+
+/* Copies the URI for a log line with "user:password@" replaced by "***@", and the values of options that carry secrets
+ * (tlsCertificateKeyFilePassword, authMechanismProperties, ...) by "***". Cut if it does not fit. Returns text. */
 const char *uri_redact(const char *uri, char *text, size_t text_size);
