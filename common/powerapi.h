@@ -23,8 +23,12 @@ struct hwpc_report {
 
 void hwpc_report_init(struct hwpc_report *hwpc);
 void hwpc_report_deinit(struct hwpc_report *hwpc);
+/* Appends one value; *ret_value points to it until the next addition, zeroed. -ENOMEM. */
+int hwpc_report_add(struct hwpc_report *hwpc, struct hwpc_value **ret_value);
+/* Values of one group, package and CPU stand together, as decoding gives them. -EINVAL: something that decoding would refuse. */
 int hwpc_report_encode(const struct hwpc_report *hwpc, bson_t *scratch, struct document *ret_document, struct error *err);
-/* -EBADMSG names what is missing or wrong; negative or absurd (above 2^62) values are refused. Unknown top-level fields are ignored. */
+/* Replaces what *ret_hwpc held. -EBADMSG names what is missing or wrong; negative or absurd (above 2^62) values are refused. Unknown
+ * top-level fields are ignored. */
 int hwpc_report_decode(const struct document *document, struct hwpc_report *ret_hwpc, struct error *err);
 
 /* What one HWPCReport says, as part of a report of ours: target "all" gives energy (group "rapl"; 2^-32 J to uJ; a domain per event:
@@ -32,15 +36,25 @@ int hwpc_report_decode(const struct document *document, struct hwpc_report *ret_
  * row per package from group "core". Events get canonical names where known (events.h), else keep their own. Values of a package's CPUs are
  * scaled by each CPU's own enabled/running before they are summed (ratios may differ between CPUs), and the row says
  * enabled = running; a CPU with enabled > 0 and running = 0 was not counted, and makes that package's sum absent with reason
- * "not_counted". key.run is "", seq 0, dt_ns the rapl (else msr) group's time_enabled where present.
+ * "not_counted". An event tells by its name what it is, whatever its group is called; SmartWatts' rule holds for energy: the first CPU
+ * listed in a package speaks for it. Old sensors wrote cumulative times, so an energy's dt_ns (absent without time_enabled) is only as
+ * good as the file. key.run is "", seq 0, dt_ns the rapl (else msr) group's time_enabled where present.
+ * -EBADMSG: a target without any counter, a package that is no number, sums beyond 2^62.
  * The report must be cleared; names are borrowed from the HWPCReport's document. */
 int hwpc_to_report(const struct hwpc_report *hwpc, struct report *ret_report, struct error *err);
 
-/* The reverse: calls emit once for "all" and once per target (a pseudo-CPU per package, which SmartWatts accepts), each document
- * borrowed for the call. */
+/* The reverse: calls emit once for "all" and once per target in order of name (a pseudo-CPU per package, which SmartWatts accepts),
+ * each document borrowed for the call. What PowerAPI has no name for is ENERGY_MACHINE, ENERGY_GPU, ENERGY_WALL in group "rapl", estimates
+ * end in _ESTIMATE (their bounds are lost), so that nobody takes them for RAPL. What was not counted is left out; a target without counts
+ * makes no document; rows without package stand under "0". */
 int report_encode_powerapi(const struct report *report, bson_t *scratch,
                            int (*emit)(const struct document *document, void *context), void *context,
                            struct error *err);
+
+/* The _id of a PowerAPI document: the stamp's seconds and a hash of the rest, so that encoding the same tick twice gives the same id. */
+void powerapi_id(int64_t timestamp_ms, const char *const *parts, size_t n_parts, bson_oid_t *ret_id);
+/* PowerAPI's name of an energy: "RAPL_ENERGY_PKG". */
+const char *powerapi_energy_event(enum domain domain, bool is_estimate);
 
 /* One PowerReport: a target's watts in one scope and socket. */
 struct power_report {
@@ -59,7 +73,8 @@ int power_report_encode(const struct power_report *report, bson_t *scratch, stru
 int power_report_decode(const struct document *document, struct power_report *ret_report, struct error *err);
 
 /* A power record as PowerReports, one emit per document. static_share: each target's power is dynamic_w + static_w, so that targets +
- * unattributed = rapl (PowerAPI's convention); else dynamic_w alone and a target "idle". */
+ * unattributed = rapl (PowerAPI's convention; idle that no target bears, for want of activity, is unattributed then); else
+ * dynamic_w alone and a target "idle". */
 int power_record_encode_powerapi(const struct power_record *power, bool static_share, bson_t *scratch,
                                  int (*emit)(const struct document *document, void *context), void *context,
                                  struct error *err);

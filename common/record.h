@@ -131,6 +131,8 @@ int field_int64(const bson_iter_t *field, int64_t *ret_value, struct error *err)
 int field_double(const bson_iter_t *field, double *ret_value, struct error *err); /* refuses infinities and NaN */
 int field_amount(const bson_iter_t *field, int64_t *ret_value, struct error *err);  /* refuses what is not in 0..AMOUNT_MAX */
 int field_package(const bson_iter_t *field, int32_t *ret_package, struct error *err); /* refuses negative ones */
+int field_domain(const bson_iter_t *field, enum domain *ret_domain, struct error *err);
+int field_part(const bson_iter_t *field, int32_t *ret_number, struct error *err); /* 1 to RECORD_PARTS_MAX */
 int field_bool(const bson_iter_t *field, bool *ret_value, struct error *err);
 int field_timestamp(const bson_iter_t *field, int64_t *ret_timestamp_ms, struct error *err);
 /* Copies; -EBADMSG when it does not fit in size or is not what is_valid (may be NULL) accepts. */
@@ -141,8 +143,15 @@ int field_reasons(const bson_iter_t *field, struct reasons *ret_reasons, struct 
 /* Steps into a document or array; null is an empty one. */
 int field_enter(const bson_iter_t *field, bool is_array, bson_iter_t *ret_child, struct error *err);
 
+/* Calls read with the fields of each document in the array; an error is wrapped with "array.index". */
+int field_elements(const bson_iter_t *array, int (*read)(bson_iter_t *fields, void *record, struct error *err),
+                   void *record, struct error *err);
+
 /* Field writers that leave absent values out. They can only fail when a document passes 2 GB, which no record comes near. */
 void append_int64(bson_t *document, const char *name, int64_t value);
 void append_double(bson_t *document, const char *name, double value);
 void append_text(bson_t *document, const char *name, const char *text); /* NULL and "" are absent */
+void append_package(bson_t *document, int32_t package);
+/* Begins the document at an index of an array; bson_append_document_end ends it. */
+void append_element(bson_t *array, uint32_t index, bson_t *ret_element);
 void append_reasons(bson_t *document, const char *name, const struct reasons *reasons);

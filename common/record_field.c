@@ -127,6 +127,27 @@ int field_package(const bson_iter_t *field, int32_t *ret_package, struct error *
     return 0;
 }
 
+int field_domain(const bson_iter_t *field, enum domain *ret_domain, struct error *err)
+{
+    const char *name;
+    int r = field_string(field, &name, err);
+    if (r == 0 && (!name || domain_parse(name, ret_domain) < 0))
+        r = refuse(field, err, "no energy domain has this name");
+    return r;
+}
+
+int field_part(const bson_iter_t *field, int32_t *ret_number, struct error *err)
+{
+    int64_t number = 0;
+    int r = field_amount(field, &number, err);
+    if (r < 0)
+        return r;
+    if (number < 1 || number > RECORD_PARTS_MAX)
+        return refuse(field, err, "not in 1 to 9999");
+    *ret_number = (int32_t)number;
+    return 0;
+}
+
 int field_double(const bson_iter_t *field, double *ret_value, struct error *err)
 {
     double value;
@@ -266,6 +287,22 @@ int field_reasons(const bson_iter_t *field, struct reasons *ret_reasons, struct 
     return 0;
 }
 
+int field_elements(const bson_iter_t *array,
+                   int (*read)(bson_iter_t *fields, void *record, struct error *err), void *record,
+                   struct error *err)
+{
+    bson_iter_t element, fields;
+    int r = field_enter(array, true, &element, err);
+    while (r == 0 && bson_iter_next(&element)) {
+        r = field_enter(&element, false, &fields, err);
+        if (r == 0)
+            r = read(&fields, record, err);
+        if (r < 0)
+            return error_wrap(err, r, "%s.%.20s", bson_iter_key(array), bson_iter_key(&element));
+    }
+    return r;
+}
+
 void append_int64(bson_t *document, const char *name, int64_t value)
 {
     if (value != VALUE_ABSENT)
@@ -282,6 +319,20 @@ void append_text(bson_t *document, const char *name, const char *text)
 {
     if (text && text[0] != '\0')
         (void)bson_append_utf8(document, name, -1, text, -1);
+}
+
+void append_package(bson_t *document, int32_t package)
+{
+    if (package != PACKAGE_NONE)
+        (void)bson_append_int32(document, "package", sizeof("package") - 1, package);
+}
+
+void append_element(bson_t *array, uint32_t index, bson_t *ret_element)
+{
+    char space[16];
+    const char *key;
+    size_t length = bson_uint32_to_string(index, &key, space, sizeof(space));
+    (void)bson_append_document_begin(array, key, (int)length, ret_element);
 }
 
 void append_reasons(bson_t *document, const char *name, const struct reasons *reasons)

@@ -124,12 +124,6 @@ int report_add_target(struct report *report, struct count_row **ret_row)
 
 /* ---- encoding ---- */
 
-static void append_package(bson_t *document, int32_t package)
-{
-    if (package != PACKAGE_NONE)
-        (void)bson_append_int32(document, KEY("package"), package);
-}
-
 static void append_energy(bson_t *document, const struct energy_sample *sample)
 {
     (void)bson_append_utf8(document, KEY("domain"), domain_name(sample->domain), -1);
@@ -185,21 +179,13 @@ static void append_row(bson_t *document, const struct report *report, const stru
         (void)bson_append_utf8(document, KEY("reason"), row->reason, -1);
 }
 
-static void begin_element(bson_t *array, uint32_t index, bson_t *element)
-{
-    char space[16];
-    const char *key;
-    size_t length = bson_uint32_to_string(index, &key, space, sizeof(space));
-    (void)bson_append_document_begin(array, key, (int)length, element);
-}
-
 static void append_rows(bson_t *document, const char *name, const struct report *report,
                         const struct count_row *rows, size_t n_rows)
 {
     bson_t array, element;
     (void)bson_append_array_begin(document, name, -1, &array);
     for (size_t i = 0; i < n_rows; i++) {
-        begin_element(&array, (uint32_t)i, &element);
+        append_element(&array, (uint32_t)i, &element);
         append_row(&element, report, &rows[i]);
         (void)bson_append_document_end(&array, &element);
     }
@@ -211,14 +197,14 @@ static void append_machine(bson_t *document, const struct report *report)
     bson_t array, element;
     (void)bson_append_array_begin(document, KEY("energy"), &array);
     for (size_t i = 0; i < report->n_energy; i++) {
-        begin_element(&array, (uint32_t)i, &element);
+        append_element(&array, (uint32_t)i, &element);
         append_energy(&element, &report->energy[i]);
         (void)bson_append_document_end(&array, &element);
     }
     (void)bson_append_array_end(document, &array);
     (void)bson_append_array_begin(document, KEY("clock"), &array);
     for (size_t i = 0; i < report->n_clock; i++) {
-        begin_element(&array, (uint32_t)i, &element);
+        append_element(&array, (uint32_t)i, &element);
         append_clock(&element, &report->clock[i]);
         (void)bson_append_document_end(&array, &element);
     }

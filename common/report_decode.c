@@ -9,21 +9,9 @@
 
 #include "common/error.h"
 
-/* What an array's elements are read with. */
-typedef int (*read_element)(const bson_iter_t *fields, struct report *report, struct error *err);
-
 static int out_of_memory(struct error *err)
 {
     return error_set(err, -ENOMEM, "no memory for a report");
-}
-
-static int read_domain(const bson_iter_t *field, enum domain *ret_domain, struct error *err)
-{
-    const char *name;
-    int r = field_string(field, &name, err);
-    if (r == 0 && (!name || domain_parse(name, ret_domain) < 0))
-        r = error_set(err, -EBADMSG, "domain: unknown");
-    return r;
 }
 
 static int read_energy_field(const bson_iter_t *field, struct energy_sample *sample,
@@ -54,20 +42,20 @@ static int read_energy_field(const bson_iter_t *field, struct energy_sample *sam
     return field_bool(field, &sample->valid, err);
 }
 
-static int read_energy(const bson_iter_t *fields, struct report *report, struct error *err)
+static int read_energy(bson_iter_t *fields, void *record, struct error *err)
 {
+    struct report *report = record;
     struct energy_sample *sample;
     if (report_add_energy(report, &sample) < 0)
         return out_of_memory(err);
     bool has_domain = false, has_valid = false;
-    bson_iter_t field = *fields;
-    while (bson_iter_next(&field)) {
+    while (bson_iter_next(fields)) {
         int r;
-        if (strcmp(bson_iter_key(&field), "domain") == 0) {
+        if (strcmp(bson_iter_key(fields), "domain") == 0) {
             has_domain = true;
-            r = read_domain(&field, &sample->domain, err);
+            r = field_domain(fields, &sample->domain, err);
         } else {
-            r = read_energy_field(&field, sample, &has_valid, err);
+            r = read_energy_field(fields, sample, &has_valid, err);
         }
         if (r < 0)
             return r;
@@ -79,23 +67,23 @@ static int read_energy(const bson_iter_t *fields, struct report *report, struct 
     return 0;
 }
 
-static int read_clock(const bson_iter_t *fields, struct report *report, struct error *err)
+static int read_clock(bson_iter_t *fields, void *record, struct error *err)
 {
+    struct report *report = record;
     struct clock_sample *sample;
     if (report_add_clock(report, &sample) < 0)
         return out_of_memory(err);
     int r = 0;
-    bson_iter_t field = *fields;
-    while (r == 0 && bson_iter_next(&field)) {
-        const char *key = bson_iter_key(&field);
+    while (r == 0 && bson_iter_next(fields)) {
+        const char *key = bson_iter_key(fields);
         if (strcmp(key, "package") == 0)
-            r = field_package(&field, &sample->package, err);
+            r = field_package(fields, &sample->package, err);
         else if (strcmp(key, "tsc") == 0)
-            r = field_amount(&field, &sample->tsc, err);
+            r = field_amount(fields, &sample->tsc, err);
         else if (strcmp(key, "aperf") == 0)
-            r = field_amount(&field, &sample->aperf, err);
+            r = field_amount(fields, &sample->aperf, err);
         else if (strcmp(key, "mperf") == 0)
-            r = field_amount(&field, &sample->mperf, err);
+            r = field_amount(fields, &sample->mperf, err);
     }
     return r;
 }
@@ -167,20 +155,20 @@ static int read_row_field(const bson_iter_t *field, struct report *report, struc
     }
 }
 
-static int read_row(const bson_iter_t *fields, struct report *report, struct count_row *row,
+static int read_row(bson_iter_t *fields, struct report *report, struct count_row *row,
                     struct error *err)
 {
-    bson_iter_t field = *fields;
-    while (bson_iter_next(&field)) {
-        int r = read_row_field(&field, report, row, err);
+    while (bson_iter_next(fields)) {
+        int r = read_row_field(fields, report, row, err);
         if (r < 0)
             return r;
     }
     return 0;
 }
 
-static int read_total(const bson_iter_t *fields, struct report *report, struct error *err)
+static int read_total(bson_iter_t *fields, void *record, struct error *err)
 {
+    struct report *report = record;
     struct count_row *row;
     if (report_add_total(report, &row) < 0)
         return out_of_memory(err);
@@ -189,8 +177,9 @@ static int read_total(const bson_iter_t *fields, struct report *report, struct e
     return r;
 }
 
-static int read_target(const bson_iter_t *fields, struct report *report, struct error *err)
+static int read_target(bson_iter_t *fields, void *record, struct error *err)
 {
+    struct report *report = record;
     struct count_row *row;
     if (report_add_target(report, &row) < 0)
         return out_of_memory(err);
@@ -200,40 +189,11 @@ static int read_target(const bson_iter_t *fields, struct report *report, struct 
     return r;
 }
 
-static int read_array(const bson_iter_t *array, read_element read, struct report *report,
-                      struct error *err)
-{
-    const char *name = bson_iter_key(array);
-    bson_iter_t element, fields;
-    int r = field_enter(array, true, &element, err);
-    while (r == 0 && bson_iter_next(&element)) {
-        r = field_enter(&element, false, &fields, err);
-        if (r == 0)
-            r = read(&fields, report, err);
-        if (r < 0)
-            return error_wrap(err, r, "%s.%s", name, bson_iter_key(&element));
-    }
-    return r;
-}
-
 /* The arrays, to be read once the events are known. */
 struct arrays {
     bson_iter_t energy, clock, events, total, targets;
     bool has_energy, has_clock, has_events, has_total, has_targets;
 };
-
-static int read_part_number(const bson_iter_t *field, int32_t *ret_number, struct error *err)
-{
-    int64_t number;
-    int r = field_amount(field, &number, err);
-    if (r < 0)
-        return r;
-    if (number < 1 || number > RECORD_PARTS_MAX)
-        return error_set(err, -EBADMSG, "%s: not in 1 to %d", bson_iter_key(field),
-                         RECORD_PARTS_MAX);
-    *ret_number = (int32_t)number;
-    return 0;
-}
 
 #define TAKE(ARRAY)                 \
     do {                            \
@@ -256,9 +216,9 @@ static int read_field(const bson_iter_t *field, struct report *report, struct ar
     if (strcmp(key, "missed") == 0)
         return field_amount(field, &report->missed, err);
     if (strcmp(key, "part") == 0)
-        return read_part_number(field, &report->part, err);
+        return field_part(field, &report->part, err);
     if (strcmp(key, "parts") == 0)
-        return read_part_number(field, &report->parts, err);
+        return field_part(field, &report->parts, err);
     if (strcmp(key, "energy") == 0)
         TAKE(energy);
     else if (strcmp(key, "clock") == 0)
@@ -278,13 +238,13 @@ static int read_arrays(const struct arrays *arrays, struct report *report, struc
     if (arrays->has_events)
         r = read_events(&arrays->events, report, err);
     if (r == 0 && arrays->has_energy)
-        r = read_array(&arrays->energy, read_energy, report, err);
+        r = field_elements(&arrays->energy, read_energy, report, err);
     if (r == 0 && arrays->has_clock)
-        r = read_array(&arrays->clock, read_clock, report, err);
+        r = field_elements(&arrays->clock, read_clock, report, err);
     if (r == 0 && arrays->has_total)
-        r = read_array(&arrays->total, read_total, report, err);
+        r = field_elements(&arrays->total, read_total, report, err);
     if (r == 0 && arrays->has_targets)
-        r = read_array(&arrays->targets, read_target, report, err);
+        r = field_elements(&arrays->targets, read_target, report, err);
     return r;
 }
 
