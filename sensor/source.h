@@ -14,10 +14,14 @@ enum source_availability {
     SOURCE_USABLE = 0,
     SOURCE_ABSENT,     /* this machine has nothing of the kind */
     SOURCE_UNREADABLE, /* it is there, but we may not read it: advice says what to type */
+    SOURCE_MISCONFIGURED, /* its settings are wrong: reason says where; choosing fails with it */
 };
+
+#define DOMAIN_BIT(domain) (1u << (domain))
 
 struct source_probe {
     enum source_availability availability;
+    unsigned domains;        /* DOMAIN_BITs of what it would give, also when unreadable */
     bool is_energy_counter;  /* it counts energy of the machine (not an estimate): if one is UNREADABLE, the curve stays away */
     char reason[160];        /* one sentence for doctor; also when usable: which domains */
     char advice[256];        /* a command or two that would change it; "" if nothing would */

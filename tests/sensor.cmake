@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
+watt_unit_test(test_cpu_power_table watt_sensor)
 watt_unit_test(test_host watt_sensor)
 watt_unit_test(test_id_map watt_sensor)
 watt_unit_test(test_target_rules watt_sensor)

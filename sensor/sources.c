@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The energy ladder: measured before estimated. */
+#include "sensor/source.h"
+
+#include <stddef.h>
+
+extern const struct source_ops source_curve;
+extern const struct source_ops source_powercap;
+
+const struct source_ops *const source_table[] = {
+    &source_powercap,
+    &source_curve,
+    NULL,
+};
