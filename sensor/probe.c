@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The choices and the talk about them come from the same probes, so that --probe, `watt doctor` and
+ * a starting sensor never disagree. */
+#include "sensor/probe.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/json_text.h"
+#include "common/scope.h"
+
+#define ATTRIBUTED                                                                   \
+    (DOMAIN_BIT(DOMAIN_PACKAGE) | DOMAIN_BIT(DOMAIN_DRAM) | DOMAIN_BIT(DOMAIN_GPU) | \
+     DOMAIN_BIT(DOMAIN_MACHINE))
+
+static const void *settings_at(const void *const *settings, size_t index)
+{
+    return settings ? settings[index] : NULL;
+}
+
+static void join_source_names(char *text, size_t size)
+{
+    text[0] = '\0';
+    for (size_t i = 0; source_table[i]; i++) {
+        size_t length = strlen(text);
+        (void)snprintf(text + length, size - length, ", %s", source_table[i]->name);
+    }
+}
+
+static int choose_named(const char *energy, struct source_choice *ret_choice, struct error *err)
+{
+    for (int i = 0; source_table[i]; i++) {
+        if (strcmp(source_table[i]->name, energy) == 0) {
+            *ret_choice = (struct source_choice){.index = {i}, .n_sources = 1};
+            return 0;
+        }
+    }
+    char names[200];
+    join_source_names(names, sizeof(names));
+    return error_set(err, -EINVAL, "energy = %s: no such source; there are auto%s", energy, names);
+}
+
+/* Walks the ladder for counters. *ret_locked: one of them counts energy but may not be read. */
+static int choose_counters(const struct host *host, const struct topology *topology,
+                           const void *const *settings, struct source_choice *choice,
+                           bool *ret_locked, struct error *err)
+{
+    unsigned covered = 0;
+    *ret_locked = false;
+    for (int i = 0; source_table[i]; i++) {
+        struct source_probe probe = {0};
+        if (source_table[i]->is_estimate)
+            continue;
+        source_table[i]->probe(host, topology, settings_at(settings, (size_t)i), &probe);
+        unsigned gives = probe.domains & ATTRIBUTED;
+        if (probe.availability == SOURCE_MISCONFIGURED)
+            return error_set(err, -EDOM, "%s", probe.reason);
+        if (probe.availability == SOURCE_USABLE && (gives & ~covered) &&
+            choice->n_sources < ARRAY_SIZE(choice->index)) {
+            choice->index[choice->n_sources++] = i;
+            covered |= gives;
+        }
+        if (probe.availability == SOURCE_UNREADABLE && probe.is_energy_counter && !*ret_locked) {
+            *ret_locked = true;
+            (void)snprintf(choice->why, sizeof(choice->why), "%s: %s; %s", source_table[i]->name,
+                           probe.reason, probe.advice);
+        }
+    }
+    return 0;
+}
+
+static int choose_estimate(const struct host *host, const struct topology *topology,
+                           const void *const *settings, struct source_choice *choice,
+                           struct error *err)
+{
+    (void)snprintf(choice->why, sizeof(choice->why), "this machine has no energy counter");
+    for (int i = 0; source_table[i]; i++) {
+        struct source_probe probe = {0};
+        if (!source_table[i]->is_estimate)
+            continue;
+        source_table[i]->probe(host, topology, settings_at(settings, (size_t)i), &probe);
+        if (probe.availability == SOURCE_MISCONFIGURED)
+            return error_set(err, -EDOM, "%s", probe.reason);
+        if (probe.availability == SOURCE_USABLE) {
+            choice->index[choice->n_sources++] = i;
+            return 0;
+        }
+        (void)snprintf(choice->why, sizeof(choice->why),
+                       "this machine has no energy counter, and %s cannot estimate: %s",
+                       source_table[i]->name, probe.reason);
+    }
+    return 0;
+}
+
+int source_choose(const char *energy, const struct host *host, const struct topology *topology,
+                  const void *const *source_settings, struct source_choice *ret_choice,
+                  struct error *err)
+{
+    if (strcmp(energy, "auto") != 0)
+        return choose_named(energy, ret_choice, err);
+    struct source_choice choice = {0};
+    bool is_locked;
+    int r = choose_counters(host, topology, source_settings, &choice, &is_locked, err);
+    if (r >= 0 && choice.n_sources > 0)
+        choice.why[0] = '\0';
+    else if (r >= 0 && !is_locked)
+        r = choose_estimate(host, topology, source_settings, &choice, err);
+    if (r < 0)
+        return r;
+    *ret_choice = choice;
+    return 0;
+}
+
+static bool does_granularity(const struct engine_ops *ops, enum granularity granularity)
+{
+    return granularity == GRANULARITY_CGROUP ? ops->does_cgroup : ops->does_process;
+}
+
+static const char *granularity_name(enum granularity granularity)
+{
+    return granularity == GRANULARITY_CGROUP ? "cgroup" : "process";
+}
+
+static void probe_engine(const struct engine_ops *ops, enum granularity granularity,
+                         const struct host *host, const struct topology *topology,
+                         struct engine_probe *ret_probe)
+{
+    *ret_probe = (struct engine_probe){0};
+    if (does_granularity(ops, granularity))
+        ops->probe(host, topology, granularity, ret_probe);
+    else
+        (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "does not count per %s",
+                       granularity_name(granularity));
+}
+
+int engine_choose(const char *engine, enum granularity granularity, const struct host *host,
+                  const struct topology *topology, struct error *err)
+{
+    bool is_auto = strcmp(engine, "auto") == 0, is_known = is_auto;
+    char reasons[400] = "", names[100] = "";
+    for (int i = 0; engine_table[i]; i++) {
+        const struct engine_ops *ops = engine_table[i];
+        size_t length = strlen(names);
+        (void)snprintf(names + length, sizeof(names) - length, ", %s", ops->name);
+        if (!is_auto && strcmp(engine, ops->name) != 0)
+            continue;
+        struct engine_probe probe;
+        is_known = true;
+        probe_engine(ops, granularity, host, topology, &probe);
+        if (probe.is_usable)
+            return i;
+        length = strlen(reasons);
+        (void)snprintf(reasons + length, sizeof(reasons) - length, "%s%s: %s%s%s",
+                       length ? "; " : "", ops->name, probe.reason, probe.advice[0] ? "; " : "",
+                       probe.advice);
+    }
+    if (!is_known)
+        return error_set(err, -EINVAL, "engine = %s: no such engine; there are auto%s", engine,
+                         names);
+    return error_set(err, -ENODEV, "no engine can count per %s here: %s",
+                     granularity_name(granularity), reasons);
+}
+
+/* ---- --probe ---- */
+
+static bool is_chosen(const struct source_choice *choice, int index)
+{
+    for (size_t i = 0; i < choice->n_sources; i++) {
+        if (choice->index[i] == index)
+            return true;
+    }
+    return false;
+}
+
+static void append_cpu(bson_t *object, const struct topology *topology)
+{
+    bson_t cpu;
+    int64_t n_online = 0;
+    for (int i = 0; i < topology->n_cpus; i++)
+        n_online += topology->is_online[i];
+    bson_append_document_begin(object, "cpu", -1, &cpu);
+    append_text(&cpu, "vendor", topology->vendor);
+    append_int64(&cpu, "family", topology->family);
+    append_int64(&cpu, "model", topology->model);
+    append_text(&cpu, "name", topology->name);
+    append_int64(&cpu, "online", n_online);
+    append_int64(&cpu, "packages", (int64_t)topology->n_packages);
+    (void)BSON_APPEND_BOOL(&cpu, "virtual", topology->is_virtual);
+    bson_append_document_end(object, &cpu);
+}
+
+static void append_domains(bson_t *row, unsigned domains)
+{
+    bson_t array;
+    uint32_t n = 0;
+    bson_append_array_begin(row, "domains", -1, &array);
+    for (int domain = 0; domain < DOMAIN_COUNT; domain++) {
+        char key[12];
+        if (!(domains & DOMAIN_BIT(domain)))
+            continue;
+        (void)snprintf(key, sizeof(key), "%u", n++);
+        append_text(&array, key, domain_name((enum domain)domain));
+    }
+    bson_append_array_end(row, &array);
+}
+
+static void append_source(bson_t *array, int index, const struct host *host,
+                          const struct topology *topology, const void *settings, bool chosen)
+{
+    static const char *const availability[] = {[SOURCE_USABLE] = "usable",
+                                               [SOURCE_ABSENT] = "absent",
+                                               [SOURCE_UNREADABLE] = "unreadable",
+                                               [SOURCE_MISCONFIGURED] = "misconfigured"};
+    const struct source_ops *ops = source_table[index];
+    struct source_probe probe = {0};
+    char key[12];
+    bson_t row;
+    ops->probe(host, topology, settings, &probe);
+    (void)snprintf(key, sizeof(key), "%d", index);
+    bson_append_document_begin(array, key, -1, &row);
+    append_text(&row, "name", ops->name);
+    append_text(&row, "about", ops->about);
+    (void)BSON_APPEND_BOOL(&row, "estimate", ops->is_estimate);
+    (void)BSON_APPEND_BOOL(&row, "usable", probe.availability == SOURCE_USABLE);
+    append_text(&row, "availability", availability[probe.availability]);
+    (void)BSON_APPEND_BOOL(&row, "chosen", chosen);
+    append_domains(&row, probe.domains);
+    append_text(&row, "reason", probe.reason);
+    append_text(&row, "advice", probe.advice);
+    bson_append_document_end(array, &row);
+}
+
+static int append_sources(bson_t *object, const struct sensor_settings *settings,
+                          const struct host *host, const struct topology *topology,
+                          struct error *err)
+{
+    struct source_choice choice = {0};
+    struct error why = {0};
+    int r =
+        source_choose(settings->energy, host, topology, settings->source_settings, &choice, &why);
+    if (r == -EINVAL)
+        return error_set(err, r, "%s", why.text);
+    bson_t array;
+    bson_append_array_begin(object, "sources", -1, &array);
+    for (int i = 0; source_table[i]; i++)
+        append_source(&array, i, host, topology, settings_at(settings->source_settings, (size_t)i),
+                      is_chosen(&choice, i));
+    bson_append_array_end(object, &array);
+    (void)BSON_APPEND_BOOL(object, "energy", choice.n_sources > 0);
+    append_text(object, "energy_why", r < 0 ? why.text : choice.why);
+    return 0;
+}
+
+static void append_engine(bson_t *array, int index, enum granularity granularity,
+                          const struct host *host, const struct topology *topology, bool chosen)
+{
+    const struct engine_ops *ops = engine_table[index];
+    struct engine_probe probe;
+    char key[12];
+    bson_t row;
+    probe_engine(ops, granularity, host, topology, &probe);
+    (void)snprintf(key, sizeof(key), "%d", index);
+    bson_append_document_begin(array, key, -1, &row);
+    append_text(&row, "name", ops->name);
+    append_text(&row, "about", ops->about);
+    (void)BSON_APPEND_BOOL(&row, "process", ops->does_process);
+    (void)BSON_APPEND_BOOL(&row, "cgroup", ops->does_cgroup);
+    (void)BSON_APPEND_BOOL(&row, "usable", probe.is_usable);
+    (void)BSON_APPEND_BOOL(&row, "chosen", chosen);
+    append_text(&row, "reason", probe.reason);
+    append_text(&row, "advice", probe.advice);
+    bson_append_document_end(array, &row);
+}
+
+static int append_engines(bson_t *object, const struct sensor_settings *settings,
+                          const struct host *host, const struct topology *topology,
+                          struct error *err)
+{
+    struct error why = {0};
+    int chosen = engine_choose(settings->engine, settings->granularity, host, topology, &why);
+    if (chosen == -EINVAL)
+        return error_set(err, chosen, "%s", why.text);
+    bson_t array;
+    bson_append_array_begin(object, "engines", -1, &array);
+    for (int i = 0; engine_table[i]; i++)
+        append_engine(&array, i, settings->granularity, host, topology, i == chosen);
+    bson_append_array_end(object, &array);
+    append_text(object, "granularity", granularity_name(settings->granularity));
+    append_text(object, "engine_why", chosen < 0 ? why.text : "");
+    return 0;
+}
+
+static void append_system(bson_t *object, const struct host *host)
+{
+    int64_t paranoid = VALUE_ABSENT;
+    char clock[64];
+    append_text(object, "cgroup2", host->cgroupfs);
+    if (host_read_int64(&paranoid, "%s/sys/kernel/perf_event_paranoid", host->procfs) < 0)
+        paranoid = VALUE_ABSENT;
+    append_int64(object, "perf_event_paranoid", paranoid);
+    if (host_read_text(clock, sizeof(clock),
+                       "%s/devices/system/clocksource/clocksource0/current_clocksource",
+                       host->sysfs) < 0)
+        clock[0] = '\0';
+    append_text(object, "clock", clock);
+}
+
+static void scope_bson(bson_t *object)
+{
+    bson_destroy(object);
+}
+
+int probe_write(FILE *stream, const struct sensor_settings *settings, const struct host *host,
+                struct error *err)
+{
+    struct topology topology = {0};
+    SCOPED(scope_bson) bson_t object = BSON_INITIALIZER;
+    int r = topology_read(&topology, host, err);
+    if (r < 0)
+        return r;
+    append_text(&object, "kind", "probe");
+    (void)BSON_APPEND_INT32(&object, "v", RECORD_VERSION);
+    append_text(&object, "version", WATT_VERSION);
+    append_text(&object, "sensor", settings->name);
+    append_cpu(&object, &topology);
+    r = append_sources(&object, settings, host, &topology, err);
+    if (r >= 0)
+        r = append_engines(&object, settings, host, &topology, err);
+    append_system(&object, host);
+    if (r >= 0)
+        r = json_write(stream, &object, err);
+    topology_deinit(&topology);
+    if (r >= 0 && (fputc('\n', stream) == EOF || fflush(stream) != 0))
+        r = error_set(err, -EIO, "writing the probe: %s", strerror(errno));
+    return r;
+}

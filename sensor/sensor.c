@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The order of a tick is chosen for a small skew between energy and counts: whatever takes time and
+ * measures nothing (topology, the walk over targets, opening counters) comes first; then the
+ * sources, a few reads, and right after them the engine. The interval of the counts runs from the
+ * middle of one engine reading to the middle of the next, and each energy sample says by how much
+ * its own reading lies before that.
+ *
+ * Nothing here ends the sensor but a lack of memory: what fails is missing from the tick, with a
+ * reason, and is logged when it begins to fail. */
+#include "sensor/sensor.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "common/powerapi.h"
+#include "common/target_record.h"
+#include "common/scope.h"
+#include "sensor/host_description.h"
+#include "sensor/outbox.h"
+#include "sensor/probe.h"
+#include "sensor/target_name.h"
+#include "sensor/tick_clock.h"
+
+#define RUN_MAX ((UINT64_C(1) << 48) - 1) /* 12 hex digits */
+
+struct sensor {
+    struct sensor_settings settings;
+    const struct host *host;
+    struct topology topology;
+    struct source *sources[ARRAY_SIZE(((struct source_choice *)0)->index)];
+    size_t n_sources;
+    struct engine *engine; /* NULL: this machine offers none */
+    struct targets *targets;
+    struct outbox outbox;
+    struct tick_clock ticks;
+    uint64_t counted_at_ns; /* middle of the last engine reading, monotonic clock */
+    struct record_key key;  /* of the tick under way, or of the next one */
+    uint32_t n_identities;  /* target records of this tick */
+    bool host_is_stale;
+    bool targets_fail, engine_fails;
+    struct report report;
+    struct host_record host_record;
+    bson_t scratch;
+};
+
+/* ---- opening ---- */
+
+static int start_run(struct sensor *sensor, const char *last_run)
+{
+    uint64_t run = clock_realtime_ns(sensor->host->clock) / NS_PER_MS;
+    char *end;
+    uint64_t last = strtoull(last_run, &end, 16);
+    if (*last_run && !*end && last >= run && last < RUN_MAX)
+        run = last + 1; /* the clock was set back since */
+    (void)snprintf(sensor->key.run, sizeof(sensor->key.run), "%012" PRIx64, run & RUN_MAX);
+    (void)snprintf(sensor->key.sensor, sizeof(sensor->key.sensor), "%s", sensor->settings.name);
+    return 0;
+}
+
+static int open_sources(struct sensor *sensor, struct error *err)
+{
+    const struct sensor_settings *settings = &sensor->settings;
+    bool is_asked_for = strcmp(settings->energy, "auto") != 0;
+    struct source_choice choice = {0};
+    int r = source_choose(settings->energy, sensor->host, &sensor->topology,
+                          settings->source_settings, &choice, err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < choice.n_sources; i++) {
+        const struct source_ops *ops = source_table[choice.index[i]];
+        const void *own =
+            settings->source_settings ? settings->source_settings[choice.index[i]] : NULL;
+        struct error why = {0};
+        r = ops->open(&sensor->sources[sensor->n_sources], sensor->host, &sensor->topology, own,
+                      &why);
+        if (r >= 0) {
+            sensor->n_sources++;
+            continue;
+        }
+        if (is_asked_for || r == -ENOMEM)
+            return error_set(err, r, "energy source %s: %s", ops->name, why.text);
+        log_warning(sensor->host->log, "energy source %s is left out: %s", ops->name, why.text);
+    }
+    if (sensor->n_sources == 0)
+        log_warning(sensor->host->log, "no energy is measured: %s",
+                    choice.why[0] ? choice.why : "no source could be opened");
+    return 0;
+}
+
+static int open_engine(struct sensor *sensor, struct error *err)
+{
+    const struct sensor_settings *settings = &sensor->settings;
+    bool is_asked_for = strcmp(settings->engine, "auto") != 0 || settings->n_events > 0;
+    struct error why = {0};
+    int r = engine_choose(settings->engine, settings->granularity, sensor->host, &sensor->topology,
+                          &why);
+    if (r >= 0) {
+        const void *own = settings->engine_settings ? settings->engine_settings[r] : NULL;
+        r = engine_table[r]->open(&sensor->engine, sensor->host, &sensor->topology,
+                                  settings->granularity, settings->events, settings->n_events, own,
+                                  &why);
+    }
+    if (r >= 0)
+        return 0;
+    if (is_asked_for || r == -ENOMEM)
+        return error_set(err, r, "engine %s: %s", settings->engine, why.text);
+    sensor->engine = NULL;
+    log_warning(sensor->host->log, "no target is counted: %s", why.text);
+    return 0;
+}
+
+/* ---- what a tick consists of ---- */
+
+static void look_at_topology(struct sensor *sensor)
+{
+    struct topology topology = {0};
+    if (topology_has_changed(&sensor->topology, sensor->host) != 1 ||
+        topology_read(&topology, sensor->host, NULL) < 0)
+        return;
+    topology_deinit(&sensor->topology);
+    sensor->topology = topology;
+    sensor->host_is_stale = true;
+    reasons_add(&sensor->report.reasons, "topology");
+}
+
+/* Logs the first failure of a row; true while it fails. */
+static bool complain(const struct sensor *sensor, bool was_failing, int r, const char *what,
+                     const struct error *err)
+{
+    if (r < 0 && !was_failing)
+        log_warning(sensor->host->log, "%s: %s", what, err->text[0] ? err->text : strerror(-r));
+    return r < 0;
+}
+
+static int look_at_targets(struct sensor *sensor)
+{
+    struct error err = {0};
+    int r = targets_refresh(sensor->targets, &err);
+    if (r == -ENOMEM)
+        return r;
+    sensor->targets_fail = complain(sensor, sensor->targets_fail, r, "looking for targets", &err);
+    if (r < 0)
+        reasons_add(&sensor->report.reasons, "targets_unreadable");
+    if (!sensor->engine)
+        return 0;
+    err = (struct error){0};
+    r = sensor->engine->ops->set_targets(sensor->engine, sensor->targets, &sensor->topology, &err);
+    if (r == -ENOMEM)
+        return r;
+    sensor->engine_fails = complain(sensor, sensor->engine_fails, r, "counting targets", &err);
+    if (r < 0)
+        reasons_add(&sensor->report.reasons, "engine_error");
+    return 0;
+}
+
+/* A domain that an earlier source of the ladder gave is not given twice. */
+static void drop_repeated(struct report *report, size_t n_before)
+{
+    size_t n_kept = n_before;
+    for (size_t i = n_before; i < report->n_energy; i++) {
+        bool is_repeated = false;
+        for (size_t j = 0; j < n_before; j++)
+            is_repeated |= report->energy[j].domain == report->energy[i].domain &&
+                           report->energy[j].package == report->energy[i].package;
+        if (!is_repeated)
+            report->energy[n_kept++] = report->energy[i];
+    }
+    report->n_energy = n_kept;
+}
+
+/* Leaves the moment of each reading in skew_ns until the counters have been read too. */
+static int read_sources(struct sensor *sensor)
+{
+    struct report *report = &sensor->report;
+    for (size_t i = 0; i < sensor->n_sources; i++) {
+        struct source *source = sensor->sources[i];
+        size_t n_before = report->n_energy;
+        uint64_t before_ns = clock_monotonic_ns(sensor->host->clock);
+        int r = source->ops->read(source, &sensor->topology, report);
+        if (r < 0)
+            return r;
+        uint64_t after_ns = clock_monotonic_ns(sensor->host->clock);
+        for (size_t j = n_before; j < report->n_energy; j++)
+            report->energy[j].skew_ns = (int64_t)(before_ns + (after_ns - before_ns) / 2);
+        drop_repeated(report, n_before);
+    }
+    return 0;
+}
+
+/* Reads energy, then counts; *ret_at_ns is the middle of the counters' reading. */
+static int measure(struct sensor *sensor, uint64_t *ret_at_ns)
+{
+    struct report *report = &sensor->report;
+    int r = read_sources(sensor);
+    if (r < 0)
+        return r;
+    uint64_t before_ns = clock_monotonic_ns(sensor->host->clock);
+    if (sensor->engine)
+        r = sensor->engine->ops->read(sensor->engine, sensor->targets, &sensor->topology, report);
+    if (r < 0)
+        return r;
+    uint64_t after_ns = clock_monotonic_ns(sensor->host->clock);
+    *ret_at_ns = before_ns + (after_ns - before_ns) / 2;
+    for (size_t i = 0; i < report->n_energy; i++)
+        report->energy[i].skew_ns = (int64_t)*ret_at_ns - report->energy[i].skew_ns;
+    return 0;
+}
+
+/* Energy counters go on or start anew in a sleep that the monotonic clock does not see. */
+static void void_energy(struct report *report)
+{
+    report->valid = false;
+    for (size_t i = 0; i < report->n_energy; i++) {
+        struct energy_sample *sample = &report->energy[i];
+        sample->valid = false;
+        sample->energy_uj = sample->low_uj = sample->high_uj = VALUE_ABSENT;
+        sample->dt_ns = VALUE_ABSENT;
+        (void)snprintf(sample->reason, sizeof(sample->reason), "suspend");
+    }
+}
+
+/* ---- what is said of it ---- */
+
+static int send_host(struct sensor *sensor, struct error *err)
+{
+    struct measuring measuring = {.sources = sensor->sources,
+                                  .n_sources = sensor->n_sources,
+                                  .engine = sensor->engine,
+                                  .granularity = sensor->settings.granularity,
+                                  .interval_ns = sensor->settings.interval_ns};
+    struct host_record *record = &sensor->host_record;
+    struct document document;
+    host_record_clear(record);
+    record->key = sensor->key;
+    int r = host_description_fill(record, sensor->host, &sensor->topology, &measuring);
+    if (r >= 0)
+        r = host_record_encode(record, &sensor->scratch, &document, err);
+    if (r >= 0)
+        r = outbox_add(&document, &sensor->outbox);
+    if (r >= 0)
+        sensor->host_is_stale = false;
+    return r;
+}
+
+static int send_identity(struct sensor *sensor, struct target_record *identity, struct error *err)
+{
+    struct document document;
+    identity->key = sensor->key;
+    identity->ordinal = sensor->n_identities++;
+    int r = target_record_encode(identity, &sensor->scratch, &document, err);
+    return r < 0 ? r : outbox_add(&document, &sensor->outbox);
+}
+
+static int send_identities(struct sensor *sensor, struct error *err)
+{
+    int r = 0;
+    size_t n_targets = targets_count(sensor->targets);
+    for (size_t i = 0; i < n_targets && r >= 0; i++) {
+        struct target *target = targets_at(sensor->targets, i);
+        struct target_names names;
+        struct target_record identity;
+        if (target->is_announced)
+            continue;
+        target_describe(target, &identity, &names);
+        r = send_identity(sensor, &identity, err);
+        if (r >= 0)
+            target->is_announced = true;
+    }
+    return r;
+}
+
+static int queue_tick(struct sensor *sensor, struct error *err)
+{
+    if (sensor->settings.write_powerapi)
+        return report_encode_powerapi(&sensor->report, &sensor->scratch, outbox_add,
+                                      &sensor->outbox, err);
+    int r = sensor->host_is_stale ? send_host(sensor, err) : 0;
+    if (r >= 0)
+        r = send_identities(sensor, err);
+    if (r >= 0)
+        r = report_encode(&sensor->report, &sensor->scratch, outbox_add, &sensor->outbox, err);
+    return r;
+}
+
+static void announce_anew(struct sensor *sensor)
+{
+    size_t n_targets = targets_count(sensor->targets);
+    for (size_t i = 0; i < n_targets; i++)
+        targets_at(sensor->targets, i)->is_announced = false;
+    sensor->host_is_stale = true;
+}
+
+static void send_queue(struct sensor *sensor)
+{
+    struct error why = {0};
+    if (outbox_send(&sensor->outbox, &why) == OUTBOX_LOST)
+        announce_anew(sensor);
+}
+
+static void release(struct target *target, void *context)
+{
+    struct sensor *sensor = context;
+    if (sensor->engine)
+        sensor->engine->ops->release_target(sensor->engine, target);
+}
+
+/* ---- the interface ---- */
+
+static int take_baseline(struct sensor *sensor, struct error *err)
+{
+    struct report *report = &sensor->report;
+    report_clear(report);
+    int r = look_at_targets(sensor);
+    if (r >= 0)
+        r = measure(sensor, &sensor->counted_at_ns);
+    if (r < 0)
+        return error_set(err, r, "the first reading: %s", strerror(-r));
+    tick_clock_start(&sensor->ticks, sensor->host->clock);
+    sensor->key.timestamp_ms = sensor->ticks.last_stamp_ms;
+    if (sensor->settings.write_powerapi)
+        return 0;
+    r = send_host(sensor, err);
+    if (r >= 0)
+        send_queue(sensor);
+    return r;
+}
+
+int sensor_new(struct sensor **ret_sensor, const struct sensor_settings *settings,
+               const struct host *host, struct store *store, const char *last_run,
+               struct error *err)
+{
+    struct sensor *sensor = calloc(1, sizeof(*sensor));
+    if (!sensor)
+        return -ENOMEM;
+    sensor->settings = *settings;
+    sensor->host = host;
+    report_init(&sensor->report);
+    host_record_init(&sensor->host_record);
+    bson_init(&sensor->scratch);
+    int r = topology_read(&sensor->topology, host, err);
+    if (r >= 0)
+        r = start_run(sensor, last_run ? last_run : "");
+    if (r >= 0)
+        r = outbox_init(&sensor->outbox, store, host->log);
+    if (r >= 0)
+        r = open_sources(sensor, err);
+    if (r >= 0)
+        r = open_engine(sensor, err);
+    if (r >= 0)
+        r = targets_new(&sensor->targets, host, settings->granularity, settings->rules);
+    if (r >= 0)
+        r = take_baseline(sensor, err);
+    if (r < 0) {
+        sensor_free(sensor);
+        return r;
+    }
+    *ret_sensor = sensor;
+    return 0;
+}
+
+int sensor_tick(struct sensor *sensor, uint64_t n_periods, struct error *err)
+{
+    struct report *report = &sensor->report;
+    uint64_t at_ns;
+    report_clear(report);
+    sensor->n_identities = 0;
+    look_at_topology(sensor);
+    int r = look_at_targets(sensor);
+    if (r >= 0)
+        r = measure(sensor, &at_ns);
+    if (r < 0)
+        return error_set(err, r, "reading a tick: %s", strerror(-r));
+    bool has_slept =
+        tick_clock_stamp(&sensor->ticks, at_ns, &sensor->key.timestamp_ms, &report->reasons);
+    if (!sensor->engine)
+        reasons_add(&report->reasons, "no_engine");
+    report->key = sensor->key;
+    report->dt_ns = (int64_t)(at_ns - sensor->counted_at_ns);
+    report->missed = n_periods > 1 ? (int64_t)(n_periods - 1) : 0;
+    if (has_slept)
+        void_energy(report);
+    r = queue_tick(sensor, err);
+    if (r < 0)
+        return r;
+    targets_sweep(sensor->targets, release, sensor);
+    sensor->counted_at_ns = at_ns;
+    sensor->key.seq++;
+    send_queue(sensor);
+    return 0;
+}
+
+int sensor_flush(struct sensor *sensor, struct error *err)
+{
+    struct error why = {0};
+    if (outbox_send(&sensor->outbox, &why) != OUTBOX_HELD)
+        return 0;
+    return error_set(err, why.code ? why.code : -EIO, "%zu records were not stored: %s",
+                     batch_count(sensor->outbox.batch), why.text);
+}
+
+uint64_t sensor_lost(const struct sensor *sensor)
+{
+    return batch_dropped(sensor->outbox.batch);
+}
+
+static void release_all(struct sensor *sensor)
+{
+    for (size_t i = 0; sensor->targets && i < targets_count(sensor->targets); i++)
+        release(targets_at(sensor->targets, i), sensor);
+    targets_free(sensor->targets);
+}
+
+void sensor_free(struct sensor *sensor)
+{
+    if (!sensor)
+        return;
+    release_all(sensor);
+    if (sensor->engine)
+        sensor->engine->ops->close(sensor->engine);
+    for (size_t i = 0; i < sensor->n_sources; i++)
+        sensor->sources[i]->ops->close(sensor->sources[i]);
+    topology_deinit(&sensor->topology);
+    outbox_deinit(&sensor->outbox);
+    report_deinit(&sensor->report);
+    host_record_deinit(&sensor->host_record);
+    bson_destroy(&sensor->scratch);
+    free(sensor);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Stamps grow strictly whatever the clocks do; a suspend is no step and a step is no suspend. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "common/clock.h"
+#include "sensor/tick_clock.h"
+
+struct times {
+    uint64_t monotonic_ns, boottime_ns, realtime_ns;
+};
+
+static uint64_t monotonic(void *context)
+{
+    return ((struct times *)context)->monotonic_ns;
+}
+
+static uint64_t boottime(void *context)
+{
+    return ((struct times *)context)->boottime_ns;
+}
+
+static uint64_t realtime(void *context)
+{
+    return ((struct times *)context)->realtime_ns;
+}
+
+static void pass(struct times *times, uint64_t ns)
+{
+    times->monotonic_ns += ns;
+    times->boottime_ns += ns;
+    times->realtime_ns += ns;
+}
+
+static struct times times;
+static const struct clock clock_test = {monotonic, boottime, realtime, &times};
+
+static struct tick_clock start(void)
+{
+    struct tick_clock ticks;
+    times = (struct times){5 * NS_PER_S, 6 * NS_PER_S, 1700000000 * NS_PER_S};
+    tick_clock_start(&ticks, &clock_test);
+    return ticks;
+}
+
+static void stamp_is_the_moment_asked_for(void **state)
+{
+    (void)state;
+    struct tick_clock ticks = start();
+    struct reasons reasons = {0};
+    int64_t stamp_ms;
+    pass(&times, NS_PER_S);
+    uint64_t at_ns = times.monotonic_ns;
+    pass(&times, 30 * NS_PER_MS); /* the stamp is taken later than the moment */
+    assert_false(tick_clock_stamp(&ticks, at_ns, &stamp_ms, &reasons));
+    assert_int_equal(stamp_ms, INT64_C(1700000001000));
+    assert_int_equal(reasons.n_words, 0);
+}
+
+static void suspend_is_no_step(void **state)
+{
+    (void)state;
+    struct tick_clock ticks = start();
+    struct reasons reasons = {0};
+    int64_t stamp_ms;
+    pass(&times, NS_PER_S);
+    times.boottime_ns += 3600 * NS_PER_S;
+    times.realtime_ns += 3600 * NS_PER_S;
+    assert_true(tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons));
+    assert_true(reasons_have(&reasons, "suspend"));
+    assert_false(reasons_have(&reasons, "clock_step"));
+    assert_int_equal(stamp_ms, INT64_C(1700003601000));
+    reasons = (struct reasons){0};
+    pass(&times, NS_PER_S);
+    assert_false(tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons));
+    assert_int_equal(reasons.n_words, 0);
+}
+
+static void step_is_noted_and_stamps_still_grow(void **state)
+{
+    (void)state;
+    struct tick_clock ticks = start();
+    struct reasons reasons = {0};
+    int64_t first_ms, stamp_ms;
+    pass(&times, NS_PER_S);
+    (void)tick_clock_stamp(&ticks, times.monotonic_ns, &first_ms, &reasons);
+    assert_int_equal(reasons.n_words, 0);
+    pass(&times, NS_PER_S);
+    times.realtime_ns -= 3600 * NS_PER_S;
+    assert_false(tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons));
+    assert_true(reasons_have(&reasons, "clock_step"));
+    assert_false(reasons_have(&reasons, "suspend"));
+    assert_int_equal(stamp_ms, first_ms + 1);
+    reasons = (struct reasons){0};
+    pass(&times, NS_PER_S);
+    times.realtime_ns += 499 * NS_PER_MS; /* slewed, not stepped */
+    (void)tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons);
+    assert_int_equal(reasons.n_words, 0);
+    assert_int_equal(stamp_ms, first_ms + 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stamp_is_the_moment_asked_for),
+        cmocka_unit_test(suspend_is_no_step),
+        cmocka_unit_test(step_is_noted_and_stamps_still_grow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
