@@ -181,9 +181,10 @@ static int check_native(const struct landmarks *landmarks, const struct document
         return missing("v", err);
     if (document->id[0] == '\0')
         return missing("_id", err);
-    if (document->key.run[0] == '\0')
+    bool needs_run = document->kind != RECORD_POWER || landmarks->has_seq;
+    if (needs_run && document->key.run[0] == '\0')
         return missing("run", err);
-    if (!landmarks->has_seq)
+    if (document->key.run[0] != '\0' && !landmarks->has_seq)
         return missing("seq", err);
     if (document->kind == RECORD_POWER && document->label[0] == '\0')
         return missing("label", err);

@@ -95,8 +95,14 @@ void reasons_add(struct reasons *reasons, const char *word)
 
 void record_id(const struct record_key *key, const char *suffix, char id[static RECORD_ID_SIZE])
 {
-    (void)snprintf(id, RECORD_ID_SIZE, "%s:%s:%012" PRIx64 "%s%s", key->sensor, key->run, key->seq,
-                   suffix ? ":" : "", suffix ? suffix : "");
+    const char *colon = suffix ? ":" : "";
+    suffix = suffix ? suffix : "";
+    if (key->run[0] == '\0')
+        (void)snprintf(id, RECORD_ID_SIZE, "%s:%012" PRIx64 "%s%s", key->sensor,
+                       (uint64_t)key->timestamp_ms, colon, suffix);
+    else
+        (void)snprintf(id, RECORD_ID_SIZE, "%s:%s:%012" PRIx64 "%s%s", key->sensor, key->run,
+                       key->seq, colon, suffix);
 }
 
 bool run_is_valid(const char *run)
@@ -104,12 +110,14 @@ bool run_is_valid(const char *run)
     return strspn(run, "0123456789abcdef") == RUN_SIZE - 1 && run[RUN_SIZE - 1] == '\0';
 }
 
-static int check_key(const struct record_key *key, struct error *err)
+/* Watts of PowerAPI's reports belong to no run: their ticks are known by their stamps. */
+static int check_key(const struct record_key *key, enum record_kind kind, struct error *err)
 {
     if (!sensor_name_is_valid(key->sensor))
         return error_set(err, -EINVAL,
                          "sensor: a name of 1 to 63 letters, digits, '.', '_' or '-' is needed");
-    if (!run_is_valid(key->run))
+    bool has_run = key->run[0] != '\0' || kind != RECORD_POWER;
+    if (has_run && !run_is_valid(key->run))
         return error_set(err, -EINVAL, "run: 12 lower-case hex digits are needed");
     if (key->seq > SEQ_MAX)
         return error_set(err, -EINVAL, "seq: %" PRIu64 " is above 2^48 - 1", key->seq);
@@ -122,7 +130,7 @@ static int check_key(const struct record_key *key, struct error *err)
 int record_begin(bson_t *document, enum record_kind kind, const struct record_key *key,
                  const char *id, struct error *err)
 {
-    int r = check_key(key, err);
+    int r = check_key(key, kind, err);
     if (r < 0)
         return r;
     bson_reinit(document);
@@ -131,7 +139,8 @@ int record_begin(bson_t *document, enum record_kind kind, const struct record_ke
     append_text(document, "_id", id);
     append_text(document, "sensor", key->sensor);
     append_text(document, "run", key->run);
-    append_int64(document, "seq", (int64_t)key->seq);
+    if (key->run[0] != '\0')
+        append_int64(document, "seq", (int64_t)key->seq);
     (void)bson_append_date_time(document, "timestamp", -1, key->timestamp_ms);
     return 0;
 }

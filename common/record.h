@@ -110,7 +110,8 @@ int document_describe(const uint8_t *bytes, size_t size_bytes, struct document *
 #define RECORD_PART_BYTES (2000 * 1000) /* above this a record is split */
 #define RECORD_PARTS_MAX 9999
 
-/* "sensor:run:seq" and "sensor:run:seq:suffix" (suffix NULL: none). */
+/* "sensor:run:seq" and "sensor:run:seq:suffix" (suffix NULL: none). Power records made from PowerAPI's reports have no run and no seq: theirs is
+ * "sensor:stamp:suffix", the stamp in ms as 12 hex digits. */
 void record_id(const struct record_key *key, const char *suffix, char id[static RECORD_ID_SIZE]);
 
 /* Empties the document and begins it: kind, v, _id, sensor, run, seq, timestamp. -EINVAL: a name, run, seq or timestamp that
