@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From reports as they arrive to whole ticks in order, one assembly per sensor. A native record without parts is a tick; parts are joined; PowerAPI's
- * reports, one target each, are joined by their timestamp. A tick that is not known to be complete waits until wait_ticks later ticks of the same
- * sensor have been seen, never for seconds, so that replay equals live; end of input closes the rest. The join does not depend on the order of arrival
+ * reports, one target each, are joined by their timestamp. A tick that is not known to be complete, or that comes after a gap, waits until wait_ticks later ticks of the
+ * same sensor have been seen, never for seconds, so that replay equals live; end of input closes the rest. The join does not depend on the order of arrival
  * within the wait: targets come out sorted by name. A report for a tick already closed is counted and left out. */
 #pragma once
 
@@ -12,13 +12,14 @@ struct assembly;
 int assembly_new(struct assembly **ret_assembly, unsigned wait_ticks);
 void assembly_free(struct assembly *assembly);
 
-/* Takes one decoded report (copied where it must be kept: its document may go). is_powerapi: joined by timestamp. Returns 0 or -ENOMEM. */
+/* Takes one decoded report (copied where it must be kept: its document may go). is_powerapi: joined by timestamp. A whole native report that waits for nothing is not
+ * copied: it is what the next assembly_next gives, so call that until it gives 0 before the report goes. Returns 0 or -ENOMEM. */
 int assembly_add(struct assembly *assembly, const struct report *report, bool is_powerapi, struct error *err);
 /* No more input will come: everything held is released by assembly_next, oldest first. */
 void assembly_finish(struct assembly *assembly);
-/* The next tick that is complete or too late to wait for: 1 and *ret_tick (borrowed until the next call on the assembly), or 0. A joined PowerAPI tick
- * gets run "", seq counted from 0, and dt_ns from the rapl group's time_enabled, or from the distance of the timestamps where the two disagree by more
- * than half (old sensors wrote cumulative times) or time_enabled is missing; reason "missing_all" where no "all" report came. A gap in seq or
- * incomplete parts are reasons too: "gap", "missing_part". */
+/* The next tick that is complete or too late to wait for: 1 and *ret_tick (borrowed until the next call on the assembly), 0, or -ENOMEM. A joined PowerAPI tick
+ * gets run "", seq counted from 0, and dt_ns from the rapl group's time_enabled, or from the distance of the timestamps where time_enabled is more than half
+ * longer (old sensors wrote cumulative times) or missing; reason "missing_all" where no "all" report came. A gap in seq or
+ * incomplete parts are reasons too: "gap", "missing_part" (the tick is then not valid). */
 int assembly_next(struct assembly *assembly, const struct report **ret_tick, struct error *err);
 uint64_t assembly_late(const struct assembly *assembly); /* reports left out as too late, or double */

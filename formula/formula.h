@@ -16,14 +16,17 @@ struct formula_settings {
     unsigned wait_ticks;    /* assembly.h */
     const char *const *sensors; /* only these; n_sensors 0: all */
     size_t n_sensors;
+    /* Which tick of a sensor was attributed last, asked when the sensor is first seen: 1 and *ret_last, or 0 for none. Ticks up to it emit nothing; those of the
+     * hour before it are still learned from, older ones are not even decoded. NULL: every tick is attributed. */
+    int (*resume)(const char *sensor, struct record_key *ret_last, void *context);
 };
 
-/* emit gets each power record, in order per sensor; a nonzero return ends the call and is forwarded. */
+/* emit gets each power record, in order per sensor; a nonzero return ends the call and is forwarded. context is also resume's. */
 int formula_new(struct formula **ret_formula, const struct formula_settings *settings, const struct log *log,
                 int (*emit)(const struct power_record *power, void *context), void *context, struct error *err);
 void formula_free(struct formula *formula);
 
-/* One document of any kind; kinds it has no use for are skipped. A damaged report is counted, logged once per kind of damage, and left out: 0. Returns 0, -ENOMEM, or
+/* One document of any kind; kinds it has no use for are skipped. A damaged report is counted, logged (the first ten), and left out: 0. Returns 0, -ENOMEM, or
  * what emit returned. */
 int formula_add(struct formula *formula, const struct document *document, struct error *err);
 /* End of input: closes the ticks still held. */

@@ -42,6 +42,9 @@ struct model_ops {
     void (*free)(struct model *model);
 };
 
+/* One declaration per model_NAME.c. */
+extern const struct model_ops model_auto, model_share;
+
 extern const struct model_ops *const model_table[]; /* NULL-terminated; the first is the default */
 
 const struct model_ops *model_find(const char *name); /* NULL if unknown */

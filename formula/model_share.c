@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Watts by CPU time: what is above idle is split by the event that stands for CPU time. Idle is the
+ * floor that the host record states (a curve's), else the lowest valid watts of the last 600 ticks,
+ * this one included. The prediction uses what earlier ticks cost per unit of that event, so that
+ * its miss says how far CPU time alone explains the machine. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "formula/lowest.h"
+#include "formula/model.h"
+#include "formula/residual.h"
+
+#define DECAY 0.98
+
+struct share_model {
+    struct model model;
+    struct lowest lowest;
+    struct residual residual;
+    double dynamic_sum_w, rate_sum; /* decaying sums: their ratio is the price */
+};
+
+static int share_new(struct model **ret_model, enum domain domain, const void *settings,
+                     struct error *err)
+{
+    (void)domain;
+    (void)settings;
+    (void)err;
+    struct share_model *share = calloc(1, sizeof(*share));
+    if (!share)
+        return -ENOMEM;
+    share->model.ops = &model_share;
+    *ret_model = &share->model;
+    return 0;
+}
+
+/* Weights in output->dynamic_w; returns their sum. */
+static double weigh(const struct scope_tick *tick, struct model_output *output)
+{
+    double sum = 0;
+    for (size_t i = 0; i < tick->n_activities; i++) {
+        double rate =
+            tick->cpu_event < tick->n_events ? tick->activities[i].rates[tick->cpu_event] : NAN;
+        output->dynamic_w[i] = rate > 0 ? rate : 0;
+        output->target_sigma_w[i] = NAN;
+        sum += output->dynamic_w[i];
+    }
+    return sum;
+}
+
+static double idle_of(const struct share_model *share, const struct scope_tick *tick)
+{
+    return isnan(tick->floor_w) ? lowest_get(&share->lowest) : tick->floor_w;
+}
+
+static void learn(struct share_model *share, const struct scope_tick *tick, double rate,
+                  double predicted_w)
+{
+    if (!isnan(predicted_w))
+        residual_add(&share->residual, tick->measured_w - predicted_w);
+    double dynamic_w = tick->measured_w - idle_of(share, tick);
+    share->dynamic_sum_w = DECAY * share->dynamic_sum_w + fmax(dynamic_w, 0);
+    share->rate_sum = DECAY * share->rate_sum + rate;
+}
+
+static int share_step(struct model *model, const struct scope_tick *tick,
+                      struct model_output *output)
+{
+    struct share_model *share = (struct share_model *)model;
+    double rate = weigh(tick, output);
+    double price = share->rate_sum > 0 ? share->dynamic_sum_w / share->rate_sum : 0;
+    bool has_counts = tick->cpu_event < tick->n_events;
+    output->predicted_w = has_counts ? idle_of(share, tick) + price * rate : NAN;
+    output->sigma_w = residual_sigma_w(&share->residual);
+    output->scale_to_measured = true;
+    if (tick->learn) {
+        lowest_add(&share->lowest, tick->measured_w);
+        if (has_counts)
+            learn(share, tick, rate, output->predicted_w);
+    }
+    output->idle_w = idle_of(share, tick);
+    return 0;
+}
+
+static void share_free(struct model *model)
+{
+    free(model);
+}
+
+const struct model_ops model_share = {
+    .name = "share",
+    .about = "CPU time: what is above the lowest watts seen, split by time on the CPU",
+    .new = share_new,
+    .step = share_step,
+    .free = share_free,
+};

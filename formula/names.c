@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* An open-addressing table of numbers over a plain array of names. Forgetting happens when the
+ * table is about to grow past a limit, which follows the number of names in use: the longest absent
+ * go first. */
+#include "formula/names.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+
+#define EMPTY UINT32_MAX
+#define LIMIT_MIN 16384      /* names kept without a thought */
+#define KEEP_TICKS_MAX 65536 /* absences worth remembering when there are more */
+
+struct names {
+    struct name *names;
+    size_t n_names, names_capacity; /* numbers given so far, free ones included */
+    size_t n_used;
+    uint32_t *table;
+    size_t table_size; /* a power of two */
+    uint64_t tick;
+    size_t limit;
+    size_t n_free, first_free; /* no free number lies before first_free */
+};
+
+int names_new(struct names **ret_names)
+{
+    struct names *names = calloc(1, sizeof(*names));
+    if (!names)
+        return -ENOMEM;
+    names->limit = LIMIT_MIN;
+    *ret_names = names;
+    return 0;
+}
+
+void names_free(struct names *names)
+{
+    if (!names)
+        return;
+    for (size_t i = 0; i < names->n_names; i++)
+        free(names->names[i].text);
+    free(names->names);
+    free(names->table);
+    free(names);
+}
+
+static uint64_t hash_text(const char *text)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return hash ^ (hash >> 29);
+}
+
+static void table_insert(struct names *names, uint32_t number)
+{
+    size_t mask = names->table_size - 1;
+    size_t i = names->names[number].hash & mask;
+    while (names->table[i] != EMPTY)
+        i = (i + 1) & mask;
+    names->table[i] = number;
+}
+
+static int rebuild(struct names *names, size_t table_size)
+{
+    if (table_size != names->table_size) {
+        uint32_t *table = realloc(names->table, table_size * sizeof(*table));
+        if (!table)
+            return -ENOMEM;
+        names->table = table;
+        names->table_size = table_size;
+    }
+    for (size_t i = 0; i < names->table_size; i++)
+        names->table[i] = EMPTY;
+    for (size_t i = 0; i < names->n_names; i++)
+        if (names->names[i].text)
+            table_insert(names, (uint32_t)i);
+    return 0;
+}
+
+static void forget_before(struct names *names, uint64_t tick)
+{
+    for (size_t i = 0; i < names->n_names; i++) {
+        struct name *name = &names->names[i];
+        if (!name->text || name->last_tick >= tick)
+            continue;
+        free(name->text);
+        *name = (struct name){0};
+        names->n_used--;
+        names->n_free++;
+    }
+}
+
+int names_begin(struct names *names)
+{
+    int r = 0;
+    if (names->n_used > names->limit) {
+        for (uint64_t keep = KEEP_TICKS_MAX; keep > 0 && names->n_used > names->limit / 2;
+             keep /= 2)
+            if (names->tick >= keep)
+                forget_before(names, names->tick - keep + 1);
+        names->first_free = 0;
+        names->limit = names->n_used * 2 > LIMIT_MIN ? names->n_used * 2 : LIMIT_MIN;
+        r = rebuild(names, names->table_size);
+    }
+    names->tick++;
+    return r;
+}
+
+uint64_t names_tick(const struct names *names)
+{
+    return names->tick;
+}
+
+/* A number nobody has: a forgotten one while there are any. */
+static int new_number(struct names *names, uint32_t *ret_number)
+{
+    if (names->n_free > 0)
+        for (size_t i = names->first_free; i < names->n_names; i++)
+            if (!names->names[i].text) {
+                names->n_free--;
+                names->first_free = i + 1;
+                *ret_number = (uint32_t)i;
+                return 0;
+            }
+    if (names->n_names >= EMPTY)
+        return -ENOMEM;
+    int r = array_reserve(&names->names, &names->names_capacity, names->n_names + 1,
+                          sizeof(*names->names));
+    if (r < 0)
+        return r;
+    *ret_number = (uint32_t)names->n_names++;
+    names->names[*ret_number] = (struct name){0};
+    return 0;
+}
+
+static int add(struct names *names, const char *text, uint64_t hash, uint32_t *ret_number)
+{
+    if (names->table_size == 0 || names->n_used + 1 > names->table_size / 2) {
+        int r = rebuild(names, names->table_size ? names->table_size * 2 : 256);
+        if (r < 0)
+            return r;
+    }
+    char *copy = strdup(text);
+    if (!copy)
+        return -ENOMEM;
+    int r = new_number(names, ret_number);
+    if (r < 0) {
+        free(copy);
+        return r;
+    }
+    names->names[*ret_number] =
+        (struct name){.text = copy, .hash = hash, .last_tick = names->tick, .is_new = true};
+    names->n_used++;
+    table_insert(names, *ret_number);
+    return 0;
+}
+
+int names_number(struct names *names, const char *text, uint32_t *ret_number, bool *ret_was_seen)
+{
+    uint64_t hash = hash_text(text);
+    size_t mask = names->table_size - 1;
+    for (size_t i = names->table_size ? hash & mask : 0;
+         names->table_size && names->table[i] != EMPTY; i = (i + 1) & mask) {
+        struct name *name = &names->names[names->table[i]];
+        if (name->hash != hash || strcmp(name->text, text) != 0)
+            continue;
+        *ret_number = names->table[i];
+        *ret_was_seen = name->last_tick == names->tick;
+        if (!*ret_was_seen)
+            name->is_new = false;
+        name->last_tick = names->tick;
+        return 0;
+    }
+    *ret_was_seen = false;
+    return add(names, text, hash, ret_number);
+}
+
+struct name *names_at(struct names *names, uint32_t number)
+{
+    return &names->names[number];
+}
+
+size_t names_count(const struct names *names)
+{
+    return names->n_used;
+}

@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One pass gives every target of the tick a slot in order of its name; then each scope sums the
+ * rows that belong to it into a table of rates by slot. Sums run in the order of rows of one
+ * target, which the sensor or the assembly fixed, so that the same tick always gives the same bits.
+ */
+#include "formula/scope.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "common/events.h"
+#include "formula/gate.h"
+#include "formula/names.h"
+
+#define EVENTS_MAX 64          /* more are left out, last names first */
+#define RUNNING_SHARE_MIN 0.01 /* a count seen for less than this of its time is no count */
+#define ANY_PACKAGE_W 20000.0  /* above this it is no package of today */
+
+struct scopes {
+    struct names *names;
+    const char *events[EVENTS_MAX]; /* sorted; event_column[i] is its place in the report */
+    size_t event_column[EVENTS_MAX];
+    size_t n_events;
+    uint32_t *order; /* slot -> number, sorted by name */
+    size_t n_slots, order_capacity;
+    uint32_t *row_number; /* row of the report -> number */
+    size_t row_number_capacity;
+    struct scope *scopes;
+    size_t n_scopes, scopes_capacity;
+    double *rates; /* [n_scopes][n_slots + 1][n_events]; the last row holds the totals */
+    size_t rates_capacity;
+    struct activity *activities; /* [n_scopes][n_slots] */
+    size_t activities_capacity;
+    bool *is_present; /* [n_slots] */
+    size_t is_present_capacity;
+    bool is_multiplexed, has_uncounted_row;
+};
+
+int scopes_new(struct scopes **ret_scopes)
+{
+    struct scopes *scopes = calloc(1, sizeof(*scopes));
+    if (!scopes)
+        return -ENOMEM;
+    int r = names_new(&scopes->names);
+    if (r < 0) {
+        free(scopes);
+        return r;
+    }
+    *ret_scopes = scopes;
+    return 0;
+}
+
+void scopes_free(struct scopes *scopes)
+{
+    if (!scopes)
+        return;
+    names_free(scopes->names);
+    free(scopes->order);
+    free(scopes->row_number);
+    free(scopes->scopes);
+    free(scopes->rates);
+    free(scopes->activities);
+    free(scopes->is_present);
+    free(scopes);
+}
+
+/* ---- events ---- */
+
+static void sort_events(struct scopes *scopes, const struct report *tick)
+{
+    scopes->n_events = 0;
+    for (size_t e = 0; e < tick->n_events; e++) {
+        size_t place = scopes->n_events;
+        while (place > 0 && strcmp(scopes->events[place - 1], tick->events[e]) > 0)
+            place--;
+        if (place > 0 && strcmp(scopes->events[place - 1], tick->events[e]) == 0)
+            continue; /* named twice: the first counts */
+        if (scopes->n_events == EVENTS_MAX) {
+            if (place == EVENTS_MAX)
+                continue;
+            scopes->n_events--;
+        }
+        size_t n_behind = scopes->n_events - place;
+        memmove(scopes->events + place + 1, scopes->events + place, n_behind * sizeof(char *));
+        memmove(scopes->event_column + place + 1, scopes->event_column + place,
+                n_behind * sizeof(size_t));
+        scopes->events[place] = tick->events[e];
+        scopes->event_column[place] = e;
+        scopes->n_events++;
+    }
+}
+
+static size_t find_cpu_event(const struct scopes *scopes)
+{
+    static const char *const preferred[] = {EVENT_CPU_NS, EVENT_CYCLES, EVENT_REF_CYCLES,
+                                            EVENT_INSTRUCTIONS};
+    for (size_t p = 0; p < sizeof(preferred) / sizeof(*preferred); p++)
+        for (size_t e = 0; e < scopes->n_events; e++)
+            if (strcmp(scopes->events[e], preferred[p]) == 0)
+                return e;
+    return 0; /* the first, or n_events where there is none */
+}
+
+/* ---- targets ---- */
+
+static int add_slot(struct scopes *scopes, const char *name, uint32_t *ret_number)
+{
+    bool was_seen;
+    int r = names_number(scopes->names, name, ret_number, &was_seen);
+    if (r < 0 || was_seen)
+        return r;
+    r = array_reserve(&scopes->order, &scopes->order_capacity, scopes->n_slots + 1,
+                      sizeof(*scopes->order));
+    if (r < 0)
+        return r;
+    scopes->order[scopes->n_slots++] = *ret_number;
+    return 0;
+}
+
+static int compare_names(const void *a, const void *b, void *context)
+{
+    struct names *names = context;
+    return strcmp(names_at(names, *(const uint32_t *)a)->text,
+                  names_at(names, *(const uint32_t *)b)->text);
+}
+
+static void sort_slots(struct scopes *scopes)
+{
+    bool is_sorted = true;
+    for (size_t i = 1; i < scopes->n_slots && is_sorted; i++)
+        is_sorted = compare_names(&scopes->order[i - 1], &scopes->order[i], scopes->names) < 0;
+    if (!is_sorted)
+        qsort_r(scopes->order, scopes->n_slots, sizeof(*scopes->order), compare_names,
+                scopes->names);
+    for (size_t i = 0; i < scopes->n_slots; i++)
+        names_at(scopes->names, scopes->order[i])->slot = (uint32_t)i;
+}
+
+static int list_targets(struct scopes *scopes, const struct report *tick)
+{
+    int r = names_begin(scopes->names);
+    if (r < 0)
+        return r;
+    scopes->n_slots = 0;
+    r = array_reserve(&scopes->row_number, &scopes->row_number_capacity, tick->n_targets + 1,
+                      sizeof(*scopes->row_number));
+    for (size_t i = 0; i < tick->n_targets && r >= 0; i++)
+        r = add_slot(scopes, tick->targets[i].target, &scopes->row_number[i]);
+    if (r >= 0 && tick->n_total > 0) {
+        uint32_t other;
+        r = add_slot(scopes, OTHER_TARGET, &other);
+    }
+    if (r >= 0)
+        sort_slots(scopes);
+    return r;
+}
+
+/* ---- energy ---- */
+
+static bool rows_know_packages(const struct report *tick)
+{
+    for (size_t i = 0; i < tick->n_targets; i++)
+        if (tick->targets[i].package != PACKAGE_NONE)
+            return true;
+    return false;
+}
+
+static size_t count_packages(const struct report *tick, enum domain domain)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < tick->n_energy; i++) {
+        const struct energy_sample *sample = &tick->energy[i];
+        if (sample->domain != domain || sample->package == PACKAGE_NONE)
+            continue;
+        size_t j = 0;
+        while (j < i &&
+               (tick->energy[j].domain != domain || tick->energy[j].package != sample->package))
+            j++;
+        n += j == i;
+    }
+    return n;
+}
+
+/* In order of domain and package. ret_is_new: it was not there yet. */
+static int find_scope(struct scopes *scopes, enum domain domain, int32_t package,
+                      struct scope **ret_scope, bool *ret_is_new)
+{
+    size_t place = 0;
+    while (place < scopes->n_scopes &&
+           (scopes->scopes[place].domain < domain ||
+            (scopes->scopes[place].domain == domain && scopes->scopes[place].package < package)))
+        place++;
+    *ret_is_new = place == scopes->n_scopes || scopes->scopes[place].domain != domain ||
+                  scopes->scopes[place].package != package;
+    if (*ret_is_new) {
+        int r = array_reserve(&scopes->scopes, &scopes->scopes_capacity, scopes->n_scopes + 1,
+                              sizeof(*scopes->scopes));
+        if (r < 0)
+            return r;
+        memmove(scopes->scopes + place + 1, scopes->scopes + place,
+                (scopes->n_scopes - place) * sizeof(*scopes->scopes));
+        scopes->n_scopes++;
+        scopes->scopes[place] = (struct scope){
+            .domain = domain,
+            .package = package,
+            .dt_ns = VALUE_ABSENT,
+            .measured_uj = VALUE_ABSENT,
+            .low_uj = VALUE_ABSENT,
+            .high_uj = VALUE_ABSENT,
+        };
+    }
+    *ret_scope = &scopes->scopes[place];
+    return 0;
+}
+
+static void set_reason(struct scope *scope, const char *word)
+{
+    (void)snprintf(scope->reason, sizeof(scope->reason), "%s", word);
+}
+
+static double max_w_of(const struct host_record *host, enum domain domain, int32_t package)
+{
+    double max_w = NAN;
+    for (size_t i = 0; host && domain == DOMAIN_PACKAGE && i < host->n_packages; i++) {
+        const struct host_package *one = &host->packages[i];
+        if (one->package == package)
+            return one->max_w;
+        if (package == PACKAGE_NONE)
+            max_w = i == 0 ? one->max_w : max_w + one->max_w;
+    }
+    return max_w;
+}
+
+/* Why a sample cannot be used, NULL if it can. */
+static const char *refuse_sample(const struct energy_sample *sample, const struct report *tick,
+                                 const struct host_record *host)
+{
+    if (!sample->valid)
+        return sample->reason[0] ? sample->reason : "invalid_energy";
+    if (sample->energy_uj == VALUE_ABSENT)
+        return "invalid_energy";
+    if (sample->energy_uj < 0)
+        return "negative_energy";
+    int64_t dt_ns = sample->dt_ns > 0 ? sample->dt_ns : tick->dt_ns;
+    if (dt_ns <= 0)
+        return "no_interval";
+    double power_w = (double)sample->energy_uj / (double)dt_ns * 1e3;
+    double max_w = max_w_of(host, sample->domain, sample->package);
+    return power_w > (isfinite(max_w) && max_w > 0 ? max_w : ANY_PACKAGE_W) ? "absurd_energy"
+                                                                            : NULL;
+}
+
+static int64_t add_or_absent(int64_t a, int64_t b)
+{
+    return a == VALUE_ABSENT || b == VALUE_ABSENT ? VALUE_ABSENT : a + b;
+}
+
+/* Adds one sample to its scope: the first, or one more package of a sum. */
+static void take_sample(struct scope *scope, bool is_first, const struct energy_sample *sample,
+                        const struct report *tick, const struct host_record *host)
+{
+    const char *refusal = refuse_sample(sample, tick, host);
+    if (sample->reason[0] || refusal)
+        set_reason(scope, refusal ? refusal : sample->reason);
+    int64_t dt_ns = sample->dt_ns > 0 ? sample->dt_ns : tick->dt_ns;
+    scope->tick.is_estimate |= sample->estimate;
+    if (is_first) {
+        scope->dt_ns = dt_ns > 0 ? dt_ns : VALUE_ABSENT;
+        scope->measured_uj = refusal ? VALUE_ABSENT : sample->energy_uj;
+        scope->low_uj = sample->estimate && !refusal ? sample->low_uj : VALUE_ABSENT;
+        scope->high_uj = sample->estimate && !refusal ? sample->high_uj : VALUE_ABSENT;
+        return;
+    }
+    if (dt_ns > scope->dt_ns)
+        scope->dt_ns = dt_ns; /* spans of one tick differ by microseconds */
+    scope->measured_uj =
+        refusal ? VALUE_ABSENT : add_or_absent(scope->measured_uj, sample->energy_uj);
+    scope->low_uj = refusal ? VALUE_ABSENT : add_or_absent(scope->low_uj, sample->low_uj);
+    scope->high_uj = refusal ? VALUE_ABSENT : add_or_absent(scope->high_uj, sample->high_uj);
+}
+
+static bool is_repeated(const struct report *tick, size_t index)
+{
+    const struct energy_sample *sample = &tick->energy[index];
+    for (size_t i = 0; i < index; i++)
+        if (tick->energy[i].domain == sample->domain && tick->energy[i].package == sample->package)
+            return true;
+    return false;
+}
+
+static int list_scopes(struct scopes *scopes, const struct report *tick,
+                       const struct host_record *host)
+{
+    scopes->n_scopes = 0;
+    bool know_packages = rows_know_packages(tick);
+    for (size_t i = 0; i < tick->n_energy; i++) {
+        const struct energy_sample *sample = &tick->energy[i];
+        if (!domain_is_attributed(sample->domain) || is_repeated(tick, i))
+            continue; /* a domain two sources gave: the first counts */
+        bool is_summed =
+            !know_packages && tick->n_targets > 0 && count_packages(tick, sample->domain) > 1;
+        struct scope *scope;
+        bool is_new;
+        int r = find_scope(scopes, sample->domain, is_summed ? PACKAGE_NONE : sample->package,
+                           &scope, &is_new);
+        if (r < 0)
+            return r;
+        take_sample(scope, is_new, sample, tick, host);
+    }
+    return 0;
+}
+
+/* ---- rates ---- */
+
+/* How much larger the true count is, NAN where too little was seen of it. */
+static double multiplex_factor(struct scopes *scopes, const struct count_row *row)
+{
+    if (row->enabled_ns == VALUE_ABSENT || row->running_ns == VALUE_ABSENT)
+        return 1;
+    if (row->running_ns >= row->enabled_ns)
+        return 1;
+    if ((double)row->running_ns < RUNNING_SHARE_MIN * (double)row->enabled_ns) {
+        scopes->is_multiplexed = true;
+        return NAN;
+    }
+    return (double)row->enabled_ns / (double)row->running_ns;
+}
+
+/* Adds a row's rates to a sum. */
+static void add_row(struct scopes *scopes, const struct report *tick, const struct count_row *row,
+                    double dt_s, bool is_first, double *rates)
+{
+    double factor = row->has_counts ? multiplex_factor(scopes, row) / dt_s : NAN;
+    for (size_t e = 0; e < scopes->n_events; e++) {
+        double rate = NAN;
+        if (row->has_counts) {
+            int64_t count = tick->counts[row->first_count + scopes->event_column[e]];
+            rate = count < 0 ? NAN : (double)count * factor;
+        }
+        rates[e] = is_first ? rate : rates[e] + rate;
+    }
+    scopes->has_uncounted_row |= !row->has_counts;
+}
+
+static bool is_in_scope(const struct scope *scope, const struct count_row *row, bool is_single)
+{
+    return scope->package == PACKAGE_NONE || row->package == scope->package ||
+           (row->package == PACKAGE_NONE && is_single);
+}
+
+static bool sum_totals(struct scopes *scopes, const struct report *tick, const struct scope *scope,
+                       bool is_single, double dt_s, double *totals)
+{
+    bool is_first = true;
+    for (size_t i = 0; i < tick->n_total; i++) {
+        if (!is_in_scope(scope, &tick->total[i], is_single))
+            continue;
+        add_row(scopes, tick, &tick->total[i], dt_s, is_first, totals);
+        is_first = false;
+    }
+    for (size_t e = 0; e < scopes->n_events && is_first; e++)
+        totals[e] = NAN;
+    return !is_first;
+}
+
+static void sum_targets(struct scopes *scopes, const struct report *tick, const struct scope *scope,
+                        bool is_single, double dt_s, double *rates)
+{
+    memset(scopes->is_present, 0, scopes->n_slots * sizeof(*scopes->is_present));
+    for (size_t i = 0; i < tick->n_targets; i++) {
+        if (!is_in_scope(scope, &tick->targets[i], is_single))
+            continue;
+        size_t slot = names_at(scopes->names, scopes->row_number[i])->slot;
+        add_row(scopes, tick, &tick->targets[i], dt_s, !scopes->is_present[slot],
+                rates + slot * scopes->n_events);
+        scopes->is_present[slot] = true;
+    }
+}
+
+/* What the totals say beyond the targets is somebody's too. */
+static void make_other(struct scopes *scopes, const double *totals, double *rates)
+{
+    size_t slot = 0;
+    while (slot < scopes->n_slots &&
+           strcmp(names_at(scopes->names, scopes->order[slot])->text, OTHER_TARGET) != 0)
+        slot++;
+    if (slot == scopes->n_slots || scopes->is_present[slot])
+        return;
+    bool is_active = false;
+    for (size_t e = 0; e < scopes->n_events; e++) {
+        double rest = totals[e];
+        for (size_t i = 0; i < scopes->n_slots; i++)
+            if (scopes->is_present[i] && !isnan(rates[i * scopes->n_events + e]))
+                rest -= rates[i * scopes->n_events + e];
+        rates[slot * scopes->n_events + e] = rest < 0 ? 0 : rest;
+        is_active |= rest > 0;
+    }
+    scopes->is_present[slot] = is_active;
+}
+
+static struct gate_limits limits_of(const struct scope *scope, const struct host_record *host)
+{
+    struct gate_limits limits = {NAN, NAN};
+    for (size_t i = 0; host && i < host->n_packages; i++) {
+        const struct host_package *package = &host->packages[i];
+        if (scope->package != PACKAGE_NONE && host->n_packages > 1 &&
+            package->package != scope->package)
+            continue;
+        if (package->cpus <= 0)
+            return (struct gate_limits){NAN, NAN};
+        double cpus = (double)package->cpus;
+        double hz = package->max_hz > 0 ? (double)package->max_hz : NAN;
+        limits.cpus = isnan(limits.cpus) ? cpus : limits.cpus + cpus;
+        limits.cycles_per_s =
+            i == 0 || isnan(limits.cycles_per_s) ? cpus * hz : limits.cycles_per_s + cpus * hz;
+    }
+    return limits;
+}
+
+static double clock_ratio_of(const struct report *tick, const struct scope *scope)
+{
+    double aperf = 0, mperf = 0;
+    for (size_t i = 0; i < tick->n_clock; i++) {
+        const struct clock_sample *sample = &tick->clock[i];
+        if (scope->package != PACKAGE_NONE && sample->package != scope->package)
+            continue;
+        if (sample->aperf < 0 || sample->mperf <= 0)
+            continue;
+        aperf += (double)sample->aperf;
+        mperf += (double)sample->mperf;
+    }
+    return mperf > 0 ? aperf / mperf : NAN;
+}
+
+/* Present rows move together, in order of their names. */
+static size_t list_activities(struct scopes *scopes, double *rates, struct activity *activities)
+{
+    size_t n = 0;
+    for (size_t slot = 0; slot < scopes->n_slots; slot++) {
+        if (!scopes->is_present[slot])
+            continue;
+        if (n != slot)
+            memcpy(rates + n * scopes->n_events, rates + slot * scopes->n_events,
+                   scopes->n_events * sizeof(*rates));
+        const struct name *name = names_at(scopes->names, scopes->order[slot]);
+        activities[n] = (struct activity){
+            .target = scopes->order[slot],
+            .is_new = name->is_new,
+            .name = name->text,
+            .rates = rates + n * scopes->n_events,
+        };
+        n++;
+    }
+    return n;
+}
+
+static void fill_power(struct scope *scope, const struct host_record *host)
+{
+    struct scope_tick *tick = &scope->tick;
+    tick->dt_s = scope->dt_ns > 0 ? (double)scope->dt_ns * 1e-9 : NAN;
+    bool is_measured = scope->measured_uj != VALUE_ABSENT && scope->dt_ns > 0;
+    tick->measured_w = is_measured ? (double)scope->measured_uj * 1e-6 / tick->dt_s : NAN;
+    tick->low_w = scope->low_uj >= 0 ? (double)scope->low_uj * 1e-6 / tick->dt_s : NAN;
+    tick->high_w = scope->high_uj >= 0 ? (double)scope->high_uj * 1e-6 / tick->dt_s : NAN;
+    tick->max_w = max_w_of(host, scope->domain, scope->package);
+    tick->floor_w = NAN;
+}
+
+static void fill_scope(struct scopes *scopes, size_t index, const struct report *tick,
+                       const struct host_record *host, struct reasons *reasons)
+{
+    struct scope *scope = &scopes->scopes[index];
+    double *rates = scopes->rates + index * (scopes->n_slots + 1) * scopes->n_events;
+    double *totals = rates + scopes->n_slots * scopes->n_events;
+    struct activity *activities = scopes->activities + index * scopes->n_slots;
+    bool is_single = count_packages(tick, scope->domain) <= 1;
+    fill_power(scope, host);
+    double dt_s = tick->dt_ns > 0 ? (double)tick->dt_ns * 1e-9 : scope->tick.dt_s;
+    scopes->is_multiplexed = scopes->has_uncounted_row = false;
+    sum_targets(scopes, tick, scope, is_single, dt_s, rates);
+    bool is_uncounted = scopes->has_uncounted_row;
+    bool has_totals = sum_totals(scopes, tick, scope, is_single, dt_s, totals);
+    struct gate_limits limits = limits_of(scope, host);
+    size_t n_absurd = gate_rates(&limits, scopes->n_events, scopes->events, 1, totals);
+    if (has_totals && n_absurd == 0)
+        make_other(scopes, totals, rates);
+    size_t n = list_activities(scopes, rates, activities);
+    n_absurd += gate_rates(&limits, scopes->n_events, scopes->events, n, rates);
+    if (n_absurd > 0)
+        reasons_add(reasons, "absurd_counts");
+    if (scopes->is_multiplexed)
+        reasons_add(reasons, "multiplexed");
+    if (is_uncounted)
+        reasons_add(reasons, "not_counted");
+    scope->tick.seq = tick->key.seq;
+    scope->tick.n_events = scopes->n_events;
+    scope->tick.events = scopes->events;
+    scope->tick.cpu_event = find_cpu_event(scopes);
+    scope->tick.n_activities = n;
+    scope->tick.activities = activities;
+    scope->tick.total_rates = totals;
+    scope->tick.clock_ratio = clock_ratio_of(tick, scope);
+    scope->tick.learn = tick->valid && n_absurd == 0 && !scopes->is_multiplexed &&
+                        (!is_uncounted || has_totals) && scope->tick.measured_w > 0;
+}
+
+static int reserve(struct scopes *scopes)
+{
+    size_t n_rates = scopes->n_scopes * (scopes->n_slots + 1) * scopes->n_events;
+    int r = array_reserve(&scopes->rates, &scopes->rates_capacity, n_rates + 1, sizeof(double));
+    if (r >= 0)
+        r = array_reserve(&scopes->activities, &scopes->activities_capacity,
+                          scopes->n_scopes * scopes->n_slots + 1, sizeof(struct activity));
+    if (r >= 0)
+        r = array_reserve(&scopes->is_present, &scopes->is_present_capacity, scopes->n_slots + 1,
+                          sizeof(bool));
+    return r;
+}
+
+int scopes_build(struct scopes *scopes, const struct report *tick, const struct host_record *host,
+                 struct reasons *reasons, const struct scope **ret_scopes, size_t *ret_n_scopes)
+{
+    sort_events(scopes, tick);
+    int r = list_targets(scopes, tick);
+    if (r >= 0)
+        r = list_scopes(scopes, tick, host);
+    if (r >= 0)
+        r = reserve(scopes);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < scopes->n_scopes; i++)
+        fill_scope(scopes, i, tick, host, reasons);
+    if (scopes->n_scopes > 0 && (tick->n_events == 0 || tick->n_targets == 0))
+        reasons_add(reasons, "no_counts");
+    *ret_scopes = scopes->scopes;
+    *ret_n_scopes = scopes->n_scopes;
+    return 0;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A tick becomes scopes: rates by true time, rows merged per target and package, doubts said. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "formula/scope.h"
+
+#define assert_near(a, b, tolerance) assert_true(fabs((a) - (b)) <= (tolerance))
+
+static struct report report;
+static struct scopes *scopes;
+static struct reasons reasons;
+static const struct scope *list;
+static size_t n_scopes;
+
+static int set_up(void **state)
+{
+    (void)state;
+    report_init(&report);
+    report_clear(&report);
+    report.dt_ns = 2000000000;
+    reasons = (struct reasons){0};
+    return scopes_new(&scopes);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    scopes_free(scopes);
+    report_deinit(&report);
+    return 0;
+}
+
+static void add_energy(enum domain domain, int32_t package, int64_t energy_uj)
+{
+    struct energy_sample *sample;
+    assert_int_equal(report_add_energy(&report, &sample), 0);
+    sample->domain = domain;
+    sample->package = package;
+    sample->valid = true;
+    sample->dt_ns = 2000000000;
+    sample->energy_uj = energy_uj;
+}
+
+static struct count_row *add_row(const char *target, int32_t package, int64_t first, int64_t second)
+{
+    struct count_row *row;
+    assert_int_equal(target ? report_add_target(&report, &row) : report_add_total(&report, &row),
+                     0);
+    row->target = target ? target : "";
+    row->package = package;
+    row->has_counts = true;
+    int64_t *counts = report_counts(&report, row);
+    counts[0] = first;
+    counts[1] = second;
+    return row;
+}
+
+static void add_events(void)
+{
+    assert_int_equal(report_add_event(&report, "instructions"), 0);
+    assert_int_equal(report_add_event(&report, "cpu_ns"), 0);
+}
+
+static void build(void)
+{
+    assert_int_equal(scopes_build(scopes, &report, NULL, &reasons, &list, &n_scopes), 0);
+}
+
+static void counts_become_rates_by_true_time(void **state)
+{
+    (void)state;
+    add_events();
+    add_energy(DOMAIN_PACKAGE, 0, 40000000);
+    struct count_row *row = add_row("/b", 0, 4000, 1000);
+    row->enabled_ns = 1000;
+    row->running_ns = 250;
+    (void)add_row("/a", 0, 600, 200);
+    build();
+    assert_int_equal(n_scopes, 1);
+    const struct scope_tick *tick = &list[0].tick;
+    assert_near(tick->measured_w, 20, 1e-12);
+    assert_true(tick->learn);
+    assert_int_equal(tick->n_activities, 2);
+    assert_string_equal(tick->events[0], "cpu_ns");
+    assert_int_equal(tick->cpu_event, 0);
+    assert_string_equal(tick->activities[0].name, "/a");
+    assert_near(tick->activities[0].rates[1], 300, 1e-9);
+    assert_near(tick->activities[1].rates[0], 2000, 1e-9);
+    assert_near(tick->activities[1].rates[1], 8000, 1e-9);
+    assert_true(isnan(tick->total_rates[0]));
+}
+
+static void rows_go_to_their_package_and_all_to_the_machine(void **state)
+{
+    (void)state;
+    add_events();
+    add_energy(DOMAIN_MACHINE, PACKAGE_NONE, 90000000);
+    add_energy(DOMAIN_PACKAGE, 1, 10000000);
+    add_energy(DOMAIN_PACKAGE, 0, 20000000);
+    (void)add_row("/a", 0, 100, 2000);
+    (void)add_row("/a", 1, 100, 4000);
+    (void)add_row("/b", 1, 100, 6000);
+    build();
+    assert_int_equal(n_scopes, 3);
+    assert_int_equal(list[0].package, 0);
+    assert_int_equal(list[0].tick.n_activities, 1);
+    assert_near(list[0].tick.activities[0].rates[0], 1000, 1e-9);
+    assert_int_equal(list[1].package, 1);
+    assert_int_equal(list[1].tick.n_activities, 2);
+    assert_int_equal(list[2].domain, DOMAIN_MACHINE);
+    assert_near(list[2].tick.activities[0].rates[0], 3000, 1e-9);
+}
+
+static void counts_without_package_see_the_sum_of_packages(void **state)
+{
+    (void)state;
+    add_events();
+    add_energy(DOMAIN_PACKAGE, 0, 20000000);
+    add_energy(DOMAIN_PACKAGE, 1, 10000000);
+    add_energy(DOMAIN_DRAM, 0, 3000000);
+    (void)add_row("/a", PACKAGE_NONE, 100, 2000);
+    build();
+    assert_int_equal(n_scopes, 2);
+    assert_int_equal(list[0].package, PACKAGE_NONE);
+    assert_int_equal(list[0].measured_uj, 30000000);
+    assert_int_equal(list[1].domain, DOMAIN_DRAM);
+    assert_int_equal(list[1].package, 0);
+    assert_int_equal(list[1].tick.n_activities, 1);
+    report.energy[1].valid = false;
+    (void)strcpy(report.energy[1].reason, "counter_reset");
+    build();
+    assert_true(isnan(list[0].tick.measured_w));
+    assert_string_equal(list[0].reason, "counter_reset");
+}
+
+static void what_totals_have_beyond_targets_is_other(void **state)
+{
+    (void)state;
+    add_events();
+    add_energy(DOMAIN_PACKAGE, 0, 20000000);
+    (void)add_row("powerapi", 0, 100, 2000);
+    (void)add_row("influxdb", 0, 100, 2000);
+    (void)add_row(NULL, 0, 300, 10000);
+    build();
+    assert_int_equal(list[0].tick.n_activities, 3);
+    assert_string_equal(list[0].tick.activities[1].name, "other");
+    assert_near(list[0].tick.activities[1].rates[0], 3000, 1e-9);
+    assert_near(list[0].tick.total_rates[0], 5000, 1e-9);
+    report.counts[report.total[0].first_count + 1] = 3000; /* read skew: less than the targets */
+    report.counts[report.total[0].first_count] = 150;
+    build();
+    assert_int_equal(list[0].tick.n_activities, 2);
+}
+
+static void doubtful_ticks_are_not_learned_from(void **state)
+{
+    (void)state;
+    add_events();
+    add_energy(DOMAIN_PACKAGE, 0, 20000000);
+    struct count_row *row = add_row("/a", 0, 100, 2000);
+    report.valid = false;
+    build();
+    assert_false(list[0].tick.learn);
+    report.valid = true;
+    row->enabled_ns = 1000000;
+    row->running_ns = 1;
+    build();
+    assert_false(list[0].tick.learn);
+    assert_true(reasons_have(&reasons, "multiplexed"));
+    assert_true(isnan(list[0].tick.activities[0].rates[0]));
+    row->running_ns = 1000000;
+    report.counts[row->first_count] = INT64_C(1) << 62;
+    build();
+    assert_false(list[0].tick.learn);
+    assert_true(reasons_have(&reasons, "absurd_counts"));
+}
+
+static void impossible_energy_is_not_measured(void **state)
+{
+    (void)state;
+    add_events();
+    (void)add_row("/a", 0, 100, 2000);
+    add_energy(DOMAIN_PACKAGE, 0, INT64_C(1) << 61);
+    build();
+    assert_true(isnan(list[0].tick.measured_w));
+    assert_int_equal(list[0].measured_uj, VALUE_ABSENT);
+    assert_string_equal(list[0].reason, "absurd_energy");
+    report.energy[0].energy_uj = -5;
+    build();
+    assert_string_equal(list[0].reason, "negative_energy");
+    report.energy[0].energy_uj = 5;
+    report.energy[0].dt_ns = report.dt_ns = VALUE_ABSENT;
+    build();
+    assert_string_equal(list[0].reason, "no_interval");
+    report.energy[0].domain = DOMAIN_PSYS;
+    build();
+    assert_int_equal(n_scopes, 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(counts_become_rates_by_true_time),
+        TEST(rows_go_to_their_package_and_all_to_the_machine),
+        TEST(counts_without_package_see_the_sum_of_packages),
+        TEST(what_totals_have_beyond_targets_is_other),
+        TEST(doubtful_ticks_are_not_learned_from),
+        TEST(impossible_energy_is_not_measured),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
