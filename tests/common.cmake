@@ -1,6 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
+# Seeded records, comparisons and copies, for round trips through codecs and stores.
+add_library(watt_random_records STATIC
+  unit/compare_records.c
+  unit/kept_documents.c
+  unit/random_records.c
+)
+target_link_libraries(watt_random_records PUBLIC watt_common)
+
 watt_unit_test(test_error watt_common)
 watt_unit_test(test_events watt_common)
 watt_unit_test(test_name_escape watt_common)
 watt_unit_test(test_timestamp watt_common)
 watt_unit_test(test_uri watt_common)
+watt_unit_test(test_record_round_trip watt_random_records)
