@@ -48,7 +48,7 @@ struct append_result {
 struct store_query {
     unsigned kinds;       /* KIND_BITs wanted; 0: all */
     const char *sensor;   /* NULL: all */
-    const char *label;    /* power records of this attribution; NULL: all */
+    const char *label;    /* power records of this attribution; NULL: all; other kinds pass */
     int64_t from_ms, to_ms; /* timestamp in [from, to), VALUE_ABSENT: open; host and target records are never cut by time */
     const char *after;    /* a position that cursor_position gave: only what comes after it; NULL or "": from the start */
     bool newest_first;    /* reverse order; not with follow */
@@ -120,3 +120,6 @@ void store_close(struct store *store); /* NULL is fine */
 int cursor_next(struct cursor *cursor, struct document *ret_document, struct error *err);
 int cursor_position(const struct cursor *cursor, char position[static POSITION_SIZE], struct error *err);
 void cursor_close(struct cursor *cursor); /* NULL is fine */
+
+/* For stores that filter by themselves: does the document belong to the answer? (after, order and limit aside) */
+bool store_query_matches(const struct store_query *query, const struct document *document);

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: BSD-3-Clause
+add_library(watt_store_fixture STATIC unit/store_fixture.c)
+target_link_libraries(watt_store_fixture PUBLIC watt_common PkgConfig::CMOCKA)
+
+watt_unit_test(test_batch watt_common)
+watt_unit_test(test_line_reader watt_common)
+watt_unit_test(test_position_file watt_store_fixture)
+watt_unit_test(test_store watt_store_fixture)
+watt_unit_test(test_store_jsonl watt_store_fixture)
+watt_unit_test(test_store_sqlite watt_store_fixture)
+watt_unit_test(test_store_sqlite_failure watt_store_fixture)

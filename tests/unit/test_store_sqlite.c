@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The embedded store in fair weather: order, filters, positions, following, bounds, forgetting, and
+ * who may write. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <sqlite3.h>
+
+#include "tests/unit/store_fixture.h"
+
+static char list[100000];
+
+static const char *file_in(void **state, const char *name)
+{
+    static char path[600];
+    (void)snprintf(path, sizeof(path), "%s/%s", (const char *)*state, name);
+    return path;
+}
+
+static struct store *open_bounded(const char *folder, const struct sqlite_settings *settings)
+{
+    struct store *store = NULL;
+    struct error err = {0};
+    struct uri uri = {.scheme = "sqlite", .rest = (char *)folder};
+    if (store_sqlite.open(&store, &uri, STORE_WRITE, settings, NULL, &err) < 0)
+        fail_msg("%s", err.text);
+    return store;
+}
+
+/* raw and power in turn, with a host and a target at seq 1 and a target at seq 5. */
+static void append_story(struct store *store)
+{
+    fixture_append(store, RECORD_HOST, 1, "");
+    fixture_append(store, RECORD_TARGET, 1, "");
+    for (uint64_t seq = 1; seq <= 6; seq++) {
+        if (seq == 5)
+            fixture_append(store, RECORD_TARGET, 5, "");
+        fixture_append(store, RECORD_RAW, seq, "");
+        fixture_append(store, RECORD_POWER, seq, seq % 2 ? "auto" : "share");
+    }
+}
+
+static void each_kind_has_its_file(void **state)
+{
+    struct stat status;
+    struct store *store = fixture_open("sqlite", *state, STORE_WRITE);
+    assert_int_equal(access(file_in(state, "raw.db"), F_OK), -1);
+    fixture_append(store, RECORD_RAW, 1, "");
+    assert_int_equal(access(file_in(state, "raw.db"), F_OK), 0);
+    assert_int_equal(access(file_in(state, "power.db"), F_OK), -1);
+    fixture_append(store, RECORD_MODEL, 1, "");
+    assert_int_equal(access(file_in(state, "power.db"), F_OK), 0);
+    static const char *const names[] = {"raw.db", "raw.db-wal", "raw.db-shm"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        assert_int_equal(stat(file_in(state, names[i]), &status), 0);
+        assert_int_equal(status.st_mode & 07777, 0640);
+    }
+    store_close(store);
+    assert_int_equal(access(file_in(state, "raw.db-wal"), F_OK), 0);
+    assert_int_equal(access(file_in(state, "raw.db-shm"), F_OK), 0);
+}
+
+static void folders_are_made_on_the_way(void **state)
+{
+    struct stat status;
+    char path[600];
+    (void)snprintf(path, sizeof(path), "%s/a/b/", (const char *)*state);
+    mode_t umask_before = umask(0);
+    struct store *store = fixture_open("sqlite", path, STORE_WRITE);
+    (void)umask(umask_before);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0750);
+    fixture_append(store, RECORD_RAW, 1, "");
+    store_close(store);
+}
+
+static void filters_and_orders(void **state)
+{
+    static const struct {
+        struct store_query query;
+        const char *expected;
+    } cases[] = {
+        {{0, NULL, NULL, VALUE_ABSENT, VALUE_ABSENT, NULL, false, false, 0},
+         "host1 target1 raw1 raw2 raw3 raw4 target5 raw5 raw6 "
+         "power1/auto power2/share power3/auto power4/share power5/auto power6/share"},
+        {{KIND_BIT(RECORD_RAW), NULL, NULL, VALUE_ABSENT, VALUE_ABSENT, NULL, true, false, 2},
+         "raw6 raw5"},
+        {{KINDS_POWER, NULL, "auto", VALUE_ABSENT, VALUE_ABSENT, NULL, false, false, 0},
+         "power1/auto power3/auto power5/auto"},
+        {{0, NULL, "auto", 4000, VALUE_ABSENT, NULL, false, false, 0},
+         "host1 target1 raw4 target5 raw5 raw6 power5/auto"},
+        {{0, NULL, NULL, 2000, 4000, NULL, false, false, 0},
+         "host1 target1 raw2 raw3 target5 power2/share power3/auto"},
+        {{KINDS_SENSOR, NULL, NULL, 2000, 4000, NULL, true, false, 0},
+         "target5 raw3 raw2 target1 host1"},
+        {{KIND_BIT(RECORD_RAW), NULL, NULL, 2000, 4000, NULL, false, false, 0}, "raw2 raw3"},
+        {{KIND_BIT(RECORD_RAW), NULL, NULL, 7000, VALUE_ABSENT, NULL, false, false, 0}, ""},
+        {{KINDS_SENSOR, NULL, NULL, 7000, 8000, NULL, false, false, 0}, "host1 target1 target5"},
+        {{KIND_BIT(RECORD_TARGET), NULL, NULL, 4000, VALUE_ABSENT, NULL, true, false, 0},
+         "target5 target1"},
+        {{0, "nodeB", NULL, VALUE_ABSENT, VALUE_ABSENT, NULL, false, false, 0}, ""},
+        {{KINDS_POWER, "nodeA", NULL, VALUE_ABSENT, VALUE_ABSENT, NULL, false, false, 1},
+         "power1/auto"},
+        {{0, NULL, NULL, VALUE_ABSENT, VALUE_ABSENT, NULL, true, false, 8},
+         "power6/share power5/auto power4/share power3/auto power2/share power1/auto raw6 raw5"},
+    };
+    struct store *store = fixture_open("sqlite", *state, STORE_WRITE);
+    append_story(store);
+    store_close(store);
+    store = fixture_open("sqlite", *state, STORE_READ);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_string_equal(fixture_query_list(store, &cases[i].query, list, sizeof(list)),
+                            cases[i].expected);
+    store_close(store);
+}
+
+/* From every position, in both directions, the rest is exactly what had not been given. */
+static void positions_go_on_anywhere(void **state)
+{
+    char position[POSITION_SIZE], whole[2000];
+    struct store *store = fixture_open("sqlite", *state, STORE_WRITE);
+    append_story(store);
+    for (int i = 0; i < 4; i++) {
+        struct store_query query = fixture_all;
+        query.newest_first = i & 1;
+        query.from_ms = i & 2 ? 3000 : VALUE_ABSENT;
+        query.to_ms = i & 2 ? 5000 : VALUE_ABSENT;
+        (void)fixture_query_list(store, &query, whole, sizeof(whole));
+        struct cursor *cursor = fixture_query(store, &query);
+        size_t consumed = 0;
+        for (;;) {
+            struct store_query rest = query;
+            struct document document;
+            assert_int_equal(cursor_position(cursor, position, NULL), 0);
+            rest.after = position;
+            assert_string_equal(fixture_query_list(store, &rest, list, sizeof(list)),
+                                whole + consumed);
+            if (cursor_next(cursor, &document, NULL) == CURSOR_END)
+                break;
+            consumed += strcspn(whole + consumed, " ");
+            consumed += whole[consumed] == ' ';
+        }
+        cursor_close(cursor);
+    }
+    static const char *const nonsense[] = {"x",
+                                           "1:2",
+                                           "-",
+                                           "-,-,-",
+                                           "0123456789abcdef:1",
+                                           "0123456789abcdef:1,",
+                                           "0123456789abcdef:x,-"};
+    for (size_t i = 0; i < sizeof(nonsense) / sizeof(nonsense[0]); i++) {
+        struct store_query query = fixture_all;
+        struct cursor *cursor = NULL;
+        query.after = nonsense[i];
+        assert_int_equal(store_query(store, &query, &cursor, NULL), -EINVAL);
+        assert_int_equal(store_forget(store, nonsense[i], NULL), -EINVAL);
+    }
+    store_close(store);
+}
+
+static void many_pages_come_whole(void **state)
+{
+    struct store *store = fixture_open("sqlite", *state, STORE_WRITE);
+    struct append_result result;
+    struct sample samples[500];
+    struct document documents[500];
+    for (uint64_t i = 0; i < 500; i++) {
+        sample_make(&samples[i], RECORD_RAW, i, "", i == 100 ? 3000000 : i * 40);
+        documents[i] = samples[i].document;
+    }
+    assert_int_equal(store_append(store, documents, 500, &result, NULL), 0);
+    assert_int_equal(result.n_stored, 500);
+    for (int backwards = 0; backwards < 2; backwards++) {
+        struct store_query query = fixture_all;
+        query.newest_first = backwards;
+        struct cursor *cursor = fixture_query(store, &query);
+        struct document document;
+        for (int i = 0; i < 500; i++) {
+            const struct document *expected = &documents[backwards ? 499 - i : i];
+            assert_int_equal(cursor_next(cursor, &document, NULL), CURSOR_DOCUMENT);
+            assert_int_equal(document.size_bytes, expected->size_bytes);
+            assert_memory_equal(document.bytes, expected->bytes, expected->size_bytes);
+            assert_string_equal(document.id, expected->id);
+        }
+        assert_int_equal(cursor_next(cursor, &document, NULL), CURSOR_END);
+        cursor_close(cursor);
+    }
+    for (int i = 0; i < 500; i++)
+        sample_free(&samples[i]);
+    store_close(store);
+}
+
+static void a_resend_is_harmless(void **state)
+{
+    struct sample samples[3];
+    struct document documents[3];
+    struct append_result result;
+    struct store *store = fixture_open("sqlite", *state, STORE_WRITE);
+    for (uint64_t i = 0; i < 3; i++) {
+        sample_make(&samples[i], RECORD_RAW, i, "", 0);
+        documents[i] = samples[i].document;
+    }
+    assert_int_equal(store_append(store, documents, 2, &result, NULL), 0);
+    assert_int_equal(store_append(store, documents, 3, &result, NULL), 0);
+    assert_int_equal(result.n_stored, 1);
+    assert_int_equal(result.n_duplicates, 2);
+    documents[0].id[0] = documents[1].id[0] = '\0'; /* without ids nothing is a duplicate */
+    assert_int_equal(store_append(store, documents, 2, &result, NULL), 0);
+    assert_int_equal(result.n_stored, 2);
+    assert_string_equal(fixture_query_list(store, &fixture_all, list, sizeof(list)),
+                        "raw0 raw1 raw2 raw0 raw1");
+    for (int i = 0; i < 3; i++)
+        sample_free(&samples[i]);
+    store_close(store);
+}
+
+/* The follower is there before the files are, and before the second of them is. */
+static void a_follower_sees_what_comes(void **state)
+{
+    struct store *reader = fixture_open("sqlite", *state, STORE_READ);
+    struct store_query query = fixture_all;
+    query.follow = true;
+    query.from_ms = 2000;
+    struct cursor *cursor = fixture_query(reader, &query);
+    assert_string_equal(fixture_list(cursor, list, sizeof(list)), "");
+    struct store *sensor = fixture_open("sqlite", *state, STORE_WRITE);
+    struct store *formula = fixture_open("sqlite", *state, STORE_WRITE);
+    fixture_append(sensor, RECORD_HOST, 1, "");
+    fixture_append(sensor, RECORD_RAW, 1, "");
+    assert_string_equal(fixture_list(cursor, list, sizeof(list)), "host1");
+    for (uint64_t seq = 2; seq <= 80; seq++) {
+        char expected[100];
+        fixture_append(sensor, RECORD_RAW, seq, "");
+        fixture_append(formula, RECORD_POWER, seq, "auto");
+        (void)snprintf(expected, sizeof(expected), "raw%d power%d/auto", (int)seq, (int)seq);
+        assert_string_equal(fixture_list(cursor, list, sizeof(list)), expected);
+        assert_string_equal(fixture_list(cursor, list, sizeof(list)), "");
+    }
+    store_close(sensor);
+    store_close(formula);
+    assert_string_equal(fixture_list(cursor, list, sizeof(list)), "");
+    cursor_close(cursor);
+    store_close(reader);
+}
+
+/* A file made anew counts from 1 again: positions of the old one mean nothing in it. */
+static void a_file_made_anew_is_read_from_its_start(void **state)
+{
+    char position[POSITION_SIZE], command[700];
+    struct store *store = fixture_open("sqlite", *state, STORE_WRITE);
+    struct store_query query = fixture_all;
+    query.follow = true;
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        fixture_append(store, RECORD_RAW, seq, "");
+    struct cursor *cursor = fixture_query(store, &query);
+    assert_string_equal(fixture_list(cursor, list, sizeof(list)), "raw1 raw2 raw3");
+    assert_int_equal(cursor_position(cursor, position, NULL), 0);
+    (void)snprintf(command, sizeof(command), "%s/raw.db", (const char *)*state);
+    assert_int_equal(unlink(command), 0);
+    assert_int_equal(unlink(file_in(state, "raw.db-wal")), 0);
+    assert_int_equal(unlink(file_in(state, "raw.db-shm")), 0);
+    fixture_append(store, RECORD_RAW, 4, ""); /* the writer notices too */
+    assert_string_equal(fixture_list(cursor, list, sizeof(list)), "raw4");
+    cursor_close(cursor);
+    assert_int_equal(store_forget(store, position, NULL), 0);
+    query.follow = false;
+    query.after = position;
+    assert_string_equal(fixture_query_list(store, &query, list, sizeof(list)), "raw4");
+    store_close(store);
+}
+
+static void forgetting_is_bounded_and_positions_only_grow(void **state)
+{
+    char position[POSITION_SIZE];
+    struct document document;
+    struct store *store = fixture_open("sqlite", *state, STORE_WRITE);
+    for (uint64_t seq = 0; seq < 1500; seq++)
+        fixture_append(store, RECORD_RAW, seq, "");
+    fixture_append(store, RECORD_POWER, 1, "auto");
+    struct store_query query = fixture_all;
+    query.kinds = KINDS_SENSOR;
+    struct cursor *cursor = fixture_query(store, &query);
+    for (int i = 0; i < 1400; i++)
+        assert_int_equal(cursor_next(cursor, &document, NULL), CURSOR_DOCUMENT);
+    assert_int_equal(cursor_position(cursor, position, NULL), 0);
+    query.limit = 1;
+    assert_int_equal(store_forget(store, position, NULL), 0);
+    assert_string_equal(fixture_query_list(store, &query, list, sizeof(list)), "raw1000");
+    assert_int_equal(store_forget(store, position, NULL), 0);
+    assert_string_equal(fixture_query_list(store, &query, list, sizeof(list)), "raw1400");
+    assert_int_equal(store_forget(store, position, NULL), 0);
+    assert_string_equal(fixture_query_list(store, &query, list, sizeof(list)), "raw1400");
+    while (cursor_next(cursor, &document, NULL) == CURSOR_DOCUMENT)
+        ;
+    assert_int_equal(cursor_position(cursor, position, NULL), 0);
+    cursor_close(cursor);
+    assert_int_equal(store_forget(store, position, NULL), 0);
+    assert_string_equal(fixture_query_list(store, &fixture_all, list, sizeof(list)), "power1/auto");
+    store_close(store);
+    store = fixture_open("sqlite", *state, STORE_WRITE);
+    fixture_append(store, RECORD_RAW, 2000, "");
+    query.after = position;
+    assert_string_equal(fixture_query_list(store, &query, list, sizeof(list)), "raw2000");
+    store_close(store);
+}
+
+static void size_is_bounded_oldest_first(void **state)
+{
+    struct sqlite_settings settings = {.max_size_bytes = 1 << 20};
+    struct store *store = open_bounded(*state, &settings);
+    struct append_result result;
+    for (uint64_t seq = 0; seq < 400; seq++) {
+        struct sample sample;
+        sample_make(&sample, RECORD_RAW, seq, "", 10000);
+        assert_int_equal(store_append(store, &sample.document, 1, &result, NULL), 0);
+        sample_free(&sample);
+    }
+    struct stat status;
+    assert_int_equal(stat(file_in(state, "raw.db"), &status), 0);
+    assert_true(status.st_size < (1 << 20) + 200000);
+    struct store_query query = fixture_all;
+    query.newest_first = true;
+    struct cursor *cursor = fixture_query(store, &query);
+    struct document document;
+    uint64_t n = 0;
+    for (; cursor_next(cursor, &document, NULL) == CURSOR_DOCUMENT; n++)
+        assert_int_equal(document.key.seq, 399 - n);
+    assert_true(n > 60 && n < 110);
+    cursor_close(cursor);
+    store_close(store);
+}
+
+static void age_is_bounded_by_the_newest_document(void **state)
+{
+    struct sqlite_settings settings = {.max_age_ns = UINT64_C(3000000000)};
+    struct store *store = open_bounded(*state, &settings);
+    for (uint64_t seq = 1; seq <= 10; seq++)
+        fixture_append(store, RECORD_RAW, seq, "");
+    assert_string_equal(fixture_query_list(store, &fixture_all, list, sizeof(list)),
+                        "raw7 raw8 raw9 raw10");
+    store_close(store);
+}
+
+static void a_second_writer_is_refused_by_pid(void **state)
+{
+    struct append_result result;
+    struct error err = {0};
+    struct sample sample;
+    char expected[32];
+    struct store *first = fixture_open("sqlite", *state, STORE_WRITE);
+    struct store *second = fixture_open("sqlite", *state, STORE_WRITE);
+    fixture_append(first, RECORD_RAW, 1, "");
+    sample_make(&sample, RECORD_RAW, 2, "", 0);
+    assert_int_equal(store_append(second, &sample.document, 1, &result, &err), -EBUSY);
+    (void)snprintf(expected, sizeof(expected), "process %d ", (int)getpid());
+    assert_non_null(strstr(err.text, expected));
+    assert_non_null(strstr(err.text, file_in(state, "raw.db")));
+    fixture_append(second, RECORD_POWER, 1, "auto"); /* the other file is free */
+    store_close(first);
+    assert_int_equal(store_append(second, &sample.document, 1, &result, &err), 0);
+    sample_free(&sample);
+    store_close(second);
+}
+
+static int read_without_rights(const char *folder)
+{
+    if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setgid(65534) < 0 || setuid(65534) < 0))
+        return 1;
+    struct store *store = fixture_open("sqlite", folder, STORE_READ);
+    (void)fixture_query_list(store, &fixture_all, list, sizeof(list));
+    store_close(store);
+    return strcmp(list, "raw1 raw2") == 0 ? 0 : 2;
+}
+
+/* With the writer there, after it went, and after it was killed with its log full. */
+static void a_reader_needs_no_right_to_write(void **state)
+{
+    static const char *const names[] = {"raw.db", "raw.db-wal", "raw.db-shm"};
+    struct store *store = fixture_open("sqlite", *state, STORE_WRITE);
+    fixture_append(store, RECORD_RAW, 1, "");
+    fixture_append(store, RECORD_RAW, 2, "");
+    for (int closed = 0; closed < 2; closed++) {
+        if (closed)
+            store_close(store);
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+            assert_int_equal(chmod(file_in(state, names[i]), 0444), 0);
+        assert_int_equal(chmod(*state, 0555), 0);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0)
+            _exit(read_without_rights(*state));
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(chmod(*state, 0755), 0);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+}
+
+/* Plans matter as much as answers: no query may look at every row to cut by time. */
+static void time_is_looked_up_in_an_index(void **state)
+{
+    static const char *const queries[] = {
+        "EXPLAIN QUERY PLAN SELECT min(position) FROM record INDEXED BY record_time"
+        " WHERE timestamp_ms >= 1 AND timestamp_ms < 2",
+        "EXPLAIN QUERY PLAN SELECT position FROM record INDEXED BY record_identity"
+        " WHERE position >= 1 AND position <= 9 AND kind IN ('host', 'target') ORDER BY position",
+    };
+    struct store *store = fixture_open("sqlite", *state, STORE_WRITE);
+    fixture_append(store, RECORD_RAW, 1, "");
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(file_in(state, "raw.db"), &db), SQLITE_OK);
+    for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+        sqlite3_stmt *statement = NULL;
+        assert_int_equal(sqlite3_prepare_v2(db, queries[i], -1, &statement, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+        const char *plan = (const char *)sqlite3_column_text(statement, 3);
+        assert_non_null(strstr(plan, "SEARCH record USING"));
+        assert_int_equal(sqlite3_step(statement), SQLITE_DONE); /* no sorting */
+        (void)sqlite3_finalize(statement);
+    }
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    store_close(store);
+}
+
+static double now_us(void)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+/* Printed, not asserted: what a tick of some 100 targets costs. */
+static void cost_of_an_append(void **state)
+{
+    enum { N_TICKS = 500 };
+    struct append_result result;
+    struct store *store = fixture_open("sqlite", *state, STORE_WRITE);
+    double spent_us = 0, worst_us = 0;
+    for (uint64_t seq = 0; seq < N_TICKS; seq++) {
+        struct sample sample;
+        sample_make(&sample, RECORD_RAW, seq, "", 20000);
+        double start_us = now_us();
+        assert_int_equal(store_append(store, &sample.document, 1, &result, NULL), 0);
+        double append_us = now_us() - start_us;
+        spent_us += append_us;
+        worst_us = append_us > worst_us ? append_us : worst_us;
+        sample_free(&sample);
+    }
+    struct cursor *cursor = fixture_query(store, &fixture_all);
+    struct document document;
+    double start_us = now_us();
+    while (cursor_next(cursor, &document, NULL) == CURSOR_DOCUMENT)
+        ;
+    print_message("sqlite: append of 20 kB: %.0f us (worst %.0f us); read back: %.1f us\n",
+                  spent_us / N_TICKS, worst_us, (now_us() - start_us) / N_TICKS);
+    cursor_close(cursor);
+    store_close(store);
+}
+
+#define IN_FOLDER(test) \
+    cmocka_unit_test_setup_teardown(test, fixture_make_folder, fixture_remove_folder)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(each_kind_has_its_file),
+        IN_FOLDER(folders_are_made_on_the_way),
+        IN_FOLDER(filters_and_orders),
+        IN_FOLDER(positions_go_on_anywhere),
+        IN_FOLDER(many_pages_come_whole),
+        IN_FOLDER(a_resend_is_harmless),
+        IN_FOLDER(a_follower_sees_what_comes),
+        IN_FOLDER(a_file_made_anew_is_read_from_its_start),
+        IN_FOLDER(forgetting_is_bounded_and_positions_only_grow),
+        IN_FOLDER(size_is_bounded_oldest_first),
+        IN_FOLDER(age_is_bounded_by_the_newest_document),
+        IN_FOLDER(a_second_writer_is_refused_by_pid),
+        IN_FOLDER(a_reader_needs_no_right_to_write),
+        IN_FOLDER(time_is_looked_up_in_an_index),
+        IN_FOLDER(cost_of_an_append),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
