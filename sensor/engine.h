@@ -44,9 +44,10 @@ struct engine_ops {
     int (*set_targets)(struct engine *engine, struct targets *targets, const struct topology *topology, struct error *err);
     /* Adds events, totals, clock samples and a row per target that did something since the previous read (the first gives a baseline and nothing
      * else). The target of that much activity that no target has is "other": the engine adds it, never below 0; if targets exceed the total by
-     * read skew it is 0 and the tick's reasons say "skew". Returns 0 or -ENOMEM; failures are rows with reasons. */
+     * read skew it is 0 and the tick's reasons say "skew". An engine that finds processes adds them to targets here: announce targets after it.
+     * Returns 0 or -ENOMEM; failures are rows with reasons. */
     int (*read)(struct engine *engine, struct targets *targets, const struct topology *topology, struct report *report);
-    /* A target is about to be dropped (targets_sweep). */
+    /* A target is about to be dropped (targets_sweep), or the sensor is about to close: every target is released before close. */
     void (*release_target)(struct engine *engine, struct target *target);
     void (*close)(struct engine *engine);
 };

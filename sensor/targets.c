@@ -396,6 +396,21 @@ bool target_has_vanished(const struct targets *targets, const struct target *tar
     return target->last_seen != targets->generation;
 }
 
+int target_open_cgroup(const struct target *target, const struct host *host)
+{
+    char path[PATH_MAX];
+    if ((size_t)snprintf(path, sizeof(path), "%s%s", host->cgroupfs, target->cgroup) >=
+        sizeof(path))
+        return -ENAMETOOLONG;
+    SCOPED(scope_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return -errno;
+    if (status.st_ino != target->cgroup_inode)
+        return -ESTALE;
+    return STEAL_FD(fd);
+}
+
 void targets_sweep(struct targets *targets, void (*released)(struct target *target, void *context),
                    void *context)
 {

@@ -51,6 +51,9 @@ size_t targets_count(const struct targets *targets);
 struct target *targets_at(struct targets *targets, size_t index);
 bool target_has_vanished(const struct targets *targets, const struct target *target);
 
+/* Opens the cgroup's directory: a descriptor, -ESTALE if that path is another life by now, or the errno of open. */
+int target_open_cgroup(const struct target *target, const struct host *host);
+
 /* Drops targets that vanished, after their last sample was taken. released is called for each first (may be NULL). */
 void targets_sweep(struct targets *targets, void (*released)(struct target *target, void *context), void *context);
 

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Engine "proc": CPU time from files that anybody may read. With process granularity it looks at
+ * every process (process_table.h); with cgroup granularity it reads cpu.stat of each target's
+ * cgroup, which the kernel keeps in microseconds whatever controllers are on, descendants included.
+ * It cannot tell packages. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/events.h"
+#include "common/scope.h"
+#include "sensor/cpu_busy.h"
+#include "sensor/descriptor_limit.h"
+#include "sensor/engine.h"
+#include "sensor/process_table.h"
+#include "sensor/tally.h"
+
+/* cpu.stat of one cgroup. */
+struct usage {
+    int fd;
+    uint64_t last_us;
+    const char *reason; /* why there is no fd */
+};
+
+struct counters_proc {
+    struct engine engine;
+    const struct host *host;
+    enum granularity granularity;
+    struct cpu_busy busy;
+    struct process_table *processes;
+    struct target_tree tree;
+    bool tree_is_old;
+    struct tally tally;
+    bool has_read;
+};
+
+static void proc_probe(const struct host *host, const struct topology *topology,
+                       enum granularity granularity, struct engine_probe *ret_probe)
+{
+    *ret_probe = (struct engine_probe){0};
+    struct cpu_busy busy;
+    struct error err = {0};
+    if (cpu_busy_open(&busy, host, topology->n_cpus, &err) < 0) {
+        (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "%s", err.text);
+        return;
+    }
+    cpu_busy_close(&busy);
+    if (granularity == GRANULARITY_CGROUP && !host->cgroupfs) {
+        (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "there is no cgroup2 mount");
+        (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice),
+                       "mount -t cgroup2 none /sys/fs/cgroup, or --granularity process");
+        return;
+    }
+    ret_probe->is_usable = true;
+    (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason),
+                   "CPU time per %s, not per package; needs no privilege",
+                   granularity == GRANULARITY_CGROUP ? "cgroup" : "process");
+}
+
+static void proc_close(struct engine *engine)
+{
+    struct counters_proc *proc = (struct counters_proc *)engine;
+    cpu_busy_close(&proc->busy);
+    process_table_free(proc->processes);
+    target_tree_deinit(&proc->tree);
+    tally_deinit(&proc->tally);
+    free(proc);
+}
+
+extern const struct engine_ops counters_proc;
+
+static int check_events(const char *const *events, size_t n_events, struct error *err)
+{
+    for (size_t i = 0; i < n_events; i++)
+        if (strcmp(event_canonical(events[i]), EVENT_CPU_NS) != 0)
+            return error_set(
+                err, -EINVAL,
+                "event \"%s\": the proc engine counts only %s; --engine perf counts more",
+                events[i], EVENT_CPU_NS);
+    return 0;
+}
+
+static int proc_open(struct engine **ret_engine, const struct host *host,
+                     const struct topology *topology, enum granularity granularity,
+                     const char *const *events, size_t n_events, const void *settings,
+                     struct error *err)
+{
+    (void)settings;
+    int r = check_events(events, n_events, err);
+    if (r < 0)
+        return r;
+    struct counters_proc *proc = calloc(1, sizeof(*proc));
+    if (!proc)
+        return error_set(err, -ENOMEM, "out of memory");
+    proc->engine.ops = &counters_proc;
+    proc->host = host;
+    proc->granularity = granularity;
+    proc->tree_is_old = true;
+    (void)descriptor_limit_raise();
+    r = cpu_busy_open(&proc->busy, host, topology->n_cpus, err);
+    if (r == 0 && granularity == GRANULARITY_PROCESS)
+        r = process_table_new(&proc->processes, host, err);
+    if (r < 0) {
+        proc_close(&proc->engine);
+        return r;
+    }
+    *ret_engine = &proc->engine;
+    return 0;
+}
+
+static int proc_describe(const struct engine *engine, struct host_record *host_record)
+{
+    (void)engine;
+    struct host_event *event;
+    int r = host_record_add_event(host_record, &event);
+    if (r == 0)
+        (void)snprintf(event->name, sizeof(event->name), "%s", EVENT_CPU_NS);
+    return r;
+}
+
+static int parse_usage(const char *text, uint64_t *ret_us)
+{
+    static const char key[] = "usage_usec ";
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, key, sizeof(key) - 1) != 0)
+            continue;
+        char *end;
+        errno = 0;
+        const char *digits = line + sizeof(key) - 1;
+        unsigned long long value = strtoull(digits, &end, 10);
+        if (errno || end == digits || *digits == '-' || (*end && *end != '\n'))
+            return -EBADMSG;
+        *ret_us = value;
+        return 0;
+    }
+    return -EBADMSG;
+}
+
+static int read_usage(int fd, uint64_t *ret_us)
+{
+    char text[4096];
+    ssize_t length = host_reread(fd, text, sizeof(text));
+    return length < 0 ? (int)length : parse_usage(text, ret_us);
+}
+
+static void open_usage(struct usage *usage, const struct target *target, const struct host *host)
+{
+    SCOPED(scope_close) int directory_fd = target_open_cgroup(target, host);
+    int r = directory_fd < 0 ? directory_fd : 0;
+    SCOPED(scope_close)
+    int fd = r == 0 ? openat(directory_fd, "cpu.stat", O_RDONLY | O_CLOEXEC) : -1;
+    if (r == 0)
+        r = fd < 0 ? -errno : read_usage(fd, &usage->last_us);
+    if (r == 0) {
+        usage->fd = STEAL_FD(fd);
+        usage->reason = NULL;
+    } else if (r == -EMFILE || r == -ENFILE) {
+        usage->reason = "no_descriptors";
+    } else {
+        usage->reason = r == -ENOENT || r == -ENODEV || r == -ESTALE ? "vanished" : "read_error";
+    }
+}
+
+static int proc_set_targets(struct engine *engine, struct targets *targets,
+                            const struct topology *topology, struct error *err)
+{
+    (void)topology;
+    struct counters_proc *proc = (struct counters_proc *)engine;
+    if (proc->granularity == GRANULARITY_PROCESS)
+        return 0;
+    for (size_t i = 0; i < targets_count(targets); i++) {
+        struct target *target = targets_at(targets, i);
+        struct usage *usage = target->engine_data;
+        if (!target->cgroup)
+            continue;
+        if (!usage) {
+            proc->tree_is_old = true;
+            usage = calloc(1, sizeof(*usage));
+            if (!usage)
+                return error_set(err, -ENOMEM, "out of memory");
+            usage->fd = -1;
+            target->engine_data = usage;
+        }
+        if (usage->fd < 0 && !target_has_vanished(targets, target))
+            open_usage(usage, target, proc->host);
+    }
+    if (!proc->tree_is_old)
+        return 0;
+    int r = target_tree_build(&proc->tree, targets);
+    if (r < 0)
+        return error_set(err, r, "out of memory");
+    proc->tree_is_old = false;
+    return 0;
+}
+
+static void proc_release_target(struct engine *engine, struct target *target)
+{
+    struct counters_proc *proc = (struct counters_proc *)engine;
+    if (proc->granularity == GRANULARITY_PROCESS) {
+        process_table_release(target);
+        return;
+    }
+    struct usage *usage = target->engine_data;
+    if (!usage)
+        return;
+    if (usage->fd >= 0)
+        (void)close(usage->fd);
+    free(usage);
+    target->engine_data = NULL;
+    proc->tree_is_old = true;
+}
+
+/* A removed cgroup's file fails at once, so its last stretch shows in the target above it or in
+ * other. */
+static void count_cgroup(struct tally *tally, size_t index, struct usage *usage, bool has_vanished)
+{
+    uint64_t now_us;
+    if (usage->fd < 0) {
+        if (!has_vanished)
+            tally_mark(tally, index, usage->reason, true);
+        return;
+    }
+    int r = read_usage(usage->fd, &now_us);
+    if (r < 0) {
+        if (!has_vanished && r != -ENODEV)
+            tally_mark(tally, index, "read_error", true);
+        return;
+    }
+    if (now_us > usage->last_us)
+        tally_cell(tally, index, 0)[0] = (int64_t)((now_us - usage->last_us) * 1000);
+    usage->last_us = now_us;
+}
+
+static void count_targets(struct counters_proc *proc, struct targets *targets)
+{
+    for (size_t i = 0; i < targets_count(targets); i++) {
+        const struct target *target = targets_at(targets, i);
+        if (!target->engine_data)
+            continue;
+        if (proc->granularity == GRANULARITY_PROCESS)
+            tally_cell(&proc->tally, i, 0)[0] = (int64_t)process_table_cpu_ns(target);
+        else
+            count_cgroup(&proc->tally, i, target->engine_data,
+                         target_has_vanished(targets, target));
+    }
+}
+
+static int proc_read(struct engine *engine, struct targets *targets,
+                     const struct topology *topology, struct report *report)
+{
+    (void)topology;
+    struct counters_proc *proc = (struct counters_proc *)engine;
+    int scanned = proc->processes ? process_table_scan(proc->processes, targets) : 0;
+    int r = tally_begin(&proc->tally, targets_count(targets), 1, 1, false);
+    if (r < 0 || scanned == -ENOMEM)
+        return -ENOMEM;
+    if (scanned == 0)
+        count_targets(proc, targets);
+    int64_t all_ns = 0;
+    if (cpu_busy_read(&proc->busy, &all_ns, NULL) < 0)
+        tally_mark_total(&proc->tally, 0, "read_error", true);
+    tally_total(&proc->tally, 0)[0] = all_ns;
+    if (!proc->has_read) {
+        proc->has_read = true;
+        return 0;
+    }
+    if (scanned < 0)
+        reasons_add(&report->reasons, "read_error");
+    if (proc->granularity == GRANULARITY_CGROUP)
+        tally_settle(&proc->tally, &proc->tree);
+    r = report_add_event(report, EVENT_CPU_NS);
+    return r < 0 ? r : tally_publish(&proc->tally, targets, NULL, report);
+}
+
+const struct engine_ops counters_proc = {
+    .name = "proc",
+    .about = "CPU time per process or cgroup from /proc and cpu.stat, without privileges",
+    .does_process = true,
+    .does_cgroup = true,
+    .probe = proc_probe,
+    .open = proc_open,
+    .describe = proc_describe,
+    .set_targets = proc_set_targets,
+    .read = proc_read,
+    .release_target = proc_release_target,
+    .close = proc_close,
+};

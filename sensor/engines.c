@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The engines there are, best first: "auto" takes the first that is usable for the granularity
+ * asked for. */
+#include <stddef.h>
+
+#include "sensor/engine.h"
+
+extern const struct engine_ops counters_proc;
+
+const struct engine_ops *const engine_table[] = {
+    &counters_proc,
+    NULL,
+};
