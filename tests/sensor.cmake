@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 watt_unit_test(test_counters_proc watt_sensor)
 watt_unit_test(test_cpu_power_table watt_sensor)
+watt_unit_test(test_energy_curve watt_sensor)
+watt_unit_test(test_energy_powercap watt_sensor)
 watt_unit_test(test_host watt_sensor)
 watt_unit_test(test_id_map watt_sensor)
 watt_unit_test(test_proc_stat watt_sensor)
