@@ -7,3 +7,13 @@ watt_unit_test(test_names watt_formula)
 watt_unit_test(test_nnls watt_formula)
 watt_unit_test(test_regression watt_formula)
 watt_unit_test(test_scope watt_formula)
+
+# Recorded and generated streams through the whole formula: tests/replay/NAME.c.
+function(watt_replay_test name)
+  add_executable(${name} ${CMAKE_SOURCE_DIR}/tests/replay/${name}.c)
+  target_link_libraries(${name} PRIVATE watt_formula PkgConfig::CMOCKA)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME replay/${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(replay/${name} PROPERTIES TIMEOUT 300)
+endfunction()
+watt_replay_test(test_replay)
