@@ -2,7 +2,9 @@
 /* One table per part of a program says everything about its options: the flag, the key in a configuration file, the
  * environment variable, the default, the help text. From the table come parsing, --help, --print-config and the sample files
  * under config/. Precedence: flag > WATT_SECTION_KEY in the environment > --config FILE > /etc/wattribute/PROGRAM.conf >
- * built-in. Every program also has --help, --version, --config FILE, --check-config, --print-config, --verbose, --quiet. */
+ * built-in. PROGRAM.conf is the program's name without "watt-": sensor.conf. Every program also has --help (-h), --version,
+ * --config FILE, --check-config, --print-config, --verbose (-v), --quiet (-q). What --print-config prints when nothing is configured
+ * is the sample file. */
 #pragma once
 
 #include <stdbool.h>
@@ -36,6 +38,7 @@ struct option_spec {
     const char *fallback; /* default as text, parsed like any other value; NULL: absent (NULL, 0, empty list) */
     const char *argument; /* for --help: "DURATION", "URI", NULL for a flag */
     const char *const *choices; /* NULL-terminated, for OPTION_CHOICE */
+    int (*check)(const char *text, struct error *err); /* NULL, or refuses a value (each of a list) beyond its type: -EINVAL, err says why */
     bool flag_only;       /* makes no sense in a file: --ticks, --probe */
     const char *help;     /* what it does, unit and meaning; wrapped by --help */
 };
@@ -60,9 +63,10 @@ int options_add(struct options *options, const struct option_group *group);
 /* Reads files, environment and argv (argv[0] is skipped). Flags of all groups share one name space: a key that two groups
  * use is an assertion. etc_dir: the folder of PROGRAM.conf ("/etc/wattribute"), NULL: none.
  * An unknown key or bad value is an error that names "file:line: key", the variable or the flag, and what is allowed.
- * log->level follows --verbose and --quiet.
+ * A mongodb URI with a password is refused in argv, where everybody can read it. An empty value in a file is no value for text, lists,
+ * choices and times; an empty variable counts as not set. log->level follows --verbose and --quiet.
  * Returns 0 (ret_operands: index in argv of the first operand), OPTIONS_EXIT, -EINVAL for the command line (exit 64), -EDOM for a
- * file or the environment (exit 78), -ENOMEM. */
+ * file or the environment (exit 78), -EIO for a standard output that cannot be written, -ENOMEM. */
 int options_parse(struct options *options, int argc, char **argv, const char *etc_dir, struct log *log,
                   int *ret_operands, struct error *err);
 void options_free(struct options *options);
