@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <sqlite3.h>
 
@@ -436,41 +435,6 @@ static void time_is_looked_up_in_an_index(void **state)
     store_close(store);
 }
 
-static double now_us(void)
-{
-    struct timespec now;
-    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-/* Printed, not asserted: what a tick of some 100 targets costs. */
-static void cost_of_an_append(void **state)
-{
-    enum { N_TICKS = 500 };
-    struct append_result result;
-    struct store *store = fixture_open("sqlite", *state, STORE_WRITE);
-    double spent_us = 0, worst_us = 0;
-    for (uint64_t seq = 0; seq < N_TICKS; seq++) {
-        struct sample sample;
-        sample_make(&sample, RECORD_RAW, seq, "", 20000);
-        double start_us = now_us();
-        assert_int_equal(store_append(store, &sample.document, 1, &result, NULL), 0);
-        double append_us = now_us() - start_us;
-        spent_us += append_us;
-        worst_us = append_us > worst_us ? append_us : worst_us;
-        sample_free(&sample);
-    }
-    struct cursor *cursor = fixture_query(store, &fixture_all);
-    struct document document;
-    double start_us = now_us();
-    while (cursor_next(cursor, &document, NULL) == CURSOR_DOCUMENT)
-        ;
-    print_message("sqlite: append of 20 kB: %.0f us (worst %.0f us); read back: %.1f us\n",
-                  spent_us / N_TICKS, worst_us, (now_us() - start_us) / N_TICKS);
-    cursor_close(cursor);
-    store_close(store);
-}
-
 #define IN_FOLDER(test) \
     cmocka_unit_test_setup_teardown(test, fixture_make_folder, fixture_remove_folder)
 
@@ -491,7 +455,6 @@ int main(void)
         IN_FOLDER(a_second_writer_is_refused_by_pid),
         IN_FOLDER(a_reader_needs_no_right_to_write),
         IN_FOLDER(time_is_looked_up_in_an_index),
-        IN_FOLDER(cost_of_an_append),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,6 +115,36 @@ static void acknowledged_ticks_survive_a_kill(void **state)
     store_close(store);
 }
 
+/* Another process writes as fast as it can: the follower gets every document once and in order. */
+static void a_follower_keeps_up_with_another_process(void **state)
+{
+    int fds[2], status;
+    assert_int_equal(pipe(fds), 0);
+    struct store *store = fixture_open("sqlite", *state, STORE_READ);
+    struct store_query query = fixture_all;
+    query.follow = true;
+    struct cursor *cursor = fixture_query(store, &query);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        append_until_killed(*state, fds[1]);
+    for (uint64_t seq = 0; seq < 1000;) {
+        struct document document;
+        struct error err = {0};
+        int outcome = cursor_next(cursor, &document, &err);
+        if (outcome < 0 || outcome == CURSOR_BAD)
+            fail_msg("%s", err.text);
+        if (outcome == CURSOR_DOCUMENT)
+            assert_int_equal(document.key.seq, seq++);
+    }
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+    cursor_close(cursor);
+    store_close(store);
+}
+
 /* Somebody's sqlite3 shell holds the file: the tick waits in the batch, and not long. */
 static void a_locked_file_is_busy_and_the_batch_keeps(void **state)
 {
@@ -337,6 +367,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(acknowledged_ticks_survive_a_kill),
+        IN_FOLDER(a_follower_keeps_up_with_another_process),
         IN_FOLDER(a_locked_file_is_busy_and_the_batch_keeps),
         IN_FOLDER(a_full_disk_loses_nothing_acknowledged),
         IN_FOLDER(garbage_is_refused_with_advice),
