@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
+watt_script_test(layering layering.sh)
 # Seeded records, comparisons and copies, for round trips through codecs and stores.
 add_library(watt_random_records STATIC
   unit/compare_records.c

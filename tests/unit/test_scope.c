@@ -134,7 +134,7 @@ static void counts_without_package_see_the_sum_of_packages(void **state)
     assert_int_equal(list[1].package, 0);
     assert_int_equal(list[1].tick.n_activities, 1);
     report.energy[1].valid = false;
-    (void)strcpy(report.energy[1].reason, "counter_reset");
+    memcpy(report.energy[1].reason, "counter_reset", sizeof("counter_reset"));
     build();
     assert_true(isnan(list[0].tick.measured_w));
     assert_string_equal(list[0].reason, "counter_reset");
