@@ -9,7 +9,6 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <stdbool.h>
-#include <sys/resource.h>
 
 #include "common/error.h"
 #include "common/scope.h"
@@ -20,18 +19,11 @@
 
 static const unsigned kept[] = {CAP_PERFMON, CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE};
 
-void privileges_raise_files(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int privileges_drop(struct error *err)
 {
     bool had[ARRAY_SIZE(kept)];
+    if (capng_get_caps_process() != 0)
+        return error_set(err, -EPERM, "own capabilities cannot be read");
     for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
         had[i] = capng_have_capability(CAPNG_PERMITTED, kept[i]);
     capng_clear(CAPNG_SELECT_CAPS);

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One table for the program itself; every source, engine and store brings its own, so that a new
+ * one shows up in --help and in configuration files by being in its table. */
+#include "sensor/arguments.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/scope.h"
+#include "sensor/engine.h"
+#include "sensor/source.h"
+
+const struct store_ops *const *const sensor_store_tables[] = {store_table_local, NULL};
+
+static const char *const schemas[] = {"native", "powerapi", NULL};
+static const char *const granularities[] = {"process", "cgroup", NULL};
+
+#define AT(member) offsetof(struct arguments, member)
+
+static const struct option_spec specs[] = {
+    {.key = "name",
+     .letter = 'n',
+     .type = OPTION_STRING,
+     .offset = AT(name),
+     .argument = "NODE",
+     .help = "name of this sensor in every record, [A-Za-z0-9._-]{1,63} (default: the host name)"},
+    {.key = "interval",
+     .letter = 'i',
+     .type = OPTION_DURATION,
+     .offset = AT(interval_ns),
+     .fallback = "1s",
+     .argument = "DURATION",
+     .help = "time between ticks"},
+    {.key = "store",
+     .letter = 's',
+     .type = OPTION_STRING,
+     .offset = AT(store),
+     .argument = "URI",
+     .help = "where records go: sqlite:DIR, jsonl:FILE, null:, or mongodb://HOST/DB, which "
+             "watt-courier carries them to (default: sqlite: in /var/lib/wattribute for root, in "
+             "$XDG_STATE_HOME/wattribute for others)"},
+    {.key = "schema",
+     .type = OPTION_CHOICE,
+     .offset = AT(schema),
+     .fallback = "native",
+     .argument = "SCHEMA",
+     .choices = schemas,
+     .help = "native records, or PowerAPI's HWPCReports"},
+    {.key = "energy",
+     .type = OPTION_STRING,
+     .offset = AT(energy),
+     .fallback = "auto",
+     .argument = "SOURCE",
+     .help = "energy source by name, or auto: the best that can be read here"},
+    {.key = "engine",
+     .type = OPTION_STRING,
+     .offset = AT(engine),
+     .fallback = "auto",
+     .argument = "ENGINE",
+     .help = "how counts are made, by name, or auto"},
+    {.key = "granularity",
+     .letter = 'g',
+     .type = OPTION_CHOICE,
+     .offset = AT(granularity),
+     .argument = "WHAT",
+     .choices = granularities,
+     .help = "charge each process or each cgroup (default: process; cgroup with schema powerapi)"},
+    {.key = "target",
+     .letter = 't',
+     .type = OPTION_LIST,
+     .offset = AT(targets),
+     .argument = "RULE",
+     .help = "who is charged by name, the rest as other: [!]cgroup:GLOB, [!]comm:GLOB, [!]pid:N, "
+             "[!]user:NAME; the last rule that matches wins (default: everybody)"},
+    {.key = "event",
+     .letter = 'e',
+     .type = OPTION_LIST,
+     .offset = AT(events),
+     .argument = "NAME",
+     .help = "event to count, as libpfm4 names it or by canonical name (default: the set of this "
+             "CPU family)"},
+    {.key = "spool",
+     .type = OPTION_STRING,
+     .offset = AT(spool),
+     .argument = "DIR",
+     .help = "folder where ticks wait for a remote store (default: spool/ beside the default "
+             "store)"},
+    {.key = "drain",
+     .type = OPTION_DURATION,
+     .offset = AT(drain_ns),
+     .fallback = "5s",
+     .argument = "DURATION",
+     .help = "how long to wait at the end until a remote store has everything"},
+    {.key = "ticks",
+     .type = OPTION_COUNT,
+     .offset = AT(n_ticks),
+     .argument = "N",
+     .flag_only = true,
+     .help = "end after N ticks; 0: when interrupted"},
+    {.key = "probe",
+     .type = OPTION_FLAG,
+     .offset = AT(probe),
+     .flag_only = true,
+     .help = "say as JSON what this machine offers and what would be used, and end"},
+    {.key = "sysfs",
+     .type = OPTION_STRING,
+     .offset = AT(sysfs),
+     .fallback = "/sys",
+     .argument = "DIR",
+     .help = "where sysfs is"},
+    {.key = "procfs",
+     .type = OPTION_STRING,
+     .offset = AT(procfs),
+     .fallback = "/proc",
+     .argument = "DIR",
+     .help = "where procfs is"},
+    {.key = "devfs",
+     .type = OPTION_STRING,
+     .offset = AT(devfs),
+     .fallback = "/dev",
+     .argument = "DIR",
+     .help = "where devices are"},
+    {.key = "cgroupfs",
+     .type = OPTION_STRING,
+     .offset = AT(cgroupfs),
+     .argument = "DIR",
+     .help = "where the cgroup2 tree is (default: its mount, as PROCFS says)"},
+};
+
+static int add_part(struct options *options, const char *section, const struct option_spec *part,
+                    size_t n_options, size_t settings_size, void **ret_settings)
+{
+    if (n_options == 0)
+        return 0;
+    *ret_settings = calloc(1, settings_size);
+    if (!*ret_settings)
+        return -ENOMEM;
+    struct option_group group = {
+        .section = section, .specs = part, .n_specs = n_options, .values = *ret_settings};
+    return options_add(options, &group);
+}
+
+static int add_parts(struct arguments *arguments)
+{
+    int r = 0;
+    for (size_t i = 0; source_table[i] && i < ARGUMENT_PARTS_MAX && r >= 0; i++)
+        r = add_part(arguments->options, source_table[i]->name, source_table[i]->options,
+                     source_table[i]->n_options, source_table[i]->settings_size,
+                     &arguments->source_settings[i]);
+    for (size_t i = 0; engine_table[i] && i < ARGUMENT_PARTS_MAX && r >= 0; i++)
+        r = add_part(arguments->options, engine_table[i]->name, engine_table[i]->options,
+                     engine_table[i]->n_options, engine_table[i]->settings_size,
+                     &arguments->engine_settings[i]);
+    return r;
+}
+
+/* Everybody may read argv. */
+static int refuse_password(int argc, char **argv, struct error *err)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *authority = strstr(argv[i], "://");
+        if (!authority)
+            continue;
+        authority += 3;
+        size_t length = strcspn(authority, "/?");
+        const char *at = memchr(authority, '@', length);
+        if (at && memchr(authority, ':', (size_t)(at - authority)))
+            return error_set(err, -EINVAL,
+                             "the command line is no place for a password: give the store as "
+                             "WATT_SENSOR_STORE in the environment or in a configuration file");
+    }
+    return 0;
+}
+
+int arguments_parse(struct arguments *arguments, int argc, char **argv, struct log *log,
+                    struct error *err)
+{
+    struct option_group group = {
+        .section = "sensor", .specs = specs, .n_specs = ARRAY_SIZE(specs), .values = arguments};
+    int first_operand;
+    int r = options_new(&arguments->options, "watt-sensor",
+                        "samples energy and who used the machine, and stores it", NULL);
+    if (r >= 0)
+        r = options_add(arguments->options, &group);
+    if (r >= 0)
+        r = add_parts(arguments);
+    if (r >= 0)
+        r = store_settings_new(&arguments->store_settings, sensor_store_tables);
+    if (r >= 0)
+        r = store_settings_add(arguments->store_settings, arguments->options);
+    if (r < 0)
+        return error_set(err, r, "preparing the options: %s", strerror(-r));
+    r = refuse_password(argc, argv, err);
+    if (r < 0)
+        return r;
+    return options_parse(arguments->options, argc, argv, "/etc/wattribute", log, &first_operand,
+                         err);
+}
+
+void arguments_deinit(struct arguments *arguments)
+{
+    options_free(arguments->options);
+    store_settings_free(arguments->store_settings);
+    for (size_t i = 0; i < ARGUMENT_PARTS_MAX; i++) {
+        free(arguments->source_settings[i]);
+        free(arguments->engine_settings[i]);
+    }
+}

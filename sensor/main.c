@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* watt-sensor: the options, what is opened in which order, and the loop. Ticks come from an
+ * absolute timer on the boundaries of the interval in real time, so that the sensors of a cluster
+ * tick together; signals come through a descriptor and are looked at between ticks, so that a tick
+ * in hand is always finished. */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "common/remote_scheme.h"
+#include "common/scope.h"
+#include "common/store/store.h"
+#include "sensor/arguments.h"
+#include "sensor/privileges.h"
+#include "sensor/probe.h"
+#include "sensor/sensor.h"
+#include "sensor/spool.h"
+#include "sensor/target_rules.h"
+
+#define INTERVAL_MIN_NS NS_PER_MS
+
+struct program {
+    struct log log;
+    struct arguments arguments;
+    char name[SENSOR_NAME_SIZE];
+    char state_directory[PATH_MAX], spool_directory[PATH_MAX], store_uri[PATH_MAX + 16];
+    char cgroupfs[PATH_MAX];
+    struct host host;
+    struct target_rules *rules;
+    struct sensor_settings settings;
+    bool has_spool;
+    struct spool spool;
+    struct store *store;
+    struct sensor *sensor;
+};
+
+/* ---- settings ---- */
+
+/* The host name with what a sensor name may not hold replaced. */
+static int choose_name(struct program *program, struct error *err)
+{
+    if (program->arguments.name) {
+        if (!sensor_name_is_valid(program->arguments.name))
+            return error_set(err, -EINVAL,
+                             "name = %s: 1 to 63 letters, digits, '.', '_' and '-' are wanted",
+                             program->arguments.name);
+        (void)snprintf(program->name, sizeof(program->name), "%s", program->arguments.name);
+        return 0;
+    }
+    char host_name[256] = "";
+    if (gethostname(host_name, sizeof(host_name) - 1) < 0 || host_name[0] == '\0')
+        (void)snprintf(host_name, sizeof(host_name), "localhost");
+    (void)snprintf(program->name, sizeof(program->name), "%s", host_name);
+    for (char *at = program->name; *at; at++) {
+        char one[2] = {*at, '\0'};
+        if (!sensor_name_is_valid(one))
+            *at = '-';
+    }
+    return 0;
+}
+
+/* ---- files ---- */
+
+static void find_state_directory(struct program *program)
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    char *directory = program->state_directory;
+    size_t size = sizeof(program->state_directory);
+    if (geteuid() == 0)
+        (void)snprintf(directory, size, "/var/lib/wattribute");
+    else if (state && state[0] == '/')
+        (void)snprintf(directory, size, "%s/wattribute", state);
+    else
+        (void)snprintf(directory, size, "%s/.local/state/wattribute", home ? home : "");
+}
+
+/* Makes the folders on the way to a default place: nobody was asked to. */
+static int make_directories(const char *directory, struct error *err)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s", directory);
+    for (char *slash = path + 1;; slash++) {
+        if (*slash != '/' && *slash != '\0')
+            continue;
+        char rest = *slash;
+        *slash = '\0';
+        if (mkdir(path, 0750) < 0 && errno != EEXIST)
+            return error_set(err, -errno, "%s: %s; give another place with --store", path,
+                             strerror(errno));
+        *slash = rest;
+        if (rest == '\0')
+            return 0;
+    }
+}
+
+/* Where records go from here: the store itself, or the spool before a remote one. */
+static int choose_store(struct program *program, struct error *err)
+{
+    const char *store = program->arguments.store;
+    int r = 0;
+    find_state_directory(program);
+    if (store && uri_is_remote(store)) {
+        const char *directory = program->arguments.spool;
+        if (!directory) {
+            int n = snprintf(program->spool_directory, sizeof(program->spool_directory), "%s/spool",
+                             program->state_directory);
+            if (n < 0 || (size_t)n >= sizeof(program->spool_directory))
+                return error_set(err, -ENAMETOOLONG, "%s/spool: the name is too long",
+                                 program->state_directory);
+            directory = program->spool_directory;
+            r = make_directories(directory, err);
+        }
+        if (r >= 0)
+            r = spool_init(&program->spool, directory, store, program->host.clock, &program->log);
+        if (r < 0)
+            return r;
+        program->has_spool = true;
+        (void)snprintf(program->store_uri, sizeof(program->store_uri), "%s", program->spool.uri);
+        return 0;
+    }
+    if (store && strcmp(store, "sqlite:") != 0) {
+        int n = snprintf(program->store_uri, sizeof(program->store_uri), "%s", store);
+        if (n < 0 || (size_t)n >= sizeof(program->store_uri))
+            return error_set(err, -EINVAL, "store: the URI is longer than %zu bytes",
+                             sizeof(program->store_uri) - 1);
+        return 0;
+    }
+    (void)snprintf(program->store_uri, sizeof(program->store_uri), "sqlite:%s",
+                   program->state_directory);
+    return make_directories(program->state_directory, err);
+}
+
+/* The run of the newest record of ours, so that this one's sorts after it even if the clock was set
+ * back. A store that cannot look back has nothing to sort. */
+static void find_last_run(const struct program *program, char run[static RUN_SIZE])
+{
+    struct store_query query = {.sensor = program->name,
+                                .from_ms = VALUE_ABSENT,
+                                .to_ms = VALUE_ABSENT,
+                                .newest_first = true,
+                                .limit = 1};
+    struct cursor *cursor;
+    struct document document;
+    run[0] = '\0';
+    if (program->settings.write_powerapi || store_query(program->store, &query, &cursor, NULL) < 0)
+        return;
+    if (cursor_next(cursor, &document, NULL) == CURSOR_DOCUMENT)
+        (void)snprintf(run, RUN_SIZE, "%s", document.key.run);
+    cursor_close(cursor);
+}
+
+/* ---- the machine ---- */
+
+static void set_host(struct program *program)
+{
+    const struct arguments *values = &program->arguments;
+    program->host = (struct host){.sysfs = values->sysfs,
+                                  .procfs = values->procfs,
+                                  .devfs = values->devfs,
+                                  .cgroupfs = values->cgroupfs,
+                                  .clock = &clock_system,
+                                  .log = &program->log};
+    if (values->cgroupfs)
+        return;
+    SCOPED(scope_free) char *mounts = malloc(1u << 20);
+    if (mounts && host_read_text(mounts, 1u << 20, "%s/self/mounts", values->procfs) >= 0 &&
+        host_find_cgroupfs(mounts, program->cgroupfs, sizeof(program->cgroupfs)) >= 0)
+        program->host.cgroupfs = program->cgroupfs;
+}
+
+static int set_settings(struct program *program, struct error *err)
+{
+    const struct arguments *values = &program->arguments;
+    bool write_powerapi = strcmp(values->schema, "powerapi") == 0;
+    const char *granularity = values->granularity ? values->granularity
+                              : write_powerapi    ? "cgroup"
+                                                  : "process";
+    if (values->interval_ns < INTERVAL_MIN_NS)
+        return error_set(err, -EINVAL, "interval: at least 1ms is wanted");
+    int r = choose_name(program, err);
+    if (r < 0)
+        return r;
+    r = target_rules_parse(&program->rules, (const char *const *)values->targets.values,
+                           values->targets.n_values, err);
+    if (r < 0)
+        return r;
+    program->settings = (struct sensor_settings){
+        .name = program->name,
+        .interval_ns = values->interval_ns,
+        .energy = values->energy,
+        .engine = values->engine,
+        .granularity =
+            strcmp(granularity, "cgroup") == 0 ? GRANULARITY_CGROUP : GRANULARITY_PROCESS,
+        .rules = program->rules,
+        .events = (const char *const *)values->events.values,
+        .n_events = values->events.n_values,
+        .write_powerapi = write_powerapi,
+        .source_settings = (const void *const *)values->source_settings,
+        .engine_settings = (const void *const *)values->engine_settings,
+    };
+    return 0;
+}
+
+/* ---- running ---- */
+
+static int open_signals(struct error *err)
+{
+    sigset_t signals;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGCHLD);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+        return error_set(err, -errno, "blocking signals: %s", strerror(errno));
+    int fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd >= 0 ? fd : error_set(err, -errno, "signalfd: %s", strerror(errno));
+}
+
+/* The first tick falls on the next boundary of the interval in real time that is at least half an
+ * interval away. */
+static int open_timer(const struct clock *clock, uint64_t interval_ns, struct error *err)
+{
+    uint64_t wait_ns = interval_ns - clock_realtime_ns(clock) % interval_ns;
+    if (wait_ns < interval_ns / 2)
+        wait_ns += interval_ns;
+    uint64_t first_ns = clock_monotonic_ns(clock) + wait_ns;
+    struct itimerspec times = {.it_value = {.tv_sec = (time_t)(first_ns / NS_PER_S),
+                                            .tv_nsec = (long)(first_ns % NS_PER_S)},
+                               .it_interval = {.tv_sec = (time_t)(interval_ns / NS_PER_S),
+                                               .tv_nsec = (long)(interval_ns % NS_PER_S)}};
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (fd >= 0 && timerfd_settime(fd, TFD_TIMER_ABSTIME, &times, NULL) == 0)
+        return fd;
+    int r = error_set(err, -errno, "timer: %s", strerror(errno));
+    scope_close(&fd);
+    return r;
+}
+
+/* True if it is time to end. */
+static bool take_signals(struct program *program, int fd)
+{
+    struct signalfd_siginfo signal;
+    bool ends = false;
+    while (read(fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal)) {
+        if (signal.ssi_signo != SIGCHLD)
+            ends = true;
+        else if (program->has_spool)
+            courier_process_watch(&program->spool.courier);
+    }
+    return ends;
+}
+
+/* 1 if a tick was taken. */
+static int take_tick(struct program *program, int fd, struct error *err)
+{
+    uint64_t n_periods;
+    if (read(fd, &n_periods, sizeof(n_periods)) != (ssize_t)sizeof(n_periods))
+        return 0;
+    int r = sensor_tick(program->sensor, n_periods, err);
+    if (r >= 0 && program->has_spool)
+        spool_step(&program->spool, program->store);
+    return r < 0 ? r : 1;
+}
+
+static int loop(struct program *program, int signal_fd, int timer_fd, struct error *err)
+{
+    struct pollfd fds[] = {{.fd = timer_fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
+    for (uint64_t n_done = 0;
+         program->arguments.n_ticks == 0 || n_done < program->arguments.n_ticks;) {
+        if (ppoll(fds, ARRAY_SIZE(fds), NULL, NULL) < 0) {
+            if (errno == EINTR)
+                continue;
+            return error_set(err, -errno, "waiting for a tick: %s", strerror(errno));
+        }
+        int r = fds[0].revents ? take_tick(program, timer_fd, err) : 0;
+        if (r < 0)
+            return r;
+        n_done += (uint64_t)r;
+        if (fds[1].revents && take_signals(program, signal_fd))
+            return 0;
+    }
+    return 0;
+}
+
+static int finish(struct program *program, int signal_fd, struct error *err)
+{
+    int r = sensor_flush(program->sensor, err);
+    uint64_t n_lost = sensor_lost(program->sensor);
+    if (n_lost > 0)
+        log_warning(&program->log, "%" PRIu64 " records were lost to a store that took none",
+                    n_lost);
+    if (program->has_spool)
+        spool_drain(&program->spool, program->store, program->arguments.drain_ns, signal_fd);
+    return r;
+}
+
+static int run_sensor(struct program *program, struct error *err)
+{
+    char last_run[RUN_SIZE];
+    SCOPED(scope_close) int signal_fd = -1;
+    SCOPED(scope_close) int timer_fd = -1;
+    int r = choose_store(program, err);
+    if (r < 0)
+        return r;
+    r = store_open(&program->store, program->store_uri, STORE_WRITE, sensor_store_tables,
+                   program->arguments.store_settings, &program->log, err);
+    if (r < 0)
+        return r;
+    find_last_run(program, last_run);
+    signal_fd = open_signals(err);
+    if (signal_fd < 0)
+        return signal_fd;
+    if (program->has_spool && (r = courier_process_start(&program->spool.courier, err)) < 0)
+        return r;
+    r = sensor_new(&program->sensor, &program->settings, &program->host, program->store, last_run,
+                   err);
+    if (r >= 0)
+        r = privileges_drop(err);
+    if (r >= 0)
+        r = timer_fd = open_timer(program->host.clock, program->settings.interval_ns, err);
+    if (r >= 0)
+        r = loop(program, signal_fd, timer_fd, err);
+    struct error late = {0};
+    int finished = program->sensor ? finish(program, signal_fd, &late) : 0;
+    if (r >= 0 && finished < 0)
+        r = error_set(err, finished, "%s", late.text);
+    return r;
+}
+
+static void program_deinit(struct program *program)
+{
+    sensor_free(program->sensor);
+    store_close(program->store);
+    if (program->has_spool) {
+        courier_process_stop(&program->spool.courier, NS_PER_S);
+        spool_deinit(&program->spool);
+    }
+    target_rules_free(program->rules);
+    arguments_deinit(&program->arguments);
+}
+
+int main(int argc, char **argv)
+{
+    struct program program = {0};
+    struct error err = {0};
+    log_init(&program.log, "watt-sensor");
+    int r = arguments_parse(&program.arguments, argc, argv, &program.log, &err);
+    if (r == 0) {
+        set_host(&program);
+        r = set_settings(&program, &err);
+        if (r >= 0)
+            r = program.arguments.probe
+                    ? probe_write(stdout, &program.settings, &program.host, &err)
+                    : run_sensor(&program, &err);
+    }
+    if (r < 0)
+        log_error(&program.log, "%s", err.text[0] ? err.text : strerror(-r));
+    program_deinit(&program);
+    return error_exit_status(r);
+}

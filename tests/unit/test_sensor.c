@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Whole ticks in simulated time on a machine made of files: what is stored is what happened, in
+ * order, and nothing that fails ends the sensor. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/host_record.h"
+#include "common/report.h"
+#include "common/scope.h"
+#include "sensor/sensor.h"
+
+#define START_MS INT64_C(1700000000000)
+
+static const struct store_ops *const *const tables[] = {store_table_local, NULL};
+
+struct times {
+    uint64_t monotonic_ns, boottime_ns, realtime_ns;
+};
+
+static uint64_t monotonic(void *context)
+{
+    return ((struct times *)context)->monotonic_ns;
+}
+
+static uint64_t boottime(void *context)
+{
+    return ((struct times *)context)->boottime_ns;
+}
+
+static uint64_t realtime(void *context)
+{
+    return ((struct times *)context)->realtime_ns;
+}
+
+struct fixture {
+    char root[64], uri[96];
+    struct times times;
+    struct clock clock;
+    struct host host;
+    struct target_rules *rules;
+    struct sensor_settings settings;
+    struct store *store;
+    struct sensor *sensor;
+};
+
+static void pass(struct fixture *fixture, uint64_t ns)
+{
+    fixture->times.monotonic_ns += ns;
+    fixture->times.boottime_ns += ns;
+    fixture->times.realtime_ns += ns;
+}
+
+static void put(const struct fixture *fixture, const char *file, const char *text)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s/%s", fixture->root, file);
+    for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        (void)mkdir(path, 0755);
+        *slash = '/';
+    }
+    FILE *stream = fopen(path, "w");
+    assert_non_null(stream);
+    assert_true(fputs(text, stream) >= 0);
+    assert_int_equal(fclose(stream), 0);
+}
+
+static void put_energy(const struct fixture *fixture, int64_t energy_uj)
+{
+    char text[32];
+    (void)snprintf(text, sizeof(text), "%" PRId64 "\n", energy_uj);
+    put(fixture, "sys/class/powercap/intel-rapl:0/energy_uj", text);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    if (!fixture)
+        return -1;
+    (void)snprintf(fixture->root, sizeof(fixture->root), "/tmp/test_sensor_XXXXXX");
+    if (!mkdtemp(fixture->root))
+        return -1;
+    (void)snprintf(fixture->uri, sizeof(fixture->uri), "jsonl:%s/records.jsonl", fixture->root);
+    fixture->times = (struct times){50 * NS_PER_S, 60 * NS_PER_S, START_MS * NS_PER_MS};
+    fixture->clock = (struct clock){monotonic, boottime, realtime, &fixture->times};
+    static char sysfs[96], procfs[96];
+    (void)snprintf(sysfs, sizeof(sysfs), "%s/sys", fixture->root);
+    (void)snprintf(procfs, sizeof(procfs), "%s/proc", fixture->root);
+    fixture->host = (struct host){
+        .sysfs = sysfs, .procfs = procfs, .devfs = fixture->root, .clock = &fixture->clock};
+    assert_int_equal(target_rules_parse(&fixture->rules, NULL, 0, NULL), 0);
+    fixture->settings = (struct sensor_settings){.name = "node",
+                                                 .interval_ns = NS_PER_S,
+                                                 .energy = "auto",
+                                                 .engine = "auto",
+                                                 .granularity = GRANULARITY_PROCESS,
+                                                 .rules = fixture->rules};
+    put(fixture, "sys/class/powercap/intel-rapl:0/name", "package-0\n");
+    put(fixture, "sys/class/powercap/intel-rapl:0/max_energy_range_uj", "262143328850\n");
+    put_energy(fixture, 1000000);
+    *state = fixture;
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)status;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    sensor_free(fixture->sensor);
+    store_close(fixture->store);
+    target_rules_free(fixture->rules);
+    (void)nftw(fixture->root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    free(fixture);
+    return 0;
+}
+
+static void start(struct fixture *fixture, const char *uri, const char *last_run)
+{
+    struct error err = {0};
+    if (store_open(&fixture->store, uri, STORE_WRITE, tables, NULL, NULL, &err) < 0 ||
+        sensor_new(&fixture->sensor, &fixture->settings, &fixture->host, fixture->store, last_run,
+                   &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void tick(struct fixture *fixture, uint64_t n_periods)
+{
+    struct error err = {0};
+    if (sensor_tick(fixture->sensor, n_periods, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+struct reading {
+    struct store *store;
+    struct cursor *cursor;
+    struct report report;
+    struct document document;
+};
+
+static void begin_reading(struct reading *reading, const struct fixture *fixture, unsigned kinds)
+{
+    struct store_query query = {.kinds = kinds, .from_ms = VALUE_ABSENT, .to_ms = VALUE_ABSENT};
+    assert_int_equal(
+        store_open(&reading->store, fixture->uri, STORE_READ, tables, NULL, NULL, NULL), 0);
+    assert_int_equal(store_query(reading->store, &query, &reading->cursor, NULL), 0);
+    report_init(&reading->report);
+}
+
+static void next_document(struct reading *reading, enum record_kind kind)
+{
+    assert_int_equal(cursor_next(reading->cursor, &reading->document, NULL), CURSOR_DOCUMENT);
+    assert_int_equal(reading->document.kind, kind);
+}
+
+static const struct report *next_report(struct reading *reading)
+{
+    struct error err = {0};
+    next_document(reading, RECORD_RAW);
+    report_clear(&reading->report);
+    if (report_decode(&reading->document, &reading->report, &err) < 0)
+        fail_msg("%s", err.text);
+    return &reading->report;
+}
+
+static void end_reading(struct reading *reading)
+{
+    assert_int_equal(cursor_next(reading->cursor, &reading->document, NULL), CURSOR_END);
+    report_deinit(&reading->report);
+    cursor_close(reading->cursor);
+    store_close(reading->store);
+}
+
+static void every_joule_arrives_in_order(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, fixture->uri, "");
+    put_energy(fixture, 1000000 + 123);
+    pass(fixture, NS_PER_S);
+    tick(fixture, 1);
+    put_energy(fixture, 1000000 + 123 + 4567);
+    pass(fixture, 3 * NS_PER_S);
+    tick(fixture, 3);
+    tick(fixture, 1); /* no time passed at all: the stamp grows none the less */
+
+    struct reading reading;
+    begin_reading(&reading, fixture, KIND_BIT(RECORD_HOST) | KIND_BIT(RECORD_RAW));
+    next_document(&reading, RECORD_HOST);
+    assert_int_equal(reading.document.key.seq, 0);
+    assert_string_equal(reading.document.key.sensor, "node");
+    struct host_record host;
+    host_record_init(&host);
+    assert_int_equal(host_record_decode(&reading.document, &host, NULL), 0);
+    assert_int_equal(host.n_sources, 1);
+    assert_string_equal(host.sources[0].source, "powercap");
+    assert_int_equal(host.interval_ns, (int64_t)NS_PER_S);
+    host_record_deinit(&host);
+
+    static const int64_t energies_uj[] = {123, 4567, 0}, missed[] = {0, 2, 0};
+    static const int64_t stamps_ms[] = {START_MS + 1000, START_MS + 4000, START_MS + 4001};
+    for (size_t i = 0; i < 3; i++) {
+        const struct report *report = next_report(&reading);
+        assert_int_equal(report->key.seq, i);
+        assert_int_equal(report->key.timestamp_ms, stamps_ms[i]);
+        assert_int_equal(report->missed, missed[i]);
+        assert_true(report->valid);
+        assert_true(reasons_have(&report->reasons, "no_engine"));
+        assert_int_equal(report->n_energy, 1);
+        assert_true(report->energy[0].valid);
+        assert_int_equal(report->energy[0].energy_uj, energies_uj[i]);
+        assert_int_equal(report->energy[0].skew_ns, 0);
+        assert_int_equal(report->energy[0].dt_ns, report->dt_ns);
+    }
+    end_reading(&reading);
+}
+
+static void the_run_sorts_after_the_last_one(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *last, *run;
+    } cases[] = {
+        {"", "018bcfe56800"}, /* START_MS */
+        {"018bcfe567ff", "018bcfe56800"},
+        {"018bcfe56800", "018bcfe56801"},
+        {"019000000000", "019000000001"}, /* the clock was set back */
+        {"no hex here!", "018bcfe56800"},
+        {"ffffffffffff", "018bcfe56800"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char path[96];
+        (void)snprintf(path, sizeof(path), "%s/records.jsonl", fixture->root);
+        (void)unlink(path);
+        start(fixture, fixture->uri, cases[i].last);
+        struct reading reading;
+        begin_reading(&reading, fixture, KIND_BIT(RECORD_HOST));
+        next_document(&reading, RECORD_HOST);
+        assert_string_equal(reading.document.key.run, cases[i].run);
+        end_reading(&reading);
+        sensor_free(fixture->sensor);
+        store_close(fixture->store);
+        fixture->sensor = NULL;
+        fixture->store = NULL;
+    }
+}
+
+static void a_suspend_voids_energy(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, fixture->uri, "");
+    put_energy(fixture, 2000000);
+    pass(fixture, NS_PER_S);
+    fixture->times.boottime_ns += 60 * NS_PER_S;
+    fixture->times.realtime_ns += 60 * NS_PER_S;
+    tick(fixture, 1);
+    put_energy(fixture, 2000005);
+    pass(fixture, NS_PER_S);
+    tick(fixture, 1);
+    struct reading reading;
+    begin_reading(&reading, fixture, KIND_BIT(RECORD_RAW));
+    const struct report *report = next_report(&reading);
+    assert_false(report->valid);
+    assert_true(reasons_have(&report->reasons, "suspend"));
+    assert_false(report->energy[0].valid);
+    assert_string_equal(report->energy[0].reason, "suspend");
+    report = next_report(&reading);
+    assert_true(report->valid);
+    assert_int_equal(report->energy[0].energy_uj, 5);
+    end_reading(&reading);
+}
+
+static void a_full_store_never_ends_sampling(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+    start(fixture, "jsonl:/dev/full", "");
+    for (int i = 0; i < 100; i++) {
+        pass(fixture, NS_PER_S);
+        tick(fixture, 1);
+    }
+    assert_true(sensor_flush(fixture->sensor, &err) < 0);
+    assert_non_null(strstr(err.text, "102 records")); /* host and other, too */
+    assert_int_equal(sensor_lost(fixture->sensor), 0);
+}
+
+static void what_is_asked_for_must_open(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *energy, *engine;
+        int code;
+    } cases[] = {
+        {"nonsense", "auto", -EINVAL},
+        {"auto", "nonsense", -EINVAL},
+        {"curve", "auto", -ENOENT}, /* there is no PROCFS/stat */
+        {"auto", "proc", -ENODEV},
+    };
+    assert_int_equal(store_open(&fixture->store, "null:", STORE_WRITE, tables, NULL, NULL, NULL),
+                     0);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error err = {0};
+        fixture->settings.energy = cases[i].energy;
+        fixture->settings.engine = cases[i].engine;
+        int r = sensor_new(&fixture->sensor, &fixture->settings, &fixture->host, fixture->store, "",
+                           &err);
+        if (r != cases[i].code || !err.text[0])
+            fail_msg("case %zu: %d %s", i, r, err.text);
+        assert_null(fixture->sensor);
+    }
+}
+
+#define WITH_MACHINE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_MACHINE(every_joule_arrives_in_order), WITH_MACHINE(the_run_sorts_after_the_last_one),
+        WITH_MACHINE(a_suspend_voids_energy),       WITH_MACHINE(a_full_store_never_ends_sampling),
+        WITH_MACHINE(what_is_asked_for_must_open),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
