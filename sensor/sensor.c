@@ -108,7 +108,7 @@ static int open_engine(struct sensor *sensor, struct error *err)
     if (r >= 0)
         return 0;
     if (is_asked_for || r == -ENOMEM)
-        return error_set(err, r, "engine %s: %s", settings->engine, why.text);
+        return error_set(err, r, "%s", why.text);
     sensor->engine = NULL;
     log_warning(sensor->host->log, "no target is counted: %s", why.text);
     return 0;
