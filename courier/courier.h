@@ -10,11 +10,13 @@ struct courier;
 struct courier_settings {
     const char *spool;          /* URI of the local store */
     const char *remote;         /* URI of the remote store */
+    const struct store_ops *const *const *stores; /* where both are looked up (store_open) */
     const char *position_file;  /* "DIR/courier.position" */
     size_t batch_documents, batch_bytes;
 };
 
-/* The remote may be away: that is not a failure here. The spool must be there or appear. */
+/* The remote may be away: that is not a failure here, but a URI or configuration that can never work is (-EINVAL, -EDOM). The spool must be
+ * there or appear. Keeps the settings' texts and store_settings until courier_free. */
 int courier_new(struct courier **ret_courier, const struct courier_settings *settings, const struct store_settings *store_settings,
                 const struct log *log, struct error *err);
 void courier_free(struct courier *courier);
@@ -22,8 +24,9 @@ void courier_free(struct courier *courier);
 enum courier_outcome {
     COURIER_IDLE = 0,  /* nothing to carry now */
     COURIER_MOVED = 1, /* a batch was acknowledged and the position saved */
-    COURIER_AWAY = 2,  /* the remote did not take it: same batch again after *ret_wait_ns (1 s, doubling to 60 s) */
+    COURIER_AWAY = 2,  /* the remote did not take it, or the spool cannot be read (yet): same batch again after *ret_wait_ns (1 s,
+                        * doubling to 60 s); err says why, and it was logged if it is new */
 };
 
-/* One step; never sleeps. Negative errno: the spool or the position file cannot be used. */
+/* One step; never sleeps. Negative errno: the position file cannot be written, or no memory. */
 int courier_step(struct courier *courier, uint64_t *ret_wait_ns, struct error *err);
