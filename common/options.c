@@ -286,7 +286,9 @@ static int read_arguments(struct options *options, int argc, char **argv, bool f
         bool is_common = argument.option->group == &options->common_group;
         if (is_common == final)
             continue;
-        r = option_assign(argument.option, argument.text, ORIGIN_FLAG, argument.name, err);
+        char where[KEY_MAX + 8];
+        (void)snprintf(where, sizeof(where), "--%s", argument.option->spec->key);
+        r = option_assign(argument.option, argument.text, ORIGIN_FLAG, where, err);
         if (r < 0)
             return error_wrap(err, r, "%s", argument.name);
         if (options->common.help || options->common.version)

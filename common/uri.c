@@ -102,8 +102,11 @@ static const char *user_end(const char *authority)
 bool uri_has_password(const char *uri)
 {
     const char *authority = authority_of(uri);
-    const char *end = authority ? user_end(authority) : NULL;
-    return end && memchr(authority, ':', (size_t)(end - authority));
+    if (!authority)
+        return false;
+    const char *end = user_end(authority);
+    return (end && memchr(authority, ':', (size_t)(end - authority))) ||
+           strcasestr(query_of(authority), "password=");
 }
 
 static bool is_secret(const char *option, size_t length)

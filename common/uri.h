@@ -17,7 +17,7 @@ struct uri {
 int uri_parse(const char *text, struct uri *ret_uri, struct error *err);
 void uri_deinit(struct uri *uri);
 
-/* True if it holds "user:password@". */
+/* True if it holds "user:password@" or an option "...Password=". */
 bool uri_has_password(const char *uri);
 
 /* Copies the URI for a log line with "user:password@" replaced by "***@", and the values of options that carry secrets

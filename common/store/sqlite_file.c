@@ -255,27 +255,43 @@ static int ask(const struct sqlite_file *file, const char *sql, int64_t *ret_val
     return r;
 }
 
+struct identity {
+    int64_t application_id, version, n_tables;
+};
+
+/* In one snapshot: another program may be making the file at this moment. */
+static int read_identity(const struct sqlite_file *file, struct identity *identity,
+                         struct error *err)
+{
+    int r = sqlite_file_exec(file, "BEGIN", err);
+    if (r == 0)
+        r = ask(file, "PRAGMA application_id", &identity->application_id, err);
+    if (r == 0)
+        r = ask(file, "PRAGMA user_version", &identity->version, err);
+    if (r == 0)
+        r = ask(file, "SELECT count(*) FROM sqlite_schema", &identity->n_tables, err);
+    if (r == 0)
+        r = sqlite_file_exec(file, "COMMIT", err);
+    return r;
+}
+
 /* 0 for a file of ours, SQLITE_FILE_ABSENT for one without any content, an error for all others. */
 static int check_identity(const struct sqlite_file *file, struct error *err)
 {
-    int64_t application_id, version, n_tables;
-    int r = ask(file, "PRAGMA application_id", &application_id, err);
-    if (r == 0)
-        r = ask(file, "PRAGMA user_version", &version, err);
-    if (r == 0)
-        r = ask(file, "SELECT count(*) FROM sqlite_schema", &n_tables, err);
+    struct identity identity = {0};
+    int r = read_identity(file, &identity, err);
     if (r < 0)
         return r;
-    if (application_id == 0 && version == 0 && n_tables == 0)
+    if (identity.application_id == 0 && identity.version == 0 && identity.n_tables == 0)
         return SQLITE_FILE_ABSENT;
-    if (application_id != SQLITE_APPLICATION_ID)
+    if (identity.application_id != SQLITE_APPLICATION_ID)
         return error_set(err, -EBADMSG, "%s: some other program's database: choose another folder",
                          file->path);
-    if (version > SQLITE_SCHEMA_VERSION)
+    if (identity.version > SQLITE_SCHEMA_VERSION)
         return error_set(err, -EPROTO,
                          "%s: written by a newer version (schema %" PRId64
                          ", known is %d): upgrade this program",
-                         file->path, version, SQLITE_SCHEMA_VERSION);
+                         file->path, identity.version, SQLITE_SCHEMA_VERSION);
     return 0;
 }
 

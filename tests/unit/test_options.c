@@ -511,7 +511,7 @@ static void print_config_shows_origins_and_no_password(void **state)
     (void)unsetenv("WATT_SPOOL_FILE_SPOOL_SIZE");
     assert_int_equal(r, OPTIONS_EXIT);
     static const char *const parts[] = {
-        "# from -i\ninterval = 5s\n",
+        "# from --interval\ninterval = 5s\n",
         "sensor.conf:2\nstore = mongodb://***@h/db\n",
         "\ntarget = a\ntarget = user@1:b\n",
         "\n# how to count; one of auto, perf, proc\n#engine = auto\n",

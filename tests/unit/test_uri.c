@@ -129,6 +129,7 @@ static void passwords_are_seen(void **state)
     assert_true(uri_has_password("mongodb://u:p@h/db"));
     assert_true(uri_has_password("mongodb://u:p@ss?w@h"));
     assert_true(uri_has_password("mongodb+srv://u:@h"));
+    assert_true(uri_has_password("mongodb://h/db?tls=true&tlsCertificateKeyFilePassword=x"));
     assert_false(uri_has_password("mongodb://u@h:27017/db"));
     assert_false(uri_has_password("mongodb://h:27017/db?appName=a@b"));
     assert_false(uri_has_password("sqlite:/a:b@c"));
