@@ -3,6 +3,7 @@ watt_script_test(layering layering.sh)
 # Seeded records, comparisons and copies, for round trips through codecs and stores.
 add_library(watt_random_records STATIC
   unit/compare_records.c
+  unit/decode_anything.c
   unit/kept_documents.c
   unit/random_records.c
 )
@@ -14,4 +15,6 @@ watt_unit_test(test_name_escape watt_common)
 watt_unit_test(test_options watt_common)
 watt_unit_test(test_timestamp watt_common)
 watt_unit_test(test_uri watt_common)
+watt_unit_test(test_json_text watt_random_records)
+watt_unit_test(test_record_mutation watt_random_records)
 watt_unit_test(test_record_round_trip watt_random_records)
