@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* libFuzzer target: any bytes as JSON text, then under every decoder. */
+#include "tests/unit/decode_anything.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    (void)decode_any_text((const char *)bytes, size);
+    return 0;
+}
