@@ -62,6 +62,7 @@ int host_record_add_source(struct host_record *host, struct host_source **ret_so
         .package = PACKAGE_NONE,
         .unit_uj = (double)NAN,
         .range_uj = VALUE_ABSENT,
+        .floor_w = (double)NAN,
     };
     return 0;
 }
@@ -149,6 +150,7 @@ static void append_sources(bson_t *document, const struct host_record *host)
         append_text(&element, "source", source->source);
         append_double(&element, "unit_uj", source->unit_uj);
         append_int64(&element, "range_uj", source->range_uj);
+        append_double(&element, "floor_w", source->floor_w);
         (void)bson_append_document_end(&array, &element);
     }
     (void)bson_append_array_end(document, &array);
@@ -232,6 +234,8 @@ static int read_source(bson_iter_t *fields, void *record, struct error *err)
             r = field_double(fields, &source->unit_uj, err);
         } else if (strcmp(key, "range_uj") == 0) {
             r = field_amount(fields, &source->range_uj, err);
+        } else if (strcmp(key, "floor_w") == 0) {
+            r = field_double(fields, &source->floor_w, err);
         }
     }
     if (r == 0 && !has_domain)

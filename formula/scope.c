@@ -234,6 +234,18 @@ static double max_w_of(const struct host_record *host, enum domain domain, int32
     return max_w;
 }
 
+/* The first source of the domain that knows its floor; sources that measure do not. */
+static double floor_w_of(const struct host_record *host, const struct scope *scope)
+{
+    for (size_t i = 0; host && scope->tick.is_estimate && i < host->n_sources; i++) {
+        const struct host_source *source = &host->sources[i];
+        if (source->domain == scope->domain && source->package == scope->package &&
+            source->floor_w >= 0)
+            return source->floor_w;
+    }
+    return NAN;
+}
+
 /* Why a sample cannot be used, NULL if it can. */
 static const char *refuse_sample(const struct energy_sample *sample, const struct report *tick,
                                  const struct host_record *host)
@@ -466,7 +478,7 @@ static void fill_power(struct scope *scope, const struct host_record *host)
     tick->low_w = scope->low_uj >= 0 ? (double)scope->low_uj * 1e-6 / tick->dt_s : NAN;
     tick->high_w = scope->high_uj >= 0 ? (double)scope->high_uj * 1e-6 / tick->dt_s : NAN;
     tick->max_w = max_w_of(host, scope->domain, scope->package);
-    tick->floor_w = NAN;
+    tick->floor_w = floor_w_of(host, scope);
 }
 
 static void fill_scope(struct scopes *scopes, size_t index, const struct report *tick,

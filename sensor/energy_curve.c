@@ -48,6 +48,7 @@ struct curve {
     struct source source;
     const struct clock *clock;
     struct cpu_power power;
+    size_t n_cpus;
     int stat_fd;
     bool has_last;
     struct cpu_time last;
@@ -217,6 +218,7 @@ static int curve_open(struct source **ret_source, const struct host *host,
         (void)error_set(err, r, "%s: no line of CPU times: %s", path, strerror(-r));
         goto fail;
     }
+    curve->n_cpus = count_online(topology, curve->text);
     curve->has_last = true;
     if (curve->last.total > 0)
         curve->busy_share = (double)curve->last.busy / (double)curve->last.total;
@@ -238,6 +240,8 @@ static int curve_describe(const struct source *source, struct host_record *host_
     (void)snprintf(row->source, sizeof(row->source), "%s", source->ops->name);
     row->unit_uj = NAN;
     row->range_uj = VALUE_ABSENT;
+    const struct curve *curve = (const struct curve *)source;
+    row->floor_w = curve->power.idle_w * (double)curve->n_cpus;
     return 0;
 }
 
@@ -259,12 +263,11 @@ static int64_t meter_add(struct meter *meter, double energy_uj)
     return (int64_t)whole_uj;
 }
 
-static void fill_energy(struct curve *curve, size_t n_cpus, int64_t dt_ns,
-                        struct energy_sample *sample)
+static void fill_energy(struct curve *curve, int64_t dt_ns, struct energy_sample *sample)
 {
     const struct cpu_power *power = &curve->power;
     double cpu_w = power->idle_w + (power->full_w - power->idle_w) * curve->busy_share;
-    double energy_uj = cpu_w * (double)n_cpus * (double)dt_ns / 1e3;
+    double energy_uj = cpu_w * (double)curve->n_cpus * (double)dt_ns / 1e3;
     sample->valid = true;
     sample->dt_ns = dt_ns;
     sample->energy_uj = meter_add(&curve->best, energy_uj);
@@ -300,8 +303,8 @@ static int curve_read(struct source *source, const struct topology *topology, st
     }
     if (curve->has_last) {
         update_share(curve, &now);
-        fill_energy(curve, count_online(topology, curve->text), (int64_t)(now_ns - curve->last_ns),
-                    sample);
+        curve->n_cpus = count_online(topology, curve->text);
+        fill_energy(curve, (int64_t)(now_ns - curve->last_ns), sample);
     } else {
         (void)snprintf(sample->reason, sizeof(sample->reason), "reopened");
     }

@@ -185,7 +185,8 @@ static bool same_package(struct comparison at, const struct host_package *a,
 static bool same_source(struct comparison at, const struct host_source *a,
                         const struct host_source *b)
 {
-    return INT(domain) && INT(package) && TEXT(source) && DOUBLE(unit_uj) && INT(range_uj);
+    return INT(domain) && INT(package) && TEXT(source) && DOUBLE(unit_uj) && INT(range_uj) &&
+           DOUBLE(floor_w);
 }
 
 static bool same_event(struct comparison at, const struct host_event *a, const struct host_event *b)

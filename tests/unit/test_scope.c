@@ -204,6 +204,22 @@ static void impossible_energy_is_not_measured(void **state)
     assert_int_equal(n_scopes, 0);
 }
 
+static void the_floor_of_a_curve_is_known(void **state)
+{
+    (void)state;
+    add_events();
+    (void)add_row("/a", PACKAGE_NONE, 100, 2000);
+    add_energy(DOMAIN_MACHINE, PACKAGE_NONE, 20000000);
+    report.energy[0].estimate = true;
+    struct host_source source = {.domain = DOMAIN_MACHINE, .package = PACKAGE_NONE, .floor_w = 3};
+    struct host_record host = {.sources = &source, .n_sources = 1};
+    assert_int_equal(scopes_build(scopes, &report, &host, &reasons, &list, &n_scopes), 0);
+    assert_true(list[0].tick.floor_w == 3);
+    assert_true(list[0].tick.is_estimate);
+    build();
+    assert_true(isnan(list[0].tick.floor_w));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -215,6 +231,7 @@ int main(void)
         TEST(what_totals_have_beyond_targets_is_other),
         TEST(doubtful_ticks_are_not_learned_from),
         TEST(impossible_energy_is_not_measured),
+        TEST(the_floor_of_a_curve_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
