@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* watt-formula: options, signals and stores around one formula. Stream and post-mortem differ in
+ * the reader and in what a failing output means: a service keeps its batch and tries again, a
+ * finished recording ends with the error and can be run again without harm. Where it stopped is
+ * read back from the output, so that no file of its own is needed. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/options.h"
+#include "common/powerapi.h"
+#include "common/remote/remote.h"
+#include "common/scope.h"
+#include "common/store/batch.h"
+#include "formula/reader.h"
+
+#define BATCH_DOCUMENTS 65536
+#define BATCH_BYTES ((size_t)256 * 1024 * 1024)
+#define FLUSH_DOCUMENTS 512
+#define FLUSH_NS NS_PER_S
+#define RETRY_MAX_NS (60 * NS_PER_S)
+#define IDLE_WAIT_MS 200
+
+static const struct store_ops *const *const store_tables[] = {store_table_local, store_table_remote,
+                                                              NULL};
+
+struct settings {
+    char *input, *output;
+    bool post_mortem;
+    int64_t from_ms, to_ms;
+    struct option_list sensors;
+    char *model, *label, *schema, *static_watts;
+    uint64_t wait_ticks;
+};
+
+static const char *const schemas[] = {"native", "powerapi", NULL};
+static const char *const static_choices[] = {"apart", "share", NULL};
+static const char *model_choices[16]; /* from model_table */
+
+static const struct option_spec specs[] = {
+    {.key = "input",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct settings, input),
+     .fallback = "sqlite:",
+     .argument = "URI",
+     .help = "where the reports are: sqlite:DIR, mongodb://HOST/DB, jsonl:FILE"},
+    {.key = "output",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct settings, output),
+     .fallback = "sqlite:",
+     .argument = "URI",
+     .help = "where the watts go: sqlite:DIR, mongodb://HOST/DB, jsonl:FILE, jsonl:- (standard "
+             "output), null:"},
+    {.key = "post-mortem",
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct settings, post_mortem),
+     .flag_only = true,
+     .help = "attribute what is there and exit, instead of following the input"},
+    {.key = "from",
+     .type = OPTION_TIME,
+     .offset = offsetof(struct settings, from_ms),
+     .argument = "TIME",
+     .flag_only = true,
+     .help = "first moment of the span: 2026-01-31T12:00:00Z, -2h"},
+    {.key = "to",
+     .type = OPTION_TIME,
+     .offset = offsetof(struct settings, to_ms),
+     .argument = "TIME",
+     .flag_only = true,
+     .help = "end of the span, itself outside; only with --post-mortem"},
+    {.key = "sensor",
+     .type = OPTION_LIST,
+     .offset = offsetof(struct settings, sensors),
+     .argument = "NAME",
+     .help = "only this sensor's reports"},
+    {.key = "model",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(struct settings, model),
+     .fallback = "auto",
+     .argument = "NAME",
+     .choices = model_choices,
+     .help = "how watts are split: auto (a price per event, learned) or share (CPU time)"},
+    {.key = "label",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct settings, label),
+     .argument = "LABEL",
+     .help = "name of this attribution, so that several of one recording stand side by side; "
+             "default: the model's name"},
+    {.key = "schema",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(struct settings, schema),
+     .fallback = "native",
+     .argument = "NAME",
+     .choices = schemas,
+     .help = "what is written: native power records or PowerAPI's PowerReports; what is read is "
+             "recognised record by record"},
+    {.key = "static",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(struct settings, static_watts),
+     .argument = "HOW",
+     .choices = static_choices,
+     .help = "PowerReports only: share puts each target's share of idle into its power (default), "
+             "apart writes idle as a target of its own"},
+    {.key = "wait",
+     .type = OPTION_COUNT,
+     .offset = offsetof(struct settings, wait_ticks),
+     .fallback = "2",
+     .argument = "TICKS",
+     .help = "how many later ticks of a sensor to wait for the rest of an incomplete one"},
+};
+
+struct program {
+    struct log log;
+    struct settings settings;
+    struct store_settings *store_settings;
+    struct store *input, *output;
+    struct store *history; /* the output, opened for reading; NULL where it cannot be read */
+    struct batch *batch;
+    bson_t scratch;
+    bool writes_powerapi, static_share;
+    uint64_t flushed_ns, retry_at_ns, retry_wait_ns;
+    bool is_failing;
+    uint64_t n_records;
+    struct error emit_error; /* why on_power ended the reading */
+};
+
+static volatile bool stop; /* set by SIGINT and SIGTERM, read between documents */
+
+static void on_signal(int number)
+{
+    (void)number;
+    stop = true;
+}
+
+static uint64_t now_ns(void)
+{
+    return clock_monotonic_ns(&clock_system);
+}
+
+/* ---- output ---- */
+
+static int flush(struct program *program, struct error *err)
+{
+    struct append_result result;
+    program->flushed_ns = now_ns();
+    if (batch_count(program->batch) == 0)
+        return 0;
+    return batch_flush(program->batch, program->output, &result, err);
+}
+
+/* A service outlives its output: the batch is kept and tried again, ever more seldom. */
+static int flush_or_keep(struct program *program, struct error *err)
+{
+    if (program->settings.post_mortem)
+        return flush(program, err);
+    if (now_ns() < program->retry_at_ns)
+        return 0;
+    struct error failure = {0};
+    int r = flush(program, &failure);
+    if (r >= 0) {
+        if (program->is_failing)
+            log_info(&program->log, "output: works again");
+        program->is_failing = false;
+        program->retry_wait_ns = program->retry_at_ns = 0;
+        return 0;
+    }
+    if (!program->is_failing)
+        log_warning(&program->log, "output: %s; the watts are kept in memory and tried again",
+                    failure.text);
+    program->is_failing = true;
+    program->retry_wait_ns = program->retry_wait_ns ? program->retry_wait_ns * 2 : NS_PER_S;
+    if (program->retry_wait_ns > RETRY_MAX_NS)
+        program->retry_wait_ns = RETRY_MAX_NS;
+    program->retry_at_ns = now_ns() + program->retry_wait_ns;
+    return 0;
+}
+
+static int on_document(const struct document *document, void *context)
+{
+    struct program *program = context;
+    int n_dropped = batch_add(program->batch, document);
+    if (n_dropped < 0)
+        return n_dropped;
+    if (n_dropped > 0)
+        log_warning(&program->log,
+                    "output: away for too long: %" PRIu64 " records of watts lost so far",
+                    batch_dropped(program->batch));
+    if (batch_count(program->batch) < FLUSH_DOCUMENTS)
+        return 0;
+    int r = flush_or_keep(program, &program->emit_error);
+    return r < 0 ? error_wrap(&program->emit_error, r, "output") : 0;
+}
+
+static int on_power(const struct power_record *power, void *context)
+{
+    struct program *program = context;
+    struct error *failure = &program->emit_error;
+    program->n_records++;
+    int r = program->writes_powerapi
+                ? power_record_encode_powerapi(power, program->static_share, &program->scratch,
+                                               on_document, program, failure)
+                : power_record_encode(power, &program->scratch, on_document, program, failure);
+    if (r == 0 && now_ns() - program->flushed_ns >= FLUSH_NS) {
+        r = flush_or_keep(program, failure);
+        r = r < 0 ? error_wrap(failure, r, "output") : 0;
+    }
+    return r;
+}
+
+/* ---- where to go on ---- */
+
+static void close_cursor(struct cursor **cursor)
+{
+    cursor_close(*cursor);
+}
+
+/* The newest tick of a sensor that stands in the output. */
+static int resume(const char *sensor, struct record_key *ret_last, void *context)
+{
+    struct program *program = context;
+    if (!program->history)
+        return 0;
+    struct store_query query = {
+        .kinds = program->writes_powerapi ? KIND_BIT(RECORD_POWER_REPORT) : KIND_BIT(RECORD_POWER),
+        .sensor = sensor,
+        .label = program->writes_powerapi  ? NULL
+                 : program->settings.label ? program->settings.label
+                                           : program->settings.model,
+        .from_ms = VALUE_ABSENT,
+        .to_ms = VALUE_ABSENT,
+        .newest_first = true,
+        .limit = 1,
+    };
+    SCOPED(close_cursor) struct cursor *cursor = NULL;
+    struct error failure = {0};
+    struct document document;
+    int r = store_query(program->history, &query, &cursor, &failure);
+    if (r >= 0)
+        r = cursor_next(cursor, &document, &failure);
+    if (r < 0)
+        log_warning(&program->log, "output: %s; attributing sensor '%s' from its first report",
+                    failure.text, sensor);
+    if (r != CURSOR_DOCUMENT)
+        return 0;
+    *ret_last = document.key;
+    log_info(&program->log, "sensor '%s': going on after %s", sensor,
+             document.id[0] ? document.id : "its last PowerReport");
+    return 1;
+}
+
+/* An output that cannot be read, or is not there yet, has no history. */
+static void open_history(struct program *program)
+{
+    const struct store_ops *ops = store_find(program->settings.output, store_tables, NULL);
+    if (program->settings.post_mortem || !ops || !ops->can_read ||
+        strcmp(program->settings.output, "jsonl:-") == 0)
+        return;
+    struct error failure = {0};
+    if (store_open(&program->history, program->settings.output, STORE_READ, store_tables,
+                   program->store_settings, &program->log, &failure) < 0) {
+        program->history = NULL;
+        log_debug(&program->log, "output: no history: %s", failure.text);
+    }
+}
+
+/* ---- input ---- */
+
+/* Caught up: hand over what there is, then wait for more or for a signal. */
+static int on_idle(void *context)
+{
+    struct program *program = context;
+    struct error failure = {0};
+    int r = flush_or_keep(program, &failure);
+    if (r < 0)
+        return r;
+    sigset_t ours, before;
+    (void)sigemptyset(&ours);
+    (void)sigaddset(&ours, SIGINT);
+    (void)sigaddset(&ours, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &ours, &before);
+    struct timespec wait = {.tv_nsec = IDLE_WAIT_MS * (long)NS_PER_MS};
+    if (!stop)
+        (void)ppoll(NULL, 0, &wait, &before);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    return 0;
+}
+
+static int read_all(struct program *program, struct formula *formula, struct error *err)
+{
+    const struct settings *settings = &program->settings;
+    struct reader_settings reader = {
+        .sensor = settings->sensors.n_values == 1 ? settings->sensors.values[0] : NULL,
+        .from_ms = settings->from_ms,
+        .to_ms = settings->to_ms,
+    };
+    if (!settings->post_mortem)
+        return reader_stream(formula, program->input, &reader, &program->log, &stop, on_idle,
+                             program, err);
+    uint64_t n_bad = 0;
+    int r = reader_replay(formula, program->input, &reader, &program->log, &stop, &n_bad, err);
+    if (r >= 0 && !stop)
+        r = formula_finish(formula, err);
+    struct formula_health health;
+    formula_health(formula, &health);
+    n_bad += health.n_bad;
+    if (n_bad > 0)
+        log_warning(&program->log, "%" PRIu64 " damaged records left out", n_bad);
+    if (r >= 0 && n_bad > 0 && health.n_reports == 0)
+        r = error_set(err, -EBADMSG,
+                      "input: not one good report among %" PRIu64
+                      " damaged ones: is this a recording of a sensor?",
+                      n_bad);
+    log_info(&program->log,
+             "%" PRIu64 " reports, %" PRIu64 " ticks, %" PRIu64 " records of watts, %" PRIu64
+             " reports too late or double",
+             health.n_reports, health.n_ticks, program->n_records, health.n_late);
+    return r;
+}
+
+static int run(struct program *program, struct error *err)
+{
+    const struct settings *settings = &program->settings;
+    struct formula_settings formula_settings = {
+        .model = model_find(settings->model),
+        .label = settings->label,
+        .wait_ticks = settings->wait_ticks > 1000 ? 1000 : (unsigned)settings->wait_ticks,
+        .sensors = (const char *const *)settings->sensors.values,
+        .n_sensors = settings->sensors.n_values,
+        .resume = settings->post_mortem ? NULL : resume,
+    };
+    struct formula *formula;
+    int r = formula_new(&formula, &formula_settings, &program->log, on_power, program, err);
+    if (r < 0)
+        return r;
+    r = read_all(program, formula, err);
+    formula_free(formula);
+    if (r < 0 && program->emit_error.code < 0) {
+        *err = program->emit_error; /* the output failed: a last try would say it again */
+        return r;
+    }
+    struct error failure = {0};
+    int flushed = flush(program, &failure);
+    if (flushed < 0 && r >= 0) {
+        *err = failure;
+        r = error_wrap(err, flushed, "output: %zu records not stored", batch_count(program->batch));
+    }
+    return r;
+}
+
+/* ---- start ---- */
+
+static int check(struct program *program, struct error *err)
+{
+    struct settings *settings = &program->settings;
+    const struct store_ops *ops = store_find(settings->input, store_tables, err);
+    if (!ops)
+        return -EINVAL;
+    if (!ops->can_read)
+        return error_set(err, -EINVAL, "--input %s: a %s store cannot be read", settings->input,
+                         ops->scheme);
+    if (!settings->post_mortem && !ops->can_follow)
+        return error_set(err, -EINVAL,
+                         "--input %s: a %s store cannot be followed; add --post-mortem",
+                         settings->input, ops->scheme);
+    if (!settings->post_mortem && settings->to_ms != VALUE_ABSENT)
+        return error_set(err, -EINVAL, "--to has a meaning only with --post-mortem");
+    program->writes_powerapi = strcmp(settings->schema, "powerapi") == 0;
+    if (settings->static_watts && !program->writes_powerapi)
+        return error_set(err, -EINVAL, "--static has a meaning only with --schema powerapi");
+    program->static_share = !settings->static_watts || strcmp(settings->static_watts, "share") == 0;
+    return 0;
+}
+
+static int open_stores(struct program *program, struct error *err)
+{
+    int r = store_open(&program->input, program->settings.input, STORE_READ, store_tables,
+                       program->store_settings, &program->log, err);
+    if (r < 0)
+        return error_wrap(err, r, "input");
+    open_history(program);
+    r = store_open(&program->output, program->settings.output, STORE_WRITE, store_tables,
+                   program->store_settings, &program->log, err);
+    if (r < 0)
+        return error_wrap(err, r, "output");
+    return batch_new(&program->batch, BATCH_DOCUMENTS, BATCH_BYTES);
+}
+
+static int parse(struct program *program, struct options *options, int argc, char **argv,
+                 struct error *err)
+{
+    for (size_t i = 0; model_table[i] && i + 1 < ARRAY_SIZE(model_choices); i++)
+        model_choices[i] = model_table[i]->name;
+    struct option_group group = {"formula", specs, ARRAY_SIZE(specs), &program->settings};
+    int r = options_add(options, &group);
+    if (r >= 0)
+        r = store_settings_add(program->store_settings, options);
+    int operand;
+    if (r >= 0)
+        r = options_parse(options, argc, argv, "/etc/wattribute", &program->log, &operand, err);
+    if (r == 0 && operand < argc)
+        return error_set(err, -EINVAL, "what is '%s'? see --help", argv[operand]);
+    return r == 0 ? check(program, err) : r;
+}
+
+static int start(struct program *program, struct options *options, int argc, char **argv,
+                 struct error *err)
+{
+    int r = parse(program, options, argc, argv, err);
+    if (r != 0)
+        return r == OPTIONS_EXIT ? 0 : r;
+    struct sigaction action = {.sa_handler = on_signal};
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    remote_init(&program->log);
+    r = open_stores(program, err);
+    if (r >= 0)
+        r = run(program, err);
+    batch_free(program->batch);
+    store_close(program->output);
+    store_close(program->history);
+    store_close(program->input);
+    remote_cleanup();
+    return r;
+}
+
+int main(int argc, char **argv)
+{
+    struct program program = {0};
+    struct error err = {0};
+    struct options *options = NULL;
+    log_init(&program.log, "watt-formula");
+    bson_init(&program.scratch);
+    int r = options_new(&options, "watt-formula",
+                        "turns the reports of sensors into watts and joules per target", NULL);
+    if (r >= 0)
+        r = store_settings_new(&program.store_settings, store_tables);
+    if (r >= 0)
+        r = start(&program, options, argc, argv, &err);
+    if (r < 0)
+        log_error(&program.log, "%s", err.text[0] ? err.text : strerror(-r));
+    options_free(options);
+    store_settings_free(program.store_settings);
+    bson_destroy(&program.scratch);
+    return error_exit_status(r);
+}
