@@ -18,3 +18,8 @@ function(watt_replay_test name)
 endfunction()
 watt_replay_test(test_replay)
 watt_replay_test(test_stream)
+
+# What tests/bench/formula_bench.py needs beside the programs.
+add_executable(copy_store bench/copy_store.c)
+target_link_libraries(copy_store PRIVATE watt_common)
+set_target_properties(copy_store PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
