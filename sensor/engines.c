@@ -5,9 +5,10 @@
 
 #include "sensor/engine.h"
 
-extern const struct engine_ops counters_proc;
+extern const struct engine_ops counters_perf, counters_proc;
 
 const struct engine_ops *const engine_table[] = {
+    &counters_perf,
     &counters_proc,
     NULL,
 };

@@ -256,6 +256,14 @@ int topology_read(struct topology *ret_topology, const struct host *host, struct
     return 0;
 }
 
+int topology_first_online(const struct topology *topology)
+{
+    for (int cpu = 0; cpu < topology->n_cpus; cpu++)
+        if (topology->is_online[cpu])
+            return cpu;
+    return 0;
+}
+
 void topology_deinit(struct topology *topology)
 {
     if (!topology)

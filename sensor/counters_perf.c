@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Engine "perf": a group of events per cgroup and CPU. The kernel counts a cgroup with all below
+ * it, and its time_enabled runs only while the cgroup is on the CPU, so a group with nothing
+ * enabled is a true zero.
+ *
+ * Beside the targets stands a group per CPU that counts everything, but for CPU time: the
+ * system-wide task clock counts the idle task as well, so the total of cpu_ns is the busy time of
+ * PROCFS/stat. Descriptors are targets x CPUs x events: the bill is made before a target is opened,
+ * and who cannot be paid for says so. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/events.h"
+#include "common/log.h"
+#include "common/scope.h"
+#include "sensor/cpu_busy.h"
+#include "sensor/descriptor_limit.h"
+#include "sensor/engine.h"
+#include "sensor/perf_group.h"
+#include "sensor/perf_probe.h"
+#include "sensor/tally.h"
+
+#define DESCRIPTORS_RESERVED 256 /* for the stores, the sources and what the C library opens */
+#define CPU_NS_NONE SIZE_MAX
+
+extern const struct engine_ops counters_perf;
+
+/* What is open for one target. */
+struct watch {
+    struct perf_group *groups; /* [n_cpus] */
+    bool has_gap;              /* a CPU that may be online has no group */
+    const char *reason;        /* why nothing is open; NULL: it is */
+};
+
+/* One CPU as a whole. */
+struct cpu {
+    struct perf_group total, clock;
+    int32_t package;   /* as last seen online */
+    bool went_offline; /* since the last read */
+};
+
+struct counters_perf {
+    struct engine engine;
+    const struct host *host;
+    struct event_set set, clock_set;
+    size_t cpu_ns; /* which event of the set it is, CPU_NS_NONE */
+    size_t n_cpus;
+    struct cpu *cpus;
+    struct cpu_busy busy;
+    int64_t *busy_ns;         /* [n_cpus] */
+    size_t n_open, n_allowed; /* descriptors */
+    bool has_warned;
+    struct target_tree tree;
+    bool tree_is_old;
+    struct tally tally;
+    bool has_read;
+};
+
+static bool is_online(const struct topology *topology, size_t cpu)
+{
+    return cpu < (size_t)topology->n_cpus && topology->is_online[cpu];
+}
+
+/* ---- open and close ---- */
+
+static void close_group(struct counters_perf *perf, struct perf_group *group)
+{
+    perf->n_open -= group->n_events;
+    perf_group_close(group);
+}
+
+static int open_group(struct counters_perf *perf, struct perf_group *group,
+                      const struct event_set *set, int cgroup_fd, size_t cpu)
+{
+    int r = perf_group_open(group, set, cgroup_fd, (int)cpu);
+    if (r == 0)
+        perf->n_open += group->n_events;
+    return r;
+}
+
+static void perf_close(struct engine *engine)
+{
+    struct counters_perf *perf = (struct counters_perf *)engine;
+    for (size_t i = 0; perf->cpus && i < perf->n_cpus; i++) {
+        close_group(perf, &perf->cpus[i].total);
+        close_group(perf, &perf->cpus[i].clock);
+    }
+    cpu_busy_close(&perf->busy);
+    target_tree_deinit(&perf->tree);
+    tally_deinit(&perf->tally);
+    free(perf->cpus);
+    free(perf->busy_ns);
+    free(perf);
+}
+
+/* A group that fits on paper may never get onto the hardware, for instance when the NMI watchdog
+ * holds a counter: events give way from the end until the group really runs. Only a set of our own
+ * choice is cut. */
+static int make_fit(struct counters_perf *perf, const struct topology *topology, bool is_asked,
+                    struct error *err)
+{
+    for (;;) {
+        struct perf_group group = {0};
+        int64_t cell[EVENT_SET_MAX + 2] = {0};
+        size_t n = perf->set.n_events;
+        int r = perf_group_open(&group, &perf->set, -1, topology_first_online(topology));
+        if (r == 0)
+            r = perf_group_read(&group, cell);
+        perf_group_close(&group);
+        if (r == 0 && (cell[n] == 0 || cell[n + 1] > 0))
+            return 0;
+        bool does_not_fit = r == 0 || r == -EINVAL || r == -ENOSPC;
+        if (!does_not_fit || is_asked || n == 1)
+            return error_set(err, r < 0 ? r : -ENOSPC,
+                             "the %zu events cannot be counted together: %s", n,
+                             r < 0 ? strerror(-r) : "the counters are taken");
+        log_warning(perf->host->log, "perf: %s does not fit beside the other events",
+                    perf->set.events[n - 1].name);
+        perf->set.n_events--;
+    }
+}
+
+static void open_cpu(struct counters_perf *perf, size_t cpu, int32_t package)
+{
+    struct cpu *whole = &perf->cpus[cpu];
+    whole->package = package;
+    if (open_group(perf, &whole->total, &perf->set, -1, cpu) == 0 && perf->clock_set.n_events > 0 &&
+        open_group(perf, &whole->clock, &perf->clock_set, -1, cpu) < 0)
+        log_debug(perf->host->log, "perf: no clock counters on CPU %zu", cpu);
+}
+
+static int open_whole(struct counters_perf *perf, const struct topology *topology,
+                      struct error *err)
+{
+    perf->n_cpus = (size_t)topology->n_cpus;
+    perf->cpus = calloc(perf->n_cpus, sizeof(*perf->cpus));
+    perf->busy_ns = calloc(perf->n_cpus, sizeof(int64_t));
+    if (!perf->cpus || !perf->busy_ns)
+        return error_set(err, -ENOMEM, "out of memory");
+    event_set_clock(&perf->clock_set, perf->host);
+    for (size_t cpu = 0; cpu < perf->n_cpus; cpu++)
+        if (is_online(topology, cpu))
+            open_cpu(perf, cpu, topology->package[cpu]);
+    return cpu_busy_open(&perf->busy, perf->host, topology->n_cpus, err);
+}
+
+static int perf_open(struct engine **ret_engine, const struct host *host,
+                     const struct topology *topology, enum granularity granularity,
+                     const char *const *events, size_t n_events, const void *settings,
+                     struct error *err)
+{
+    (void)settings;
+    struct engine_probe probe;
+    perf_probe(host, topology, granularity, &probe);
+    if (!probe.is_usable)
+        return error_set(err, -ENODEV, "%s", probe.reason);
+    struct counters_perf *perf = calloc(1, sizeof(*perf));
+    if (!perf)
+        return error_set(err, -ENOMEM, "out of memory");
+    perf->engine.ops = &counters_perf;
+    perf->host = host;
+    perf->tree_is_old = true;
+    size_t limit = descriptor_limit_raise();
+    perf->n_allowed = limit > DESCRIPTORS_RESERVED ? limit - DESCRIPTORS_RESERVED : 0;
+    int r = event_set_choose(&perf->set, host, topology, events, n_events, err);
+    if (r == 0)
+        r = make_fit(perf, topology, n_events > 0, err);
+    if (r == 0)
+        r = open_whole(perf, topology, err);
+    if (r < 0) {
+        perf_close(&perf->engine);
+        return r;
+    }
+    perf->cpu_ns = CPU_NS_NONE;
+    for (size_t i = 0; i < perf->set.n_events; i++)
+        if (!strcmp(perf->set.events[i].name, EVENT_CPU_NS))
+            perf->cpu_ns = i;
+    *ret_engine = &perf->engine;
+    return 0;
+}
+
+static int perf_describe(const struct engine *engine, struct host_record *host_record)
+{
+    const struct counters_perf *perf = (const struct counters_perf *)engine;
+    for (size_t i = 0; i < perf->set.n_events; i++) {
+        const struct counted_event *event = &perf->set.events[i];
+        struct host_event *entry;
+        int r = host_record_add_event(host_record, &entry);
+        if (r < 0)
+            return r;
+        (void)snprintf(entry->name, sizeof(entry->name), "%s", event->name);
+        (void)snprintf(entry->event, sizeof(entry->event), "%s", event->text);
+        (void)snprintf(entry->pmu, sizeof(entry->pmu), "%s", event->pmu);
+    }
+    return 0;
+}
+
+/* ---- targets ---- */
+
+static void close_watch(struct counters_perf *perf, struct watch *watch)
+{
+    for (size_t cpu = 0; cpu < perf->n_cpus; cpu++)
+        close_group(perf, &watch->groups[cpu]);
+}
+
+static const char *reason_of(int r)
+{
+    switch (-r) {
+    case EMFILE:
+    case ENFILE:
+        return "no_descriptors";
+    case ENOENT:
+    case ENODEV:
+    case ESTALE:
+        return "vanished";
+    case EACCES:
+    case EPERM:
+        return "permission";
+    default:
+        return "open_error";
+    }
+}
+
+static size_t bill_of(const struct counters_perf *perf, const struct watch *watch,
+                      const struct topology *topology)
+{
+    size_t n_groups = 0;
+    for (size_t cpu = 0; cpu < perf->n_cpus; cpu++)
+        n_groups += is_online(topology, cpu) && !perf_group_is_open(&watch->groups[cpu]);
+    return n_groups * perf->set.n_events;
+}
+
+/* Opens what is missing, all of it or nothing: half a target would be a wrong number. A CPU that
+ * went offline meanwhile is a gap to close later. */
+static int open_missing(struct counters_perf *perf, struct watch *watch,
+                        const struct target *target, const struct topology *topology)
+{
+    if (perf->n_open + bill_of(perf, watch, topology) > perf->n_allowed)
+        return -EMFILE;
+    SCOPED(scope_close) int cgroup_fd = target_open_cgroup(target, perf->host);
+    if (cgroup_fd < 0)
+        return cgroup_fd;
+    watch->has_gap = false;
+    for (size_t cpu = 0; cpu < perf->n_cpus; cpu++) {
+        if (!is_online(topology, cpu) || perf_group_is_open(&watch->groups[cpu]))
+            continue;
+        int r = open_group(perf, &watch->groups[cpu], &perf->set, cgroup_fd, cpu);
+        if (r == -ENODEV)
+            watch->has_gap = true;
+        else if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void fill_watch(struct counters_perf *perf, struct watch *watch, const struct target *target,
+                       const struct topology *topology)
+{
+    int r = open_missing(perf, watch, target, topology);
+    if (r < 0)
+        close_watch(perf, watch);
+    watch->reason = r < 0 ? reason_of(r) : NULL;
+}
+
+/* Groups of a CPU that went away are dead for good, also when it comes back: they are closed and
+ * opened anew. */
+static void follow_cpus(struct counters_perf *perf, struct targets *targets,
+                        const struct topology *topology)
+{
+    for (size_t cpu = 0; cpu < perf->n_cpus; cpu++) {
+        struct cpu *whole = &perf->cpus[cpu];
+        bool was_online = perf_group_is_open(&whole->total);
+        if (was_online == is_online(topology, cpu))
+            continue;
+        if (!was_online)
+            open_cpu(perf, cpu, topology->package[cpu]);
+        else {
+            whole->went_offline = true;
+            close_group(perf, &whole->total);
+            close_group(perf, &whole->clock);
+        }
+        for (size_t i = 0; i < targets_count(targets); i++) {
+            struct watch *watch = targets_at(targets, i)->engine_data;
+            if (watch && was_online)
+                close_group(perf, &watch->groups[cpu]);
+            else if (watch)
+                watch->has_gap = true;
+        }
+    }
+}
+
+static struct watch *watch_new(const struct counters_perf *perf)
+{
+    struct watch *watch = calloc(1, sizeof(*watch));
+    if (watch)
+        watch->groups = calloc(perf->n_cpus, sizeof(*watch->groups));
+    if (watch && !watch->groups) {
+        free(watch);
+        return NULL;
+    }
+    return watch;
+}
+
+static void warn_of_limit(struct counters_perf *perf, size_t n_unpaid, size_t n_targets)
+{
+    if (n_unpaid > 0 && !perf->has_warned)
+        log_warning(perf->host->log,
+                    "perf: %zu of %zu targets are not counted: each takes %zu events x %zu CPUs "
+                    "descriptors and %zu are allowed; raise LimitNOFILE (ulimit -n), watch fewer "
+                    "targets (--target) or events (--event)",
+                    n_unpaid, n_targets, perf->set.n_events, perf->n_cpus, perf->n_allowed);
+    perf->has_warned = n_unpaid > 0;
+}
+
+static int perf_set_targets(struct engine *engine, struct targets *targets,
+                            const struct topology *topology, struct error *err)
+{
+    struct counters_perf *perf = (struct counters_perf *)engine;
+    size_t n_unpaid = 0;
+    follow_cpus(perf, targets, topology);
+    for (size_t i = 0; i < targets_count(targets); i++) {
+        struct target *target = targets_at(targets, i);
+        struct watch *watch = target->engine_data;
+        if (!target->cgroup)
+            continue;
+        if (!watch) {
+            perf->tree_is_old = true;
+            watch = target->engine_data = watch_new(perf);
+            if (!watch)
+                return error_set(err, -ENOMEM, "out of memory");
+            watch->has_gap = true;
+        }
+        if ((watch->has_gap || watch->reason) && !target_has_vanished(targets, target))
+            fill_watch(perf, watch, target, topology);
+        n_unpaid += watch->reason && !strcmp(watch->reason, "no_descriptors");
+    }
+    warn_of_limit(perf, n_unpaid, targets_count(targets) - 1);
+    if (!perf->tree_is_old)
+        return 0;
+    int r = target_tree_build(&perf->tree, targets);
+    if (r < 0)
+        return error_set(err, r, "out of memory");
+    perf->tree_is_old = false;
+    return 0;
+}
+
+static void perf_release_target(struct engine *engine, struct target *target)
+{
+    struct counters_perf *perf = (struct counters_perf *)engine;
+    struct watch *watch = target->engine_data;
+    if (!watch)
+        return;
+    close_watch(perf, watch);
+    free(watch->groups);
+    free(watch);
+    target->engine_data = NULL;
+    perf->tree_is_old = true;
+}
+
+/* ---- read ---- */
+
+/* Index of the package among those that have a CPU online, or n_packages. */
+static size_t find_package(const struct topology *topology, int32_t package)
+{
+    size_t index = 0;
+    while (index < topology->n_packages && topology->packages[index] != package)
+        index++;
+    return index;
+}
+
+static void read_watch(struct counters_perf *perf, struct targets *targets, size_t index,
+                       size_t cpu, size_t package)
+{
+    struct watch *watch = targets_at(targets, index)->engine_data;
+    if (!watch || !perf_group_is_open(&watch->groups[cpu]))
+        return;
+    int r = perf_group_read(&watch->groups[cpu], tally_cell(&perf->tally, index, package));
+    if (r < 0) {
+        tally_mark(&perf->tally, index, "read_error", true);
+        close_group(perf, &watch->groups[cpu]);
+        watch->has_gap = true;
+    }
+}
+
+static void read_clock(struct counters_perf *perf, struct cpu *whole, struct clock_sample *sample)
+{
+    int64_t cell[EVENT_SET_MAX + 2] = {0};
+    int64_t *const values[] = {&sample->tsc, &sample->aperf, &sample->mperf};
+    static const char *const names[] = {"tsc", "aperf", "mperf"};
+    if (!perf_group_is_open(&whole->clock) || perf_group_read(&whole->clock, cell) < 0)
+        return;
+    for (size_t i = 0; i < perf->clock_set.n_events; i++)
+        for (size_t k = 0; k < ARRAY_SIZE(names); k++)
+            if (!strcmp(perf->clock_set.events[i].name, names[k]))
+                *values[k] = (*values[k] == VALUE_ABSENT ? 0 : *values[k]) + cell[i];
+}
+
+/* Targets deepest first, then the whole: what is read later has more, so that nothing becomes
+ * negative. */
+static void read_cpu(struct counters_perf *perf, struct targets *targets, size_t cpu,
+                     size_t package, struct clock_sample *clock)
+{
+    struct cpu *whole = &perf->cpus[cpu];
+    for (size_t i = perf->tree.n_targets; i-- > 0;)
+        read_watch(perf, targets, perf->tree.order[i], cpu, package);
+    int r = perf_group_is_open(&whole->total)
+                ? perf_group_read(&whole->total, tally_total(&perf->tally, package))
+                : -ENODEV;
+    if (r < 0) {
+        tally_mark_total(&perf->tally, package, "read_error", true);
+        close_group(perf, &whole->total); /* it is opened again before the next read */
+        close_group(perf, &whole->clock);
+    }
+    read_clock(perf, whole, clock);
+}
+
+/* The rows of targets that were on a CPU which has left lack what it counted last. */
+static void mark_offline(struct counters_perf *perf, struct targets *targets,
+                         const struct topology *topology, struct report *report)
+{
+    for (size_t cpu = 0; cpu < perf->n_cpus; cpu++) {
+        if (!perf->cpus[cpu].went_offline)
+            continue;
+        perf->cpus[cpu].went_offline = false;
+        reasons_add(&report->reasons, "cpu_offline");
+        size_t package = find_package(topology, perf->cpus[cpu].package);
+        if (package < topology->n_packages)
+            tally_mark_total(&perf->tally, package, "cpu_offline", false);
+        for (size_t i = 1; i < targets_count(targets); i++)
+            tally_mark(&perf->tally, i, "cpu_offline", false);
+    }
+}
+
+static void mark_unopened(struct counters_perf *perf, struct targets *targets)
+{
+    for (size_t i = 0; i < targets_count(targets); i++) {
+        const struct target *target = targets_at(targets, i);
+        const struct watch *watch = target->engine_data;
+        if (watch && watch->reason && !target_has_vanished(targets, target))
+            tally_mark(&perf->tally, i, watch->reason, true);
+    }
+}
+
+/* Busy time in place of the system-wide task clock, for the share of the time that the group was
+ * counted: one scale then holds for the whole row. */
+static void put_busy_time(struct counters_perf *perf, const struct topology *topology)
+{
+    size_t n_events = perf->set.n_events;
+    int r = cpu_busy_read(&perf->busy, NULL, perf->busy_ns);
+    for (size_t package = 0; package < topology->n_packages; package++) {
+        int64_t *total = tally_total(&perf->tally, package);
+        int64_t enabled = total[n_events], running = total[n_events + 1], busy_ns = 0;
+        for (size_t cpu = 0; cpu < perf->n_cpus; cpu++)
+            if (is_online(topology, cpu) && topology->package[cpu] == topology->packages[package])
+                busy_ns += perf->busy_ns[cpu];
+        if (r < 0)
+            tally_mark_total(&perf->tally, package, "read_error", true);
+        else if (enabled != running && enabled > 0)
+            busy_ns = (int64_t)((double)busy_ns * ((double)running / (double)enabled));
+        total[perf->cpu_ns] = busy_ns;
+    }
+}
+
+/* Fills the tally; clock samples go straight into the report. */
+static int count(struct counters_perf *perf, struct targets *targets,
+                 const struct topology *topology, struct report *report)
+{
+    for (size_t package = 0; package < topology->n_packages; package++) {
+        struct clock_sample sample = {topology->packages[package], VALUE_ABSENT, VALUE_ABSENT,
+                                      VALUE_ABSENT};
+        for (size_t cpu = 0; cpu < perf->n_cpus; cpu++)
+            if (is_online(topology, cpu) && topology->package[cpu] == sample.package)
+                read_cpu(perf, targets, cpu, package, &sample);
+        if (!perf->has_read || perf->clock_set.n_events == 0)
+            continue;
+        struct clock_sample *added;
+        int r = report_add_clock(report, &added);
+        if (r < 0)
+            return r;
+        *added = sample;
+    }
+    if (perf->cpu_ns != CPU_NS_NONE)
+        put_busy_time(perf, topology);
+    return 0;
+}
+
+static int perf_read(struct engine *engine, struct targets *targets,
+                     const struct topology *topology, struct report *report)
+{
+    struct counters_perf *perf = (struct counters_perf *)engine;
+    if (perf->tree.n_targets != targets_count(targets))
+        return 0; /* set_targets failed and said so */
+    int r = tally_begin(&perf->tally, targets_count(targets), topology->n_packages,
+                        perf->set.n_events, true);
+    if (r < 0)
+        return r;
+    mark_offline(perf, targets, topology, report);
+    mark_unopened(perf, targets);
+    r = count(perf, targets, topology, report);
+    if (r < 0 || !perf->has_read) {
+        perf->has_read = true;
+        return r;
+    }
+    tally_settle(&perf->tally, &perf->tree);
+    for (size_t i = 0; i < perf->set.n_events; i++) {
+        r = report_add_event(report, perf->set.events[i].name);
+        if (r < 0)
+            return r;
+    }
+    return tally_publish(&perf->tally, targets, topology->packages, report);
+}
+
+const struct engine_ops counters_perf = {
+    .name = "perf",
+    .about = "perf events per cgroup and CPU, through libpfm4",
+    .does_cgroup = true,
+    .probe = perf_probe,
+    .open = perf_open,
+    .describe = perf_describe,
+    .set_targets = perf_set_targets,
+    .read = perf_read,
+    .release_target = perf_release_target,
+    .close = perf_close,
+};

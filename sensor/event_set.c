@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Choosing and encoding events. libpfm4 is used once, at start, in one thread. */
+#include "sensor/event_set.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <perfmon/pfmlib_perf_event.h> /* wants linux/perf_event.h before it */
+
+#include "common/error.h"
+#include "common/events.h"
+#include "common/log.h"
+#include "common/scope.h"
+#include "sensor/host.h"
+#include "sensor/topology.h"
+
+extern const char events_software_conf[], events_intel_conf[], events_amd_conf[];
+
+static const struct {
+    const char *vendor, *list;
+} vendor_lists[] = {
+    {"GenuineIntel", events_intel_conf},
+    {"AuthenticAMD", events_amd_conf},
+    {"HygonGenuine", events_amd_conf},
+};
+
+static void copy_trimmed(char *text, size_t size, const char *from, const char *end)
+{
+    while (from < end && isblank((unsigned char)*from))
+        from++;
+    while (end > from && isspace((unsigned char)end[-1]))
+        end--;
+    (void)snprintf(text, size, "%.*s", (int)(end - from), from);
+}
+
+int event_list_next(const char **text, char name[static 64], char event[static 128])
+{
+    while (**text) {
+        const char *line = *text, *end = line + strcspn(line, "\n");
+        *text = end + (*end == '\n');
+        const char *stop = memchr(line, '#', (size_t)(end - line));
+        if (!stop)
+            stop = end;
+        char rest[8];
+        copy_trimmed(rest, sizeof(rest), line, stop);
+        if (!rest[0])
+            continue;
+        const char *equals = memchr(line, '=', (size_t)(stop - line));
+        if (!equals || equals - line >= 64 || stop - equals >= 128)
+            return -EBADMSG;
+        copy_trimmed(name, 64, line, equals);
+        copy_trimmed(event, 128, equals + 1, stop);
+        return name[0] && event[0] ? 1 : -EBADMSG;
+    }
+    return 0;
+}
+
+static const char *find_in_list(const char *list, const char *wanted, char event[static 128])
+{
+    char name[64];
+    int r;
+    while ((r = event_list_next(&list, name, event)) != 0)
+        if (r > 0 && !strcmp(name, wanted))
+            return event;
+    return NULL;
+}
+
+static int encode(const char *text, struct counted_event *event, struct error *err)
+{
+    struct perf_event_attr attr = {.size = sizeof(attr)}; /* 0 would lose config2 and later */
+    char *full = NULL;
+    pfm_perf_encode_arg_t argument = {.attr = &attr, .fstr = &full, .size = sizeof(argument)};
+    int r = pfm_initialize();
+    if (r == PFM_SUCCESS)
+        r = pfm_get_os_event_encoding(text, PFM_PLM0 | PFM_PLM3, PFM_OS_PERF_EVENT, &argument);
+    SCOPED(scope_free) char *owned = full;
+    if (r != PFM_SUCCESS)
+        return error_set(
+            err, -EINVAL,
+            "event \"%s\": libpfm4 says \"%s\"; write PMU::EVENT as showevtinfo lists it", text,
+            pfm_strerror(r));
+    attr.size = sizeof(attr);
+    /* libpfm4 leaves guests out unless told otherwise; a hypervisor's work is that of its guests.
+     */
+    attr.exclude_guest = attr.exclude_host = 0;
+    event->attr = attr;
+    const char *separator = owned ? strstr(owned, "::") : NULL;
+    if (separator)
+        (void)snprintf(event->pmu, sizeof(event->pmu), "%.*s", (int)(separator - owned), owned);
+    return 0;
+}
+
+static void append(struct event_set *set, struct counted_event *event)
+{
+    event->attr.read_format =
+        PERF_FORMAT_GROUP | PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING;
+    set->events[set->n_events++] = *event;
+}
+
+int event_set_add(struct event_set *set, const char *name, const char *text, struct error *err)
+{
+    struct counted_event event = {0};
+    if (set->n_events == EVENT_SET_MAX)
+        return error_set(err, -E2BIG, "event \"%s\": at most %d events can be counted", text,
+                         EVENT_SET_MAX);
+    if (strlen(name) >= sizeof(event.name) || strlen(text) >= sizeof(event.text))
+        return error_set(err, -EINVAL, "event \"%s\": the name is too long", text);
+    for (size_t i = 0; i < set->n_events; i++)
+        if (!strcmp(set->events[i].name, name))
+            return error_set(err, -EINVAL, "event \"%s\": \"%s\" is asked for twice", text, name);
+    int r = encode(text, &event, err);
+    if (r < 0)
+        return r;
+    (void)snprintf(event.name, sizeof(event.name), "%s", name);
+    (void)snprintf(event.text, sizeof(event.text), "%s", text);
+    append(set, &event);
+    return 0;
+}
+
+int event_set_try(const struct counted_event *event, int cpu)
+{
+    struct perf_event_attr attr = event->attr;
+    attr.disabled = 1;
+    long fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    (void)close((int)fd);
+    return 0;
+}
+
+static const char *list_of_vendor(const struct topology *topology)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(vendor_lists); i++)
+        if (!strcmp(topology->vendor, vendor_lists[i].vendor))
+            return vendor_lists[i].list;
+    return events_software_conf;
+}
+
+/* "name=event" names it freely; what a list knows is taken from there; anything else is libpfm4's.
+ * A '=' behind a colon belongs to a modifier (":c=1"). */
+static int add_asked(struct event_set *set, const char *asked, const struct topology *topology,
+                     struct error *err)
+{
+    char name[64], event[128];
+    const char *equals = strchr(asked, '='), *colon = strchr(asked, ':');
+    if (equals && (!colon || equals < colon)) {
+        copy_trimmed(name, sizeof(name), asked, equals);
+        if (!name[0] || (size_t)(equals - asked) >= sizeof(name))
+            return error_set(err, -EINVAL, "event \"%s\": write NAME=EVENT", asked);
+        return event_set_add(set, name, equals + 1, err);
+    }
+    const char *canonical = event_canonical(asked);
+    if (find_in_list(list_of_vendor(topology), asked, event) ||
+        find_in_list(events_software_conf, asked, event))
+        return event_set_add(set, asked, event, err);
+    return event_set_add(set, canonical, asked, err);
+}
+
+static int choose_asked(struct event_set *set, const struct topology *topology,
+                        const char *const *events, size_t n_events, struct error *err)
+{
+    for (size_t i = 0; i < n_events; i++) {
+        int r = add_asked(set, events[i], topology, err);
+        if (r < 0)
+            return r;
+        r = event_set_try(&set->events[set->n_events - 1], topology_first_online(topology));
+        if (r < 0)
+            return error_set(err, r, "event \"%s\": this machine does not count it: %s", events[i],
+                             strerror(-r));
+    }
+    return 0;
+}
+
+/* Returns whether the list has a hardware event that opens. */
+static bool choose_list(struct event_set *set, const char *list, const struct topology *topology,
+                        char *missing, size_t missing_size)
+{
+    char name[64], text[128];
+    bool has_hardware = false;
+    missing[0] = '\0';
+    int r;
+    while ((r = event_list_next(&list, name, text)) != 0) {
+        if (r < 0 || event_set_add(set, name, text, NULL) < 0)
+            continue;
+        struct counted_event *event = &set->events[set->n_events - 1];
+        if (event_set_try(event, topology_first_online(topology)) == 0) {
+            has_hardware |= event->attr.type != PERF_TYPE_SOFTWARE;
+            continue;
+        }
+        set->n_events--;
+        size_t length = strlen(missing);
+        (void)snprintf(missing + length, missing_size - length, " %s", name);
+    }
+    return has_hardware;
+}
+
+int event_set_choose(struct event_set *set, const struct host *host,
+                     const struct topology *topology, const char *const *events, size_t n_events,
+                     struct error *err)
+{
+    char missing[256];
+    *set = (struct event_set){0};
+    if (n_events > 0)
+        return choose_asked(set, topology, events, n_events, err);
+    if (choose_list(set, list_of_vendor(topology), topology, missing, sizeof(missing))) {
+        if (missing[0])
+            log_warning(host->log, "perf: this CPU does not count%s", missing);
+        return 0;
+    }
+    *set = (struct event_set){0};
+    (void)choose_list(set, events_software_conf, topology, missing, sizeof(missing));
+    if (set->n_events == 0)
+        return error_set(err, -EACCES,
+                         "no perf event can be opened: it needs CAP_PERFMON (Debian: "
+                         "CAP_SYS_ADMIN) or kernel.perf_event_paranoid=0");
+    return 0;
+}
+
+void event_set_clock(struct event_set *set, const struct host *host)
+{
+    static const char *const names[] = {"tsc", "aperf", "mperf"};
+    static const char devices[] = "bus/event_source/devices/msr";
+    int64_t type;
+    *set = (struct event_set){0};
+    if (host_read_int64(&type, "%s/%s/type", host->sysfs, devices) < 0 || type < 0 ||
+        type > UINT32_MAX)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        char text[64];
+        uint64_t config;
+        if (host_read_text(text, sizeof(text), "%s/%s/events/%s", host->sysfs, devices, names[i]) <
+                0 ||
+            sscanf(text, "event=%" SCNx64, &config) != 1)
+            continue;
+        struct counted_event event = {
+            .attr = {.type = (uint32_t)type, .size = sizeof(event.attr), .config = config},
+        };
+        (void)snprintf(event.name, sizeof(event.name), "%s", names[i]);
+        append(set, &event);
+    }
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which events are counted, as the kernel wants them. Names are resolved by libpfm4; whether the machine has an event is proved by opening
+ * it, for libpfm4 believes the CPUID, and a virtual machine's CPUID promises counters that are not there. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/perf_event.h>
+
+struct error;
+struct host;
+struct topology;
+
+#define EVENT_SET_MAX 16
+
+struct counted_event {
+    char name[64];  /* canonical */
+    char text[128]; /* as libpfm4 was asked; "" for none */
+    char pmu[32];
+    struct perf_event_attr attr;
+};
+
+struct event_set {
+    struct counted_event events[EVENT_SET_MAX];
+    size_t n_events;
+};
+
+/* The next "name = event" of a list, '#' begins a comment. 1, 0 at the end, -EBADMSG for a line that is neither (skipped). */
+int event_list_next(const char **text, char name[static 64], char event[static 128]);
+
+/* Adds one event as libpfm4 spells it, host and guests, user and kernel. -EINVAL: libpfm4 does not know it; -E2BIG: the set is full. */
+int event_set_add(struct event_set *set, const char *name, const char *text, struct error *err);
+/* 0 if the event opens on this CPU, or the errno. */
+int event_set_try(const struct counted_event *event, int cpu);
+
+/* The events asked for ("instructions", "skl::INST_RETIRED:ANY_P", "name=event"), every one of which must open; none asked for: the set of the
+ * CPU's vendor where it has a PMU, less what does not open (with a warning), else what the kernel counts itself. */
+int event_set_choose(struct event_set *set, const struct host *host, const struct topology *topology,
+                     const char *const *events, size_t n_events, struct error *err);
+
+/* tsc, aperf, mperf of the msr PMU, those that SYSFS offers; possibly none. */
+void event_set_clock(struct event_set *set, const struct host *host);

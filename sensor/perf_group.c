@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reads are by group: one system call, one moment for all events. Members are told by their place,
+ * which is the order of opening; a group that the kernel took apart has another number of members
+ * and is refused. */
+#include "sensor/perf_group.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Layout of a group read: nr, enabled, running, values. */
+enum { READ_NR, READ_ENABLED, READ_RUNNING, READ_VALUES };
+
+static int open_event(const struct counted_event *event, int cgroup_fd, int cpu, int leader_fd)
+{
+    struct perf_event_attr attr = event->attr;
+    unsigned long flags = PERF_FLAG_FD_CLOEXEC | (cgroup_fd >= 0 ? PERF_FLAG_PID_CGROUP : 0);
+    attr.disabled = leader_fd < 0;
+    long fd = syscall(SYS_perf_event_open, &attr, cgroup_fd, cpu, leader_fd, flags);
+    return fd < 0 ? -errno : (int)fd;
+}
+
+int perf_group_open(struct perf_group *group, const struct event_set *set, int cgroup_fd, int cpu)
+{
+    struct perf_group opened = {
+        .fds = malloc(set->n_events * sizeof(int)),
+        .last = calloc(set->n_events + 2, sizeof(uint64_t)),
+    };
+    int r = opened.fds && opened.last ? 0 : -ENOMEM;
+    while (r == 0 && opened.n_events < set->n_events) {
+        int fd = open_event(&set->events[opened.n_events], cgroup_fd, cpu,
+                            opened.n_events ? opened.fds[0] : -1);
+        if (fd < 0)
+            r = fd;
+        else
+            opened.fds[opened.n_events++] = fd;
+    }
+    if (r == 0 && ioctl(opened.fds[0], PERF_EVENT_IOC_ENABLE, PERF_IOC_FLAG_GROUP) < 0)
+        r = -errno;
+    if (r < 0) {
+        perf_group_close(&opened);
+        return r;
+    }
+    *group = opened;
+    return 0;
+}
+
+int perf_group_read(struct perf_group *group, int64_t *cell)
+{
+    uint64_t values[READ_VALUES + EVENT_SET_MAX];
+    size_t n = group->n_events;
+    ssize_t size = read(group->fds[0], values, sizeof(values));
+    if (size < 0)
+        return -errno;
+    if ((size_t)size != (READ_VALUES + n) * sizeof(uint64_t) || values[READ_NR] != n)
+        return -ENODATA;
+    for (size_t i = 0; i < n + 2; i++) {
+        uint64_t value = i < n ? values[READ_VALUES + i] : values[READ_ENABLED + (i - n)];
+        if (value > group->last[i])
+            cell[i] += (int64_t)(value - group->last[i]);
+        group->last[i] = value;
+    }
+    return 0;
+}
+
+void perf_group_close(struct perf_group *group)
+{
+    /* Members first: closing the leader would only detach them. */
+    for (size_t i = group->n_events; i-- > 0;)
+        (void)close(group->fds[i]);
+    free(group->fds);
+    free(group->last);
+    *group = (struct perf_group){0};
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One group of events on one CPU, of one cgroup or of everything. All its events are on the hardware together or not at all, so one
+ * enabled and running time holds for all. Source: perf_event_open(2). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sensor/event_set.h"
+
+/* The zero value is closed. */
+struct perf_group {
+    size_t n_events;
+    int *fds;       /* [n_events], the leader first */
+    uint64_t *last; /* [n_events + 2]: counts, enabled, running */
+};
+
+static inline bool perf_group_is_open(const struct perf_group *group)
+{
+    return group->fds != NULL;
+}
+
+/* cgroup_fd: its directory, -1: everything on the CPU. Counting starts at 0, now. The errno of perf_event_open: -ENODEV CPU offline, -ENOENT
+ * cgroup gone (or the perf hierarchy is elsewhere), -EMFILE, -EACCES; -EINVAL the events do not fit together. */
+int perf_group_open(struct perf_group *group, const struct event_set *set, int cgroup_fd, int cpu);
+/* Adds the increases since the last read to cell[n_events + 2]. -ENODATA: the kernel took the group apart (its CPU went offline). */
+int perf_group_read(struct perf_group *group, int64_t *cell);
+void perf_group_close(struct perf_group *group);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The only proof that cgroups can be counted is to open such an event: the kernel's answer then
+ * tells what is amiss. */
+#include "sensor/perf_probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/events.h"
+#include "common/scope.h"
+#include "sensor/perf_group.h"
+
+static void explain(const struct host *host, int r, struct engine_probe *probe)
+{
+    int64_t paranoid = -1;
+    switch (-r) {
+    case EACCES:
+    case EPERM:
+        (void)host_read_int64(&paranoid, "%s/sys/kernel/perf_event_paranoid", host->procfs);
+        (void)snprintf(
+            probe->reason, sizeof(probe->reason),
+            "perf events of cgroups may not be opened (kernel.perf_event_paranoid is %d)",
+            (int)paranoid);
+        (void)snprintf(probe->advice, sizeof(probe->advice),
+                       paranoid >= 3 ? "run as root, or sysctl kernel.perf_event_paranoid=0"
+                                     : "setcap cap_perfmon=ep watt-sensor, or sysctl "
+                                       "kernel.perf_event_paranoid=0");
+        break;
+    case ENOENT:
+        (void)snprintf(probe->reason, sizeof(probe->reason),
+                       "the perf_event controller is not on the cgroup2 tree %s", host->cgroupfs);
+        (void)snprintf(probe->advice, sizeof(probe->advice),
+                       "unmount the cgroup v1 hierarchy that has perf_event (grep perf_event "
+                       "/proc/mounts)");
+        break;
+    case EBADF:
+        (void)snprintf(probe->reason, sizeof(probe->reason), "%s is no cgroup2 mount",
+                       host->cgroupfs);
+        break;
+    case ENOSYS:
+        (void)snprintf(probe->reason, sizeof(probe->reason), "this kernel has no perf events");
+        break;
+    default:
+        (void)snprintf(probe->reason, sizeof(probe->reason), "perf events cannot be opened: %s",
+                       strerror(-r));
+    }
+}
+
+static int try_cgroup_event(const struct host *host, const struct topology *topology)
+{
+    struct event_set set = {0};
+    struct perf_group group = {0};
+    int r = event_set_add(&set, EVENT_CPU_NS, "perf::TASK-CLOCK", NULL);
+    if (r < 0)
+        return r;
+    SCOPED(scope_close) int fd = open(host->cgroupfs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    r = perf_group_open(&group, &set, fd, topology_first_online(topology));
+    if (r == 0)
+        perf_group_close(&group);
+    return r;
+}
+
+void perf_probe(const struct host *host, const struct topology *topology,
+                enum granularity granularity, struct engine_probe *ret_probe)
+{
+    *ret_probe = (struct engine_probe){0};
+    if (granularity != GRANULARITY_CGROUP) {
+        (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason),
+                       "counts cgroups, not processes");
+        (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice), "--granularity cgroup");
+        return;
+    }
+    if (!host->cgroupfs) {
+        (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "there is no cgroup2 mount");
+        (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice),
+                       "mount -t cgroup2 none /sys/fs/cgroup");
+        return;
+    }
+    int r = try_cgroup_event(host, topology);
+    if (r < 0) {
+        explain(host, r, ret_probe);
+        return;
+    }
+    ret_probe->is_usable = true;
+    (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "perf events per cgroup and CPU");
+}

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Tests that need the real machine: root, cgroup2, perf events. What is missing makes them skip (77).
+add_executable(test_daemon_counters_perf daemon/counters_perf.c)
+target_link_libraries(test_daemon_counters_perf PRIVATE watt_sensor PkgConfig::CMOCKA)
+set_target_properties(test_daemon_counters_perf PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME daemon/counters_perf COMMAND test_daemon_counters_perf)
+set_tests_properties(daemon/counters_perf PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77)
