@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Who the targets in the watts are, from target records; where a store holds none (PowerAPI's, a store of watts only), as much as the
+ * target's own name says. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct target_record;
+
+struct identity {
+    char *sensor, *target;
+    char *name;      /* for people; never NULL */
+    char *cgroup;    /* path from the mount; NULL: unknown ("other", "all") */
+    char *command;   /* NULL: not a process */
+    char *unit, *container, *pod; /* NULL: none */
+    int64_t pid;     /* VALUE_ABSENT: not a process */
+    bool is_derived; /* from the target's name alone */
+};
+
+struct identities;
+
+int identities_new(struct identities **ret_identities);
+void identities_free(struct identities *identities);
+
+/* Remembers what the record says; a later record of the same sensor and target replaces it. -ENOMEM. */
+int identities_add(struct identities *identities, const struct target_record *record);
+/* Never fails for want of a record. The identity lives as long as identities; its texts until the next add of the same target. -ENOMEM. */
+int identities_find(struct identities *identities, const char *sensor, const char *target, const struct identity **ret_identity);
+
+/* What the target is part of, for people: its container (long hex ids cut to 12 digits), else its unit, else the last part of its cgroup's path, else its
+ * name. Returns text. */
+const char *identity_group(const struct identity *identity, char text[static 200]);
