@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* `watt show`: joules of a span from any store. Identities are read before the watts, because a
+ * name may be needed for a record that stands before it in another file of the same store; a stream
+ * from standard input is read once, in its order. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/energy_sum.h"
+#include "cli/show_report.h"
+#include "cli/stores.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/options.h"
+#include "common/remote/remote.h"
+#include "common/remote_scheme.h"
+#include "common/scope.h"
+#include "common/target_record.h"
+#include "common/timestamp.h"
+
+struct show_values {
+    char *store, *sensor, *label, *by, *format;
+    int64_t from_ms, to_ms;
+    uint64_t last_ns, top;
+};
+
+static const char *const formats[] = {"table", "csv", "json", NULL};
+static const char *const by_names[] = {"target", "cgroup", "command", "unit", NULL};
+
+#define AT(field) offsetof(struct show_values, field)
+static const struct option_spec specs[] = {
+    {.key = "store",
+     .type = OPTION_STRING,
+     .offset = AT(store),
+     .fallback = DEFAULT_STORE,
+     .argument = "URI",
+     .help =
+         "where the records lie: sqlite:DIR, jsonl:FILE, jsonl:- (standard input), mongodb://..."},
+    {.key = "from",
+     .type = OPTION_TIME,
+     .offset = AT(from_ms),
+     .argument = "TIME",
+     .flag_only = true,
+     .help = "leave out what ended before, e.g. 2026-01-31T08:00:00Z or -15m"},
+    {.key = "to",
+     .type = OPTION_TIME,
+     .offset = AT(to_ms),
+     .argument = "TIME",
+     .flag_only = true,
+     .help = "leave out what ended then or later"},
+    {.key = "last",
+     .type = OPTION_DURATION,
+     .offset = AT(last_ns),
+     .argument = "DURATION",
+     .flag_only = true,
+     .help = "only this much before now, e.g. 10m"},
+    {.key = "sensor",
+     .type = OPTION_STRING,
+     .offset = AT(sensor),
+     .argument = "NAME",
+     .flag_only = true,
+     .help = "only this sensor"},
+    {.key = "label",
+     .type = OPTION_STRING,
+     .offset = AT(label),
+     .argument = "LABEL",
+     .flag_only = true,
+     .help = "watts of this attribution (default: of the first record found)"},
+    {.key = "by",
+     .type = OPTION_CHOICE,
+     .offset = AT(by),
+     .fallback = "target",
+     .argument = "WHAT",
+     .choices = by_names,
+     .flag_only = true,
+     .help = "a line per target, cgroup, command, or unit (container or systemd unit)"},
+    {.key = "format",
+     .type = OPTION_CHOICE,
+     .offset = AT(format),
+     .fallback = "table",
+     .argument = "FORMAT",
+     .choices = formats,
+     .flag_only = true,
+     .help = "how to print: table, csv or json"},
+    {.key = "top",
+     .letter = 'n',
+     .type = OPTION_COUNT,
+     .offset = AT(top),
+     .fallback = "0",
+     .argument = "N",
+     .flag_only = true,
+     .help = "only the N largest; 0: all"},
+};
+#undef AT
+
+struct show {
+    struct show_values values;
+    struct identities *identities;
+    struct energy_sum *sum;
+    char label[LABEL_SIZE];
+    uint64_t n_other_labels, n_damaged, n_power;
+    struct power_record power;
+    const struct log *log;
+};
+
+static int add_power(struct show *show, const struct document *document, struct error *err)
+{
+    if (show->n_power == 0 && !show->values.label)
+        memcpy(show->label, document->label, sizeof(show->label));
+    if (strcmp(show->label, document->label) != 0) {
+        show->n_other_labels++;
+        return 0;
+    }
+    power_record_clear(&show->power);
+    int r = power_record_decode(document, &show->power, err);
+    if (r < 0)
+        return r;
+    show->n_power++;
+    return energy_sum_add(show->sum, &show->power, err);
+}
+
+static int add_document(struct show *show, const struct document *document, struct error *err)
+{
+    struct target_record target;
+    if (document->kind == RECORD_POWER)
+        return add_power(show, document, err);
+    if (document->kind != RECORD_TARGET)
+        return 0;
+    int r = target_record_decode(document, &target, err);
+    return r < 0 ? r : identities_add(show->identities, &target);
+}
+
+/* Everything of these kinds. Damage is counted and told of once. */
+static int read_kinds(struct show *show, struct store *store, unsigned kinds, struct error *err)
+{
+    const struct store_query query = {
+        .kinds = kinds,
+        .sensor = show->values.sensor,
+        .label = NULL, /* others are counted */
+        .from_ms = show->values.from_ms,
+        .to_ms = show->values.to_ms,
+    };
+    struct cursor *cursor;
+    struct document document;
+    int r = store_query(store, &query, &cursor, err);
+    if (r < 0)
+        return r;
+    while ((r = cursor_next(cursor, &document, err)) != CURSOR_END) {
+        if (r == CURSOR_DOCUMENT)
+            r = add_document(show, &document, err);
+        else if (r == CURSOR_BAD)
+            r = -EBADMSG;
+        if (r == -EBADMSG) {
+            if (show->n_damaged++ == 0)
+                log_warning(show->log, "%s (left out; more of the kind are only counted)",
+                            err->text);
+        } else if (r < 0) {
+            break;
+        }
+    }
+    cursor_close(cursor);
+    return r;
+}
+
+static int read_store(struct show *show, struct error *err)
+{
+    struct store *store;
+    int r =
+        store_open(&store, show->values.store, STORE_READ, cli_store_tables, NULL, show->log, err);
+    if (r < 0)
+        return r;
+    unsigned identities = KIND_BIT(RECORD_TARGET), watts = KIND_BIT(RECORD_POWER);
+    if (strcmp(show->values.store, "jsonl:-") == 0) {
+        r = read_kinds(show, store, identities | watts, err);
+    } else {
+        r = read_kinds(show, store, identities, err);
+        if (r >= 0)
+            r = read_kinds(show, store, watts, err);
+    }
+    store_close(store);
+    return r;
+}
+
+static int show_print(struct show *show, struct error *err)
+{
+    if (show->n_power == 0)
+        log_warning(show->log,
+                    "no watts in this span of %s: is watt-formula running? (watt-formula "
+                    "--post-mortem makes them from stored reports)",
+                    show->values.store);
+    const struct show_report report = {
+        .format = show->values.format,
+        .max_lines = show->values.top,
+        .label = show->label,
+        .n_other_labels = show->n_other_labels,
+        .n_damaged = show->n_damaged,
+    };
+    return show_report_write(&report, show->sum, stdout, err);
+}
+
+static int settle_values(struct show *show, struct error *err)
+{
+    struct show_values *values = &show->values;
+    if (values->last_ns > 0) {
+        if (values->from_ms != VALUE_ABSENT || values->to_ms != VALUE_ABSENT)
+            return error_set(err, -EINVAL, "--last goes with neither --from nor --to");
+        int64_t now_ms = (int64_t)(clock_realtime_ns(&clock_system) / NS_PER_MS);
+        values->from_ms = now_ms - (int64_t)(values->last_ns / NS_PER_MS);
+    }
+    if (values->label) {
+        if (!sensor_name_is_valid(values->label))
+            return error_set(err, -EINVAL, "--label %s: not a label", values->label);
+        (void)snprintf(show->label, sizeof(show->label), "%s", values->label);
+    }
+    return 0;
+}
+
+static enum energy_by by_of(const char *name)
+{
+    enum energy_by by = ENERGY_BY_TARGET;
+    for (size_t i = 0; by_names[i]; i++)
+        if (strcmp(by_names[i], name) == 0)
+            by = (enum energy_by)i; /* the same order */
+    return by;
+}
+
+static int show_work(struct show *show, struct error *err)
+{
+    if (identities_new(&show->identities) < 0 ||
+        energy_sum_new(&show->sum, by_of(show->values.by), show->identities) < 0)
+        return error_set(err, -ENOMEM, "out of memory");
+    power_record_init(&show->power);
+    bool is_remote = uri_is_remote(show->values.store);
+    if (is_remote)
+        remote_init(show->log);
+    int r = read_store(show, err);
+    if (is_remote)
+        remote_cleanup();
+    if (r >= 0)
+        r = show_print(show, err);
+    power_record_deinit(&show->power);
+    return r;
+}
+
+static int show_run(int argc, char **argv, struct log *log)
+{
+    struct show show = {.log = log};
+    const struct option_group group = {"show", specs, ARRAY_SIZE(specs), &show.values};
+    struct options *options = NULL;
+    struct error err = {0};
+    int operand = 0;
+    int r = options_new(&options, "watt show", "adds up the watts a store holds", NULL);
+    if (r >= 0)
+        r = options_add(options, &group);
+    if (r >= 0)
+        r = options_parse(options, argc, argv, NULL, log, &operand, &err);
+    if (r == OPTIONS_EXIT) {
+        options_free(options);
+        return 0;
+    }
+    if (r >= 0 && operand < argc)
+        r = error_set(&err, -EINVAL, "\"%s\" is not expected here: see watt show --help",
+                      argv[operand]);
+    if (r >= 0)
+        r = settle_values(&show, &err);
+    if (r >= 0)
+        r = show_work(&show, &err);
+    if (r < 0)
+        log_error(log, "%s", err.text[0] ? err.text : strerror(-r));
+    energy_sum_free(show.sum);
+    identities_free(show.identities);
+    options_free(options);
+    return error_exit_status(r);
+}
+
+const struct command command_show = {
+    .name = "show",
+    .about = "joules and mean watts per target over a span",
+    .run = show_run,
+};

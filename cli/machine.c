@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reads the probe's JSON leniently: a field that is missing leaves its default, so that a newer or
+ * older sensor beside this command still gets a useful answer. */
+#include "cli/machine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <bson/bson.h>
+
+#include "cli/child.h"
+#include "common/array.h"
+#include "common/error.h"
+#include "common/json_text.h"
+#include "common/scope.h"
+
+#define PROBE_MAX_BYTES ((size_t)1 << 20)
+#define PROBE_WAIT_MS 15000
+
+static void text_field(const bson_iter_t *object, const char *name, char *text, size_t size)
+{
+    bson_iter_t field;
+    if (bson_iter_recurse(object, &field) && bson_iter_find(&field, name) &&
+        BSON_ITER_HOLDS_UTF8(&field))
+        (void)snprintf(text, size, "%s", bson_iter_utf8(&field, NULL));
+}
+
+static bool flag_field(const bson_iter_t *object, const char *name)
+{
+    bson_iter_t field;
+    return bson_iter_recurse(object, &field) && bson_iter_find(&field, name) &&
+           BSON_ITER_HOLDS_BOOL(&field) && bson_iter_bool(&field);
+}
+
+static int parse_part(struct machine *machine, const char *kind, const bson_iter_t *object,
+                      struct error *err)
+{
+    if (array_reserve(&machine->parts, &machine->parts_capacity, machine->n_parts + 1,
+                      sizeof(*machine->parts)) < 0)
+        return error_set(err, -ENOMEM, "out of memory");
+    struct machine_part part = {.kind = kind};
+    text_field(object, "name", part.name, sizeof(part.name));
+    if (!part.name[0])
+        return error_set(err, -EBADMSG, "an %s in the probe's answer has no name", kind);
+    text_field(object, "reason", part.reason, sizeof(part.reason));
+    text_field(object, "advice", part.advice, sizeof(part.advice));
+    char availability[32] = "";
+    text_field(object, "availability", availability, sizeof(availability));
+    part.is_usable = flag_field(object, "usable");
+    part.is_chosen = flag_field(object, "chosen");
+    part.is_estimate = flag_field(object, "estimate") || strcmp(part.name, "curve") == 0;
+    part.is_unreadable = strcmp(availability, "unreadable") == 0;
+    machine->parts[machine->n_parts++] = part;
+    return 0;
+}
+
+static int parse_list(struct machine *machine, const bson_t *document, const char *name,
+                      const char *kind, struct error *err)
+{
+    bson_iter_t list, item;
+    if (!bson_iter_init_find(&list, document, name) || !BSON_ITER_HOLDS_ARRAY(&list) ||
+        !bson_iter_recurse(&list, &item))
+        return error_set(err, -EBADMSG, "the probe's answer has no \"%s\"", name);
+    while (bson_iter_next(&item)) {
+        if (!BSON_ITER_HOLDS_DOCUMENT(&item))
+            return error_set(err, -EBADMSG, "\"%s\" in the probe's answer holds no objects", name);
+        int r = parse_part(machine, kind, &item, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int machine_parse(struct machine *machine, const char *json, size_t size, struct error *err)
+{
+    *machine = (struct machine){0};
+    bson_t document;
+    int r = json_parse(json, size, &document, err);
+    if (r < 0)
+        return r;
+    bson_iter_t cpu;
+    if (bson_iter_init_find(&cpu, &document, "cpu") && BSON_ITER_HOLDS_DOCUMENT(&cpu))
+        text_field(&cpu, "name", machine->cpu, sizeof(machine->cpu));
+    r = parse_list(machine, &document, "sources", "energy", err);
+    if (r >= 0)
+        r = parse_list(machine, &document, "engines", "engine", err);
+    bson_destroy(&document);
+    if (r < 0)
+        machine_deinit(machine);
+    return r;
+}
+
+int machine_probe(struct machine *machine, struct error *err)
+{
+    struct child child;
+    char *argv[] = {NULL, "--probe", NULL};
+    int r = child_start(&child, "watt-sensor", argv, true, err);
+    if (r < 0)
+        return r;
+    SCOPED(scope_free) char *text = NULL;
+    r = child_collect(&child, PROBE_MAX_BYTES, PROBE_WAIT_MS, &text, err);
+    if (r >= 0 && child_has_ended(&child) && child_exit_status(&child) != 0) {
+        char words[512];
+        r = error_set(err, -ENODEV, "watt-sensor --probe: %s",
+                      child_last_words(&child, words, sizeof(words)));
+    }
+    child_end(&child, 1000);
+    if (r < 0)
+        return r;
+    r = machine_parse(machine, text, strlen(text), err);
+    return r < 0 ? error_wrap(err, r, "watt-sensor --probe") : 0;
+}
+
+void machine_deinit(struct machine *machine)
+{
+    free(machine->parts);
+    *machine = (struct machine){0};
+}
+
+const struct machine_part *machine_chosen(const struct machine *machine, const char *kind)
+{
+    for (size_t i = 0; i < machine->n_parts; i++)
+        if (machine->parts[i].is_chosen && strcmp(machine->parts[i].kind, kind) == 0)
+            return &machine->parts[i];
+    return NULL;
+}
+
+const struct machine_part *machine_locked(const struct machine *machine)
+{
+    for (size_t i = 0; i < machine->n_parts; i++)
+        if (machine->parts[i].is_unreadable && strcmp(machine->parts[i].kind, "energy") == 0)
+            return &machine->parts[i];
+    return NULL;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* `watt`, the one command people type: the first word chooses the verb. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "common/log.h"
+#include "common/scope.h"
+
+static const struct command *const commands[] = {&command_top, &command_show, &command_doctor};
+
+static void print_help(FILE *stream)
+{
+    (void)fputs("watt - what uses the power of this machine\n\nUsage: watt COMMAND [OPTION]...\n\n",
+                stream);
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        (void)fprintf(stream, "  %-8s %s\n", commands[i]->name, commands[i]->about);
+    (void)fputs("\n`watt COMMAND --help` lists a command's options.\n", stream);
+}
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    struct log log;
+    log_init(&log, "watt");
+    (void)signal(SIGPIPE,
+                 SIG_IGN); /* a closed pipe is an error of the write, told like any other */
+    if (argc < 2) {
+        print_help(stderr);
+        return 64;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)printf("watt %s\n", WATT_VERSION);
+        return 0;
+    }
+    const struct command *command = find(argv[1]);
+    if (!command) {
+        log_error(&log, "\"%s\" is not a command: see watt --help", argv[1]);
+        return 64;
+    }
+    return command->run(argc - 1, argv + 1, &log);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The sensor ends first, so that the formula can still take its last tick; both get a few seconds.
+ * A temporary folder holds only the store's own flat files. */
+#include "cli/meter.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/timestamp.h"
+
+#define END_WAIT_MS 5000
+
+static int make_folder(struct meter *meter, struct error *err)
+{
+    const char *base = getenv("TMPDIR");
+    if (!base || !*base)
+        base = "/tmp";
+    char path[PATH_MAX];
+    if ((size_t)snprintf(path, sizeof(path), "%s/watt-top-XXXXXX", base) >= sizeof(path))
+        return error_set(err, -ENAMETOOLONG, "TMPDIR=%s: the path is too long", base);
+    if (!mkdtemp(path))
+        return error_set(err, -errno, "%s: %s (set TMPDIR to a folder you may write)", path,
+                         strerror(errno));
+    memcpy(meter->folder, path, sizeof(meter->folder));
+    (void)snprintf(meter->uri, sizeof(meter->uri), "sqlite:%s", path);
+    return 0;
+}
+
+static void remove_folder(struct meter *meter)
+{
+    DIR *folder = meter->folder[0] ? opendir(meter->folder) : NULL;
+    if (!folder)
+        return;
+    for (struct dirent *entry; (entry = readdir(folder));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            (void)unlinkat(dirfd(folder), entry->d_name, 0);
+    (void)closedir(folder);
+    (void)rmdir(meter->folder);
+    meter->folder[0] = '\0';
+}
+
+int meter_start(struct meter *meter, const struct meter_settings *settings, struct error *err)
+{
+    *meter = (struct meter){0};
+    int r = 0;
+    if (settings->store)
+        (void)snprintf(meter->uri, sizeof(meter->uri), "%s", settings->store);
+    else
+        r = make_folder(meter, err);
+    if (r < 0)
+        return r;
+    char interval[32];
+    (void)duration_format(settings->interval_ns, interval);
+    char *argv[16] = {NULL, "--store", meter->uri, "--interval", interval};
+    size_t n = 5;
+    const struct {
+        char *flag;
+        const char *value;
+    } extras[] = {{"--granularity", settings->granularity},
+                  {"--energy", settings->energy},
+                  {"--name", settings->sensor}};
+    for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
+        if (!extras[i].value)
+            continue;
+        argv[n++] = extras[i].flag;
+        argv[n++] = (char *)extras[i].value;
+    }
+    r = child_start(&meter->sensor, "watt-sensor", argv, false, err);
+    if (r < 0)
+        remove_folder(meter);
+    return r;
+}
+
+int meter_start_formula(struct meter *meter, struct error *err)
+{
+    char *argv[] = {NULL, "--input", meter->uri, "--output", meter->uri, NULL};
+    return child_start(&meter->formula, "watt-formula", argv, false, err);
+}
+
+struct child *meter_dead_child(struct meter *meter)
+{
+    struct child *children[] = {&meter->sensor, &meter->formula};
+    for (size_t i = 0; i < 2; i++) {
+        if (children[i]->pid <= 0)
+            continue;
+        child_listen(children[i]);
+        if (child_has_ended(children[i])) {
+            child_listen(children[i]); /* what it said last */
+            return children[i];
+        }
+    }
+    return NULL;
+}
+
+void meter_end(struct meter *meter)
+{
+    child_end(&meter->sensor, END_WAIT_MS);
+    child_end(&meter->formula, END_WAIT_MS);
+    remove_folder(meter);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A private sensor and formula over one store folder: what `watt top` uses where no service is running. */
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli/child.h"
+
+struct meter_settings {
+    const char *store;       /* "sqlite:DIR"; NULL: a temporary folder, removed at the end */
+    uint64_t interval_ns;
+    const char *granularity; /* as watt-sensor's options; NULL: its default */
+    const char *energy;
+    const char *sensor;      /* its name */
+};
+
+struct meter {
+    struct child sensor, formula;
+    char uri[PATH_MAX + 16]; /* where the records lie */
+    char folder[PATH_MAX];   /* the temporary one, "" if none */
+};
+
+/* Starts the sensor. The formula follows with meter_start_formula, once the store can be read. */
+int meter_start(struct meter *meter, const struct meter_settings *settings, struct error *err);
+int meter_start_formula(struct meter *meter, struct error *err);
+
+/* The child that has ended although nobody asked it to, or NULL. */
+struct child *meter_dead_child(struct meter *meter);
+
+/* Ends the sensor, then the formula, and removes a temporary folder. Zeroed is fine. */
+void meter_end(struct meter *meter);
