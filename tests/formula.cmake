@@ -18,6 +18,7 @@ function(watt_replay_test name)
 endfunction()
 watt_replay_test(test_replay)
 watt_replay_test(test_stream)
+watt_script_test(replay/formula_program replay/formula_program.sh)
 
 # What tests/bench/formula_bench.py needs beside the programs.
 add_executable(copy_store bench/copy_store.c)

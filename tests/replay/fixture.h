@@ -34,7 +34,7 @@ static inline void recording_add(struct recording *recording, const char *text)
             realloc(recording->bsons, recording->capacity * sizeof(*recording->bsons));
         assert_non_null(recording->bsons);
     }
-    bson_t *bson = malloc(sizeof(*bson));
+    bson_t *bson = aligned_alloc(_Alignof(bson_t), sizeof(*bson));
     assert_non_null(bson);
     if (json_parse(text, strlen(text), bson, &err) < 0)
         fail_msg("%s", err.text);

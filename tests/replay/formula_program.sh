@@ -1,0 +1,72 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# The real watt-formula: what it does with good, bad and half-good input, how it ends, and that a service which starts
+# again attributes nothing twice.
+set -eu
+formula=$WATT_BUILD/watt-formula
+trace=tests/fixtures/smartwatts-timeline/smartwatts_timeline.jsonl
+folder=$(mktemp -d)
+pid=
+trap 'test -z "$pid" || kill "$pid" 2>/dev/null; rm -rf "$folder"' EXIT
+
+fail() {
+    echo "FAILED: $*"
+    exit 1
+}
+
+expect() { # expect STATUS WORD COMMAND...: exits with STATUS and says WORD
+    wanted=$1 word=$2
+    shift 2
+    status=0
+    "$@" >"$folder/out" 2>"$folder/err" || status=$?
+    test "$status" = "$wanted" || fail "exit $status instead of $wanted: $* ($(cat "$folder/err"))"
+    grep -q -e "$word" "$folder/err" "$folder/out" || fail "'$word' is not said: $* ($(cat "$folder/err"))"
+}
+
+expect 64 'bogus' "$formula" --bogus
+expect 64 'null' "$formula" --post-mortem --input null: --output null:
+expect 64 'static' "$formula" --post-mortem --input "jsonl:$trace" --output null: --static apart
+expect 64 'label' "$formula" --post-mortem --input "jsonl:$trace" --output null: --label 'a/b'
+expect 69 'no-such-file' "$formula" --post-mortem --input jsonl:/no-such-file --output null:
+
+# Bad lines are named, good reports still used; nothing but bad ones is exit 65.
+printf '{"timestamp":17\n[1]\nnot json\n' >"$folder/bad.jsonl"
+expect 65 'bad.jsonl:2' "$formula" --post-mortem --input "jsonl:$folder/bad.jsonl" --output null:
+cat "$folder/bad.jsonl" "$trace" >"$folder/mixed.jsonl"
+expect 0 '40 reports, 10 ticks' "$formula" --post-mortem --input "jsonl:$folder/mixed.jsonl" --output null:
+
+# Post-mortem is repeatable byte for byte, and PowerReports close: targets + unattributed = rapl.
+"$formula" --quiet --post-mortem --input "jsonl:$trace" --output "jsonl:$folder/a.jsonl"
+"$formula" --quiet --post-mortem --input "jsonl:$trace" --output "jsonl:$folder/b.jsonl"
+cmp "$folder/a.jsonl" "$folder/b.jsonl" || fail 'two replays differ'
+test "$(wc -l <"$folder/a.jsonl")" = 10 || fail 'not ten records'
+"$formula" --quiet --post-mortem --schema powerapi --input "jsonl:$trace" --output "jsonl:$folder/p.jsonl"
+jq -es 'group_by(.timestamp + .metadata.scope) | length >= 10 and all(
+    (map(select(.target == "rapl").power) | add) as $rapl
+    | (map(select(.target != "rapl" and .target != "global").power) | add) - $rapl | fabs < 1e-6)' \
+    "$folder/p.jsonl" >/dev/null || fail 'PowerReports do not add up'
+
+# A service follows, ends on SIGTERM with 0, and goes on where it stopped.
+cp "$trace" "$folder/live.jsonl"
+follow() { # follow TICKS: until the output holds so many records
+    "$formula" --quiet --wait 1 --input "jsonl:$folder/live.jsonl" --output "jsonl:$folder/watts.jsonl" &
+    pid=$!
+    tries=0
+    until test "$(cat "$folder/watts.jsonl" 2>/dev/null | wc -l)" -ge "$1"; do
+        tries=$((tries + 1))
+        test $tries -lt 200 || fail "no $1 records of watts"
+        kill -0 "$pid" 2>/dev/null || fail 'the service ended by itself'
+        timeout 0.1 tail -f /dev/null || true # a pause
+    done
+    kill -TERM "$pid"
+    status=0
+    wait "$pid" || status=$?
+    pid=
+    test $status = 0 || fail "exit $status on SIGTERM"
+}
+follow 9
+sed 's/2021-01-13T09:51/2021-01-13T09:52/' "$trace" >>"$folder/live.jsonl"
+follow 19
+test "$(jq -r ._id "$folder/watts.jsonl" | sort | uniq -d | wc -l)" = 0 || fail 'a tick was attributed twice'
+test "$(wc -l <"$folder/watts.jsonl")" = 19 || fail 'ticks are missing'
+echo ok
