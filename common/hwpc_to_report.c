@@ -348,7 +348,8 @@ static void choose_span(struct report *report, double clock_ns)
 
 static int convert(const struct hwpc_report *hwpc, struct report *report, struct error *err)
 {
-    struct event_index index = {.n_names = 0};
+    struct event_index index;
+    index.n_names = 0; /* the names are only read below it: no need to zero 2 kB per report */
     const char *target = strcmp(hwpc->target, ALL_TARGET) == 0 ? NULL : hwpc->target;
     double clock_ns = (double)NAN;
     int r = collect_events(hwpc, &index, report, err);

@@ -73,19 +73,19 @@ bool text_is_utf8(const char *text, size_t size)
 
 int field_int64(const bson_iter_t *field, int64_t *ret_value, struct error *err)
 {
-    switch ((int)bson_iter_type(field)) {
+    switch ((int)bson_iter_type_unsafe(field)) {
     case BSON_TYPE_INT64: {
-        int64_t value = bson_iter_int64(field);
+        int64_t value = bson_iter_int64_unsafe(field);
         if (value == VALUE_ABSENT)
             return refuse(field, err, "out of range");
         *ret_value = value;
         return 0;
     }
     case BSON_TYPE_INT32:
-        *ret_value = bson_iter_int32(field);
+        *ret_value = bson_iter_int32_unsafe(field);
         return 0;
     case BSON_TYPE_DOUBLE: {
-        double value = bson_iter_double(field);
+        double value = bson_iter_double_unsafe(field);
         if (!(fabs(value) < 0x1p63))
             return refuse(field, err, "out of range");
         if (value != trunc(value))
