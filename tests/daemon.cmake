@@ -5,3 +5,8 @@ target_link_libraries(test_daemon_counters_perf PRIVATE watt_sensor PkgConfig::C
 set_target_properties(test_daemon_counters_perf PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_test(NAME daemon/counters_perf COMMAND test_daemon_counters_perf)
 set_tests_properties(daemon/counters_perf PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77)
+watt_script_test(daemon/sensor_ends daemon/sensor_ends.py)
+watt_script_test(daemon/sensor_links daemon/sensor_links.sh)
+watt_script_test(daemon/sensor_powercap daemon/sensor_powercap.py)
+watt_script_test(daemon/sensor_refuses daemon/sensor_refuses.sh)
+watt_script_test(daemon/sensor_roots daemon/sensor_roots.sh)

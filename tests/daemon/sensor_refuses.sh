@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Bad input is named, and ends the sensor with the status that says what kind of trouble it was.
+set -eu
+sensor=$WATT_BUILD/watt-sensor
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+fail()
+{
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+# refuses STATUS TEXT OPTION...: ends with the status and says the text.
+refuses()
+{
+    wanted=$1 text=$2
+    shift 2
+    status=0
+    "$sensor" --ticks 1 --interval 5ms "$@" > "$folder/out" 2> "$folder/err" || status=$?
+    [ "$status" = "$wanted" ] || fail "$*: status $status, not $wanted: $(cat "$folder/err")"
+    grep -qF -- "$text" "$folder/err" || fail "$*: \"$text\" is not in: $(cat "$folder/err")"
+    [ ! -s "$folder/out" ] || fail "$*: something on standard output"
+}
+
+printf '[sensor]\nintervall = 1s\n' > "$folder/bad.conf"
+printf 'vendor,family\n' > "$folder/bad.csv"
+: > "$folder/file"
+refuses 64 "--nonsense" --nonsense
+refuses 64 "interval" --interval 5
+refuses 64 "bogus" --store bogus:x
+refuses 64 "comm" --target nonsense
+refuses 64 "a/b" --name a/b
+refuses 64 "foo" --energy foo
+refuses 64 "foo" --engine foo
+refuses 64 "password" --store mongodb://user:secret@host/db
+refuses 78 "bad.conf:2" --config "$folder/bad.conf"
+refuses 78 "bad.csv:1" --curve-file "$folder/bad.csv" --energy curve
+refuses 69 "$folder/file/below" --store "sqlite:$folder/file/below"
+if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
+    mkdir "$folder/locked"
+    chmod 755 "$folder" && chmod 500 "$folder/locked"
+    real=$sensor
+    printf '#!/bin/sh\nexec setpriv --reuid 65534 --regid 65534 --clear-groups %s "$@"\n' "$real" > "$folder/other"
+    chmod 755 "$folder/other"
+    sensor=$folder/other
+    refuses 77 "$folder/locked" --store "sqlite:$folder/locked/store"
+fi
