@@ -99,19 +99,18 @@ static int load_fill(struct courier *courier, struct error *err)
 {
     struct load *load = &courier->load;
     struct document document;
-    int r = CURSOR_DOCUMENT;
-    while (load->n_documents < courier->settings.batch_documents &&
+    int r = 0;
+    while (r == 0 && load->n_documents < courier->settings.batch_documents &&
            load->n_bytes < courier->settings.batch_bytes) {
-        r = cursor_next(courier->cursor, &document, err);
-        if (r == CURSOR_BAD)
-            log_error(courier->log, "a damaged record stays in the spool: %s",
-                      err ? err->text : "");
-        else if (r == CURSOR_DOCUMENT)
-            r = load_add(load, &document);
-        if (r < 0 || r == CURSOR_END)
+        int outcome = cursor_next(courier->cursor, &document, err);
+        if (outcome == CURSOR_END)
             break;
+        if (outcome == CURSOR_BAD)
+            log_error(courier->log, "a damaged record stays in the spool: %s", err->text);
+        else
+            r = outcome < 0 ? outcome : load_add(load, &document);
     }
-    if (r >= 0 && load->n_documents > 0)
+    if (r == 0 && load->n_documents > 0)
         r = cursor_position(courier->cursor, load->position, err);
     if (r < 0) {
         load->n_documents = 0;

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
+watt_unit_test(test_courier watt_courier watt_store_fixture)
+
 if(WATT_MONGODB)
   watt_unit_test(test_mongodb_connection watt_remote)
   watt_unit_test(test_mongodb_outcome watt_remote)
@@ -13,4 +15,10 @@ if(WATT_MONGODB)
   set_target_properties(test_mongodb PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME store/mongodb COMMAND ${CMAKE_SOURCE_DIR}/tests/store/server.sh run $<TARGET_FILE:test_mongodb>)
   set_tests_properties(store/mongodb PROPERTIES TIMEOUT 300 FIXTURES_REQUIRED mongodb_server)
+
+  add_executable(store_tool store/store_tool.c)
+  target_link_libraries(store_tool PRIVATE watt_remote)
+  set_target_properties(store_tool PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  watt_script_test(store/courier store/courier.sh)
+  set_tests_properties(store/courier PROPERTIES FIXTURES_REQUIRED mongodb_server)
 endif()
