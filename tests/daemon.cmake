@@ -10,3 +10,15 @@ watt_script_test(daemon/sensor_links daemon/sensor_links.sh)
 watt_script_test(daemon/sensor_powercap daemon/sensor_powercap.py)
 watt_script_test(daemon/sensor_refuses daemon/sensor_refuses.sh)
 watt_script_test(daemon/sensor_roots daemon/sensor_roots.sh)
+
+watt_script_test(daemon/attribution daemon/attribution.sh)
+watt_script_test(daemon/live_equals_replay daemon/live_equals_replay.sh)
+watt_script_test(daemon/watt_top daemon/watt_top.sh)
+# They look at the machine's own watts: one at a time.
+set_tests_properties(daemon/attribution daemon/live_equals_replay daemon/watt_top PROPERTIES RUN_SERIAL ON)
+
+# The whole suite once more; not within itself.
+if(NOT WATT_SANITIZE)
+  watt_script_test(sanitizers sanitizers.sh)
+  set_tests_properties(sanitizers PROPERTIES TIMEOUT 1500 RUN_SERIAL ON)
+endif()

@@ -1,0 +1,12 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The whole suite once more, built with the address and undefined-behaviour sanitizers in build-asan/. It is one test of the plain
+# build, so that one summary speaks for both.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+cmake -S . -B build-asan -G Ninja -DWATT_TESTS=ON -DWATT_WERROR=ON -DWATT_SANITIZE=address,undefined
+cmake --build build-asan
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:strict_string_checks=1
+export UBSAN_OPTIONS=print_stacktrace=1
+ctest --test-dir build-asan --output-on-failure --parallel 2
