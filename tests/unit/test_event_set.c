@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Lists are read line by line; what libpfm4 says becomes what the kernel is asked; the lists we
+ * ship are sound. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "sensor/event_set.h"
+#include "sensor/host.h"
+#include "tests/unit/made_tree.h"
+
+extern const char events_software_conf[], events_intel_conf[], events_amd_conf[];
+
+static void lists_are_read_line_by_line(void **state)
+{
+    (void)state;
+    const char *text = "# comment\n\n  a = b::C:c=1  # more\nbad line\n= x\ny =\nlast=1";
+    char name[64], event[128];
+    assert_int_equal(event_list_next(&text, name, event), 1);
+    assert_string_equal(name, "a");
+    assert_string_equal(event, "b::C:c=1");
+    assert_int_equal(event_list_next(&text, name, event), -EBADMSG);
+    assert_int_equal(event_list_next(&text, name, event), -EBADMSG);
+    assert_int_equal(event_list_next(&text, name, event), -EBADMSG);
+    assert_int_equal(event_list_next(&text, name, event), 1);
+    assert_string_equal(name, "last");
+    assert_int_equal(event_list_next(&text, name, event), 0);
+    assert_int_equal(event_list_next(&text, name, event), 0);
+}
+
+static void shipped_lists_are_sound(void **state)
+{
+    (void)state;
+    const char *const lists[] = {events_software_conf, events_intel_conf, events_amd_conf};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        const char *text = lists[i];
+        struct event_set set = {0};
+        char name[64], event[128];
+        int r;
+        while ((r = event_list_next(&text, name, event)) != 0) {
+            struct error err = {0};
+            assert_int_equal(r, 1);
+            if (event_set_add(&set, name, event, &err) < 0)
+                fail_msg("%s", err.text);
+        }
+        assert_true(set.n_events >= 4);
+        assert_string_equal(set.events[0].name, "cpu_ns");
+        assert_string_equal(set.events[0].pmu, "perf");
+        assert_int_equal(set.events[0].attr.type, PERF_TYPE_SOFTWARE);
+        assert_int_equal(set.events[0].attr.config, PERF_COUNT_SW_TASK_CLOCK);
+    }
+}
+
+static void encodings_count_guests_and_keep_their_size(void **state)
+{
+    (void)state;
+    struct event_set set = {0};
+    struct error err = {0};
+    /* skl: what showevtinfo and the kernel's own tables say of these two. */
+    assert_int_equal(event_set_add(&set, "instructions", "skl::INST_RETIRED:ANY_P", &err), 0);
+    assert_int_equal(event_set_add(&set, "llc", "skl::LONGEST_LAT_CACHE:MISS:u", &err), 0);
+    const struct perf_event_attr *attr = &set.events[0].attr;
+    assert_int_equal(attr->type, PERF_TYPE_RAW);
+    assert_int_equal(attr->config, 0xc0);
+    assert_int_equal(attr->size, sizeof(*attr));
+    assert_int_equal(attr->exclude_guest, 0);
+    assert_int_equal(attr->exclude_host, 0);
+    assert_int_equal(attr->exclude_kernel, 0);
+    assert_int_equal(attr->read_format, PERF_FORMAT_GROUP | PERF_FORMAT_TOTAL_TIME_ENABLED |
+                                            PERF_FORMAT_TOTAL_TIME_RUNNING);
+    assert_string_equal(set.events[0].pmu, "skl");
+    assert_int_equal(set.events[1].attr.config, 0x412e);
+    assert_int_equal(set.events[1].attr.exclude_kernel, 1);
+}
+
+static void bad_events_are_named(void **state)
+{
+    (void)state;
+    const char *const bad[] = {"",    "nonsense", "perf::NO-SUCH", "skl::INST_RETIRED:NO_SUCH",
+                               "a,b", "a b"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct event_set set = {0};
+        struct error err = {0};
+        assert_int_equal(event_set_add(&set, "x", bad[i], &err), -EINVAL);
+        assert_non_null(strstr(err.text, bad[i]));
+        assert_int_equal(set.n_events, 0);
+    }
+    struct event_set set = {0};
+    struct error err = {0};
+    assert_int_equal(event_set_add(&set, "x", "perf::CPU-CLOCK", &err), 0);
+    assert_int_equal(event_set_add(&set, "x", "perf::TASK-CLOCK", &err), -EINVAL);
+    for (size_t i = 1; i < EVENT_SET_MAX; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "e%zu", i);
+        assert_int_equal(event_set_add(&set, name, "perf::CPU-CLOCK", &err), 0);
+    }
+    assert_int_equal(event_set_add(&set, "more", "perf::CPU-CLOCK", &err), -E2BIG);
+}
+
+static void clocks_are_those_sysfs_offers(void **state)
+{
+    (void)state;
+    struct made_tree tree;
+    made_tree_new(&tree);
+    struct host host = {.sysfs = tree.root};
+    struct event_set set;
+    event_set_clock(&set, &host);
+    assert_int_equal(set.n_events, 0);
+    made_tree_write(&tree, "bus/event_source/devices/msr/type", "9\n");
+    made_tree_write(&tree, "bus/event_source/devices/msr/events/mperf", "event=0x02\n");
+    made_tree_write(&tree, "bus/event_source/devices/msr/events/tsc", "event=0x00\n");
+    made_tree_write(&tree, "bus/event_source/devices/msr/events/aperf", "nonsense\n");
+    event_set_clock(&set, &host);
+    assert_int_equal(set.n_events, 2);
+    assert_string_equal(set.events[0].name, "tsc");
+    assert_string_equal(set.events[1].name, "mperf");
+    assert_int_equal(set.events[1].attr.config, 2);
+    assert_int_equal(set.events[1].attr.type, 9);
+    made_tree_remove(&tree, "");
+}
+
+int main(void)
+{
+    /* libpfm4 then encodes events of CPUs that this one is not. */
+    if (setenv("LIBPFM_ENCODE_INACTIVE", "1", 1) != 0)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lists_are_read_line_by_line),
+        cmocka_unit_test(shipped_lists_are_sound),
+        cmocka_unit_test(encodings_count_guests_and_keep_their_size),
+        cmocka_unit_test(bad_events_are_named),
+        cmocka_unit_test(clocks_are_those_sysfs_offers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

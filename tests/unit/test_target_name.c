@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The shapes of paths that container engines, Kubernetes, systemd, libvirt and others make, and
+ * some that only look like them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sensor/target_name.h"
+
+#define ID "4f5c2a9e1b770123456789abcdef0123456789abcdef0123456789abcdef0123"
+#define UID "0a1b2c3d-1111-2222-3333-444455556666"
+#define UID_ "0a1b2c3d_1111_2222_3333_444455556666"
+
+static const struct {
+    const char *cgroup, *kind, *name, *container, *unit, *pod;
+} cases[] = {
+    {"/", "cgroup", "/", "", "", ""},
+    {"", "cgroup", "/", "", "", ""},
+    {"/a/plain", "cgroup", "plain", "", "", ""},
+    {"/docker/" ID, "container", "docker 4f5c2a9e1b77", ID, "", ""},
+    {"/docker/" ID "/init", "container", "docker 4f5c2a9e1b77", ID, "", ""},
+    {"/system.slice/docker-" ID ".scope", "container", "docker 4f5c2a9e1b77", ID,
+     "docker-" ID ".scope", ""},
+    {"/system.slice/docker-4f5c.scope", "unit", "docker-4f5c.scope", "", "docker-4f5c.scope", ""},
+    {"/user.slice/user-5.slice/user@5.service/user.slice/libpod-" ID ".scope/container",
+     "container", "podman 4f5c2a9e1b77", ID, "libpod-" ID ".scope", ""},
+    {"/machine.slice/libpod-conmon-" ID ".scope", "unit", "libpod-conmon-" ID ".scope", "",
+     "libpod-conmon-" ID ".scope", ""},
+    {"/kubepods/burstable/pod" UID "/" ID, "container", "pod 4f5c2a9e1b77", ID, "", UID},
+    {"/kubepods/besteffort/pod" UID, "pod", "pod " UID, "", "", UID},
+    {"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_
+     ".slice/cri-containerd-" ID ".scope",
+     "container", "containerd 4f5c2a9e1b77", ID, "cri-containerd-" ID ".scope", UID},
+    {"/kubepods.slice/kubepods-pod" UID_ ".slice", "pod", "pod " UID, "", "", UID},
+    {"/kubepods.slice/kubepods-pod123.slice", "slice", "kubepods-pod123.slice", "", "", ""},
+    {"/lxc.payload.web1/system.slice/x.service", "container", "lxc web1", "web1", "x.service", ""},
+    {"/lxc/104/ns", "container", "lxc 104", "104", "", ""},
+    {"/machine.slice/machine-qemu\\x2d3\\x2dmy\\x2dvm.scope/libvirt/vcpu0", "vm", "vm my-vm", "",
+     "machine-qemu\\x2d3\\x2dmy\\x2dvm.scope", ""},
+    {"/machine/qemu-2-web.libvirt-qemu", "vm", "vm web", "", "", ""},
+    {"/machine/qemu--web.libvirt-qemu", "cgroup", "qemu--web.libvirt-qemu", "", "", ""},
+    {"/qemu.slice/104.scope", "vm", "vm 104", "", "104.scope", ""},
+    {"/qemu.slice/x.scope", "unit", "x.scope", "", "x.scope", ""},
+    {"/machine.slice/systemd-nspawn@deb.service/payload", "container", "nspawn deb", "deb",
+     "systemd-nspawn@deb.service", ""},
+    {"/system.slice/nginx.service", "unit", "nginx.service", "", "nginx.service", ""},
+    {"/system.slice/nginx.service/worker", "unit", "nginx.service", "", "nginx.service", ""},
+    {"/system.slice", "slice", "system.slice", "", "", ""},
+    {"/system.slice/odd", "cgroup", "odd", "", "", ""},
+    {"/user.slice/user-1000.slice/session-3.scope", "session", "session 3", "", "session-3.scope",
+     ""},
+    {"/system.slice/slurmstepd.scope/job_12/step_0/user/task_0", "unit", "slurm job 12 step 0", "",
+     "slurmstepd.scope", ""},
+    {"/slurm/uid_1000/job_7", "unit", "slurm job 7", "", "", ""},
+    {"/mine/job_7", "cgroup", "job_7", "", "", ""},
+    {"/.service", "cgroup", ".service", "", "", ""},
+    {"/pod", "cgroup", "pod", "", "", ""},
+    {"/bad\xff\n%", "cgroup", "bad%FF%0A%25", "", "", ""},
+};
+
+static void paths_tell_who_lives_there(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct target_names names;
+        target_name_parse(cases[i].cgroup, &names);
+        if (strcmp(names.kind, cases[i].kind) || strcmp(names.name, cases[i].name) ||
+            strcmp(names.container, cases[i].container) || strcmp(names.unit, cases[i].unit) ||
+            strcmp(names.pod, cases[i].pod))
+            fail_msg("%s: kind \"%s\" name \"%s\" container \"%s\" unit \"%s\" pod \"%s\"",
+                     cases[i].cgroup, names.kind, names.name, names.container, names.unit,
+                     names.pod);
+    }
+}
+
+static void long_names_are_cut_between_characters(void **state)
+{
+    (void)state;
+    char cgroup[300] = "/x";
+    for (size_t i = 2; i + 2 < sizeof(cgroup); i += 2)
+        memcpy(cgroup + i, "\xc3\xa4", 3);
+    struct target_names names;
+    target_name_parse(cgroup, &names);
+    size_t length = strlen(names.name);
+    assert_true(length >= 120 && length < sizeof(names.name));
+    assert_int_equal((unsigned char)names.name[length - 1], 0xa4);
+    static const char *const words[] = {"/machine.slice/machine-qemu\\x2d1\\x2d", "/lxc.payload.",
+                                        "/qemu-1-"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        char path[1200];
+        (void)snprintf(path, sizeof(path), "%s", words[i]);
+        memset(path + strlen(words[i]), 'y', 1000);
+        (void)snprintf(path + strlen(words[i]) + 1000, 20, ".scope");
+        target_name_parse(path, &names);
+        assert_true(strlen(names.name) < sizeof(names.name));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(paths_tell_who_lives_there),
+        cmocka_unit_test(long_names_are_cut_between_characters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Cgroup targets on a made-up tree: which directories become targets, when they go, and what is
+ * said of them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "common/error.h"
+#include "sensor/target_name.h"
+#include "sensor/targets.h"
+#include "tests/unit/made_tree.h"
+
+struct bench {
+    struct made_tree tree;
+    struct host host;
+    struct target_rules *rules;
+    struct targets *targets;
+    size_t n_released;
+};
+
+static void bench_new(struct bench *bench, const char *const *rules, size_t n_rules)
+{
+    *bench = (struct bench){0};
+    made_tree_new(&bench->tree);
+    bench->host = (struct host){.cgroupfs = bench->tree.root};
+    assert_int_equal(target_rules_parse(&bench->rules, rules, n_rules, NULL), 0);
+    assert_int_equal(targets_new(&bench->targets, &bench->host, GRANULARITY_CGROUP, bench->rules),
+                     0);
+}
+
+static void bench_free(struct bench *bench)
+{
+    targets_free(bench->targets);
+    target_rules_free(bench->rules);
+    made_tree_remove(&bench->tree, "");
+}
+
+static void make_cgroup(struct bench *bench, const char *name, const char *procs)
+{
+    char path[256];
+    (void)snprintf(path, sizeof(path), "%s/cgroup.procs", name);
+    made_tree_write(&bench->tree, path, procs);
+}
+
+static void refresh(struct bench *bench)
+{
+    struct error err = {0};
+    if (targets_refresh(bench->targets, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void count_release(struct target *target, void *context)
+{
+    struct bench *bench = context;
+    assert_true(target_has_vanished(bench->targets, target));
+    bench->n_released++;
+}
+
+static struct target *find(struct bench *bench, const char *name)
+{
+    struct target *found = NULL;
+    for (size_t i = 0; i < targets_count(bench->targets); i++)
+        if (!strcmp(targets_at(bench->targets, i)->name, name))
+            found = targets_at(bench->targets, i);
+    return found;
+}
+
+static void cgroups_with_processes_are_targets(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_new(&bench, NULL, 0);
+    make_cgroup(&bench, "", "1\n");
+    make_cgroup(&bench, "slice", "");
+    make_cgroup(&bench, "slice/unit", "12\n13\n");
+    make_cgroup(&bench, "slice/empty", "");
+    made_tree_mkdir(&bench.tree, "slice/no-file");
+    make_cgroup(&bench, "odd %\nname", "5\n");
+    refresh(&bench);
+    assert_int_equal(targets_count(bench.targets), 3);
+    assert_string_equal(targets_at(bench.targets, 0)->name, "other");
+    struct target *unit = find(&bench, "/slice/unit");
+    assert_non_null(unit);
+    assert_string_equal(unit->cgroup, "/slice/unit");
+    assert_non_null(find(&bench, "/odd %25%0Aname"));
+    assert_null(find(&bench, "/"));
+    /* Emptied, it stays; filled, another joins; numbers grow. */
+    make_cgroup(&bench, "slice/unit", "");
+    make_cgroup(&bench, "slice/empty", "9\n");
+    refresh(&bench);
+    assert_ptr_equal(find(&bench, "/slice/unit"), unit);
+    assert_false(target_has_vanished(bench.targets, unit));
+    assert_int_equal(find(&bench, "/slice/empty")->number, 3);
+    assert_false(target_has_vanished(bench.targets, targets_at(bench.targets, 0)));
+    bench_free(&bench);
+}
+
+static void rules_choose_also_empty_cgroups(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_new(&bench, (const char *const[]){"cgroup:/a/**", "!cgroup:/a/b"}, 2);
+    make_cgroup(&bench, "a", "");
+    make_cgroup(&bench, "a/b", "1\n");
+    make_cgroup(&bench, "a/b/c", "");
+    make_cgroup(&bench, "z", "1\n");
+    refresh(&bench);
+    assert_int_equal(targets_count(bench.targets), 3);
+    assert_non_null(find(&bench, "/a"));
+    assert_non_null(find(&bench, "/a/b/c"));
+    struct target *target;
+    assert_int_equal(targets_find_process(bench.targets, 1, 1, "x", "/a/b", 0, &target), 0);
+    assert_ptr_equal(target, find(&bench, "/a"));
+    assert_int_equal(targets_find_process(bench.targets, 1, 1, "x", "/a/b/c/d", 0, &target), 0);
+    assert_ptr_equal(target, find(&bench, "/a/b/c"));
+    assert_int_equal(targets_find_process(bench.targets, 1, 1, "x", "/ab", 0, &target), 0);
+    assert_null(target);
+    bench_free(&bench);
+}
+
+static void a_new_inode_is_a_new_life(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_new(&bench, NULL, 0);
+    make_cgroup(&bench, "a", "1\n");
+    make_cgroup(&bench, "b", "1\n");
+    refresh(&bench);
+    struct target *first = find(&bench, "/a");
+    char from[PATH_MAX], to[PATH_MAX];
+    made_tree_path(&bench.tree, "a", from);
+    made_tree_path(&bench.tree, "b/moved", to);
+    assert_int_equal(rename(from, to), 0);
+    make_cgroup(&bench, "a", "2\n");
+    refresh(&bench);
+    struct target *second = find(&bench, "/a");
+    assert_ptr_not_equal(first, second);
+    assert_true(target_has_vanished(bench.targets, first));
+    assert_false(target_has_vanished(bench.targets, second));
+    /* The same inode under another path is not the same life either. */
+    assert_non_null(find(&bench, "/b/moved"));
+    assert_int_equal(target_open_cgroup(first, &bench.host), -ESTALE);
+    int fd = target_open_cgroup(second, &bench.host);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    targets_sweep(bench.targets, count_release, &bench);
+    assert_int_equal(bench.n_released, 1);
+    assert_int_equal(targets_count(bench.targets), 4);
+    made_tree_remove(&bench.tree, "b");
+    refresh(&bench);
+    targets_sweep(bench.targets, count_release, &bench);
+    assert_int_equal(bench.n_released, 3);
+    assert_int_equal(targets_count(bench.targets), 2);
+    bench_free(&bench);
+}
+
+static void a_tree_that_cannot_be_walked_ends_nobody(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_new(&bench, NULL, 0);
+    make_cgroup(&bench, "a", "1\n");
+    refresh(&bench);
+    struct error err = {0};
+    bench.host.cgroupfs = "/nonexistent";
+    assert_int_equal(targets_refresh(bench.targets, &err), -ENOENT);
+    assert_non_null(strstr(err.text, "/nonexistent"));
+    assert_false(target_has_vanished(bench.targets, find(&bench, "/a")));
+    bench.host.cgroupfs = NULL;
+    assert_int_equal(targets_refresh(bench.targets, &err), -ENOENT);
+    assert_non_null(strstr(err.text, "--cgroupfs"));
+    bench.host.cgroupfs = bench.tree.root;
+    refresh(&bench);
+    assert_false(target_has_vanished(bench.targets, find(&bench, "/a")));
+    bench_free(&bench);
+}
+
+static void nesting_has_an_end(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_new(&bench, NULL, 0);
+    char name[1000] = "d";
+    for (int depth = 0; depth < 120; depth++)
+        (void)snprintf(name + strlen(name), sizeof(name) - strlen(name), "/d");
+    make_cgroup(&bench, name, "1\n");
+    make_cgroup(&bench, "d/d", "1\n");
+    refresh(&bench);
+    assert_int_equal(targets_count(bench.targets), 2);
+    bench_free(&bench);
+}
+
+static void records_say_who_it_is(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_new(&bench, NULL, 0);
+    make_cgroup(&bench, "system.slice/nginx.service", "1\n");
+    refresh(&bench);
+    struct target_record record;
+    struct target_names scratch;
+    target_describe(targets_at(bench.targets, 0), &record, &scratch);
+    assert_string_equal(record.target, "other");
+    assert_string_equal(record.target_kind, "other");
+    assert_null(record.cgroup);
+    target_describe(find(&bench, "/system.slice/nginx.service"), &record, &scratch);
+    assert_string_equal(record.target_kind, "unit");
+    assert_string_equal(record.unit, "nginx.service");
+    assert_true(record.cgroup_inode > 0);
+    assert_int_equal(record.pid, VALUE_ABSENT);
+    assert_null(record.comm);
+    bench_free(&bench);
+
+    struct targets *targets;
+    struct target *process;
+    assert_int_equal(targets_new(&targets, &bench.host, GRANULARITY_PROCESS, NULL), 0);
+    assert_int_equal(targets_refresh(targets, NULL), 0);
+    assert_int_equal(targets_find_process(targets, 42, 99, "odd\n%", "/docker/x\xff", 0, &process),
+                     0);
+    target_describe(process, &record, &scratch);
+    assert_string_equal(record.target, "/docker/x%FF:42@99");
+    assert_string_equal(record.target_kind, "process");
+    assert_string_equal(record.comm, "odd%0A%25");
+    assert_string_equal(record.cgroup, "/docker/x%FF");
+    assert_string_equal(record.user, "root");
+    assert_int_equal(record.pid, 42);
+    assert_int_equal(record.start_ticks, 99);
+    targets_free(targets);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cgroups_with_processes_are_targets),
+        cmocka_unit_test(rules_choose_also_empty_cgroups),
+        cmocka_unit_test(a_new_inode_is_a_new_life),
+        cmocka_unit_test(a_tree_that_cannot_be_walked_ends_nobody),
+        cmocka_unit_test(nesting_has_an_end),
+        cmocka_unit_test(records_say_who_it_is),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
