@@ -3,6 +3,7 @@
  * our log. */
 #include "common/remote/remote.h"
 
+#include <stdlib.h>
 #include <mongoc/mongoc.h>
 
 #include "common/log.h"
@@ -21,8 +22,11 @@ static void driver_talks(mongoc_log_level_t level, const char *domain, const cha
         log_debug(context, "%s: %s", domain, message);
 }
 
+/* The driver would keep statistics in a shared memory file per process, and a killed process leaves
+ * its file behind. */
 void remote_init(const struct log *log)
 {
+    (void)setenv("MONGOC_DISABLE_SHM", "1", 0);
     mongoc_init();
     mongoc_log_set_handler(driver_talks, (void *)log);
 }
