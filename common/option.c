@@ -131,7 +131,7 @@ static int parse_value(const struct option_spec *spec, const char *text, union v
 
 static void write_value(struct option *option, const union value *value)
 {
-    void *place = (char *)option->group->values + option->spec->offset;
+    void *place = (char *)option->group.values + option->spec->offset;
     char *text = option->n_texts > 0 ? option->texts[0] : NULL;
     const struct option_list list = {option->texts, option->n_texts};
     switch (option->spec->type) {
@@ -226,7 +226,7 @@ void option_deinit(struct option *option)
 
 bool option_is_configurable(const struct option *option)
 {
-    return option->group->section && !option->spec->flag_only;
+    return option->group.section && !option->spec->flag_only;
 }
 
 static char variable_character(char c)
@@ -236,7 +236,7 @@ static char variable_character(char c)
 
 const char *option_variable(const struct option *option, char *text, size_t text_size)
 {
-    (void)snprintf(text, text_size, "WATT_%s_%s", option->group->section, option->spec->key);
+    (void)snprintf(text, text_size, "WATT_%s_%s", option->group.section, option->spec->key);
     for (char *c = text; *c; c++)
         *c = variable_character(*c);
     return text;

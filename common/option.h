@@ -19,7 +19,7 @@ enum option_origin {
 
 struct option {
     const struct option_spec *spec;
-    const struct option_group *group;
+    struct option_group group; /* a copy: the tables and values it points to are borrowed */
     enum option_origin origin;
     char *where;  /* owned: "file:line", "WATT_SENSOR_INTERVAL", "--interval"; NULL for built-in */
     char **texts; /* owned: the value as it was written; one per value of a list */
@@ -35,7 +35,6 @@ struct common_settings {
 struct options {
     const char *program, *about, *operands, *etc_dir;
     struct common_settings common;
-    struct option_group common_group;
     struct option *all;
     size_t n_options, options_capacity;
 };

@@ -72,12 +72,12 @@ int options_new(struct options **ret_options, const char *program, const char *a
     options->program = program;
     options->about = about;
     options->operands = operands;
-    options->common_group = (struct option_group){
+    const struct option_group common = {
         .specs = common_specs,
         .n_specs = ARRAY_SIZE(common_specs),
         .values = &options->common,
     };
-    int r = options_add(options, &options->common_group);
+    int r = options_add(options, &common);
     if (r < 0) {
         options_free(options);
         return r;
@@ -115,7 +115,7 @@ int options_add(struct options *options, const struct option_group *group)
         assert(!find_letter(options, spec->letter));
         assert(spec->type != OPTION_CHOICE || spec->choices);
         struct option *option = &options->all[options->n_options++];
-        *option = (struct option){.spec = spec, .group = group};
+        *option = (struct option){.spec = spec, .group = *group};
         int r = option_reset(option);
         if (r < 0)
             return r;
@@ -127,7 +127,7 @@ struct option *options_find(struct options *options, const char *section, const 
 {
     for (size_t i = 0; i < options->n_options; i++) {
         struct option *option = &options->all[i];
-        const char *own = option->group->section;
+        const char *own = option->group.section;
         if (strcmp(option->spec->key, key) == 0 && (!section || (own && strcmp(own, section) == 0)))
             return option;
     }
@@ -137,7 +137,7 @@ struct option *options_find(struct options *options, const char *section, const 
 bool options_have_section(const struct options *options, const char *section)
 {
     for (size_t i = 0; i < options->n_options; i++) {
-        const char *own = options->all[i].group->section;
+        const char *own = options->all[i].group.section;
         if (own && strcmp(own, section) == 0)
             return true;
     }
@@ -177,7 +177,7 @@ const char *options_suggest(const struct options *options, const char *section, 
     for (size_t i = 0; i < options->n_options; i++) {
         const struct option *option = &options->all[i];
         if (section &&
-            (!option_is_configurable(option) || strcmp(option->group->section, section) != 0))
+            (!option_is_configurable(option) || strcmp(option->group.section, section) != 0))
             continue;
         size_t slips = distance(key, option->spec->key);
         if (slips < limit) {
@@ -238,7 +238,7 @@ static int refuse_password(const struct argument *argument, struct error *err)
                      "%s: a password on the command line is visible to every user of this machine; "
                      "put the URI into a configuration file (--config FILE: [%s] %s = ...) or into "
                      "the environment variable %s",
-                     argument->name, option->group->section, option->spec->key,
+                     argument->name, option->group.section, option->spec->key,
                      option_variable(option, variable, sizeof(variable)));
 }
 
@@ -283,7 +283,7 @@ static int read_arguments(struct options *options, int argc, char **argv, bool f
         int r = read_argument(options, argc, argv, &index, &argument, err);
         if (r < 0)
             return r;
-        bool is_common = argument.option->group == &options->common_group;
+        bool is_common = argument.option->group.specs == common_specs;
         if (is_common == final)
             continue;
         char where[KEY_MAX + 8];

@@ -57,7 +57,7 @@ enum { OPTIONS_EXIT = 1 }; /* --help, --version, --check-config or --print-confi
 
 /* program: "watt-sensor"; about: one line for --help; operands: what may follow the options in --help, NULL: nothing may. */
 int options_new(struct options **ret_options, const char *program, const char *about, const char *operands);
-/* Borrows the group's tables and values until options_free. */
+/* Borrows the tables and values the group points to until options_free; the group itself is copied. */
 int options_add(struct options *options, const struct option_group *group);
 
 /* Reads files, environment and argv (argv[0] is skipped). Flags of all groups share one name space: a key that two groups

@@ -147,7 +147,7 @@ static struct option *find_variable(struct options *options, const char *name)
 {
     char own[128];
     for (size_t i = 0; i < options->n_options; i++)
-        if (options->all[i].group->section &&
+        if (options->all[i].group.section &&
             strcmp(option_variable(&options->all[i], own, sizeof(own)), name) == 0)
             return &options->all[i];
     return NULL;
@@ -160,12 +160,12 @@ static const char *section_of_variable(const struct options *options, const char
     for (size_t i = 0; i < options->n_options; i++) {
         const struct option *option = &options->all[i];
         char own[128];
-        if (!option->group->section)
+        if (!option->group.section)
             continue;
         size_t length = strlen(option_variable(option, own, sizeof(own)));
         size_t key_length = strlen(option->spec->key);
         if (key_length < length && strncmp(own, name, length - key_length) == 0)
-            return option->group->section;
+            return option->group.section;
     }
     return NULL;
 }

@@ -106,7 +106,7 @@ static void write_help_section(const struct options *options, FILE *stream, cons
     else
         (void)fputs("\nCommon options:\n", stream);
     for (size_t i = 0; i < options->n_options; i++) {
-        const char *own = options->all[i].group->section;
+        const char *own = options->all[i].group.section;
         if (section ? own && strcmp(own, section) == 0 : !own)
             write_help_option(stream, options->all[i].spec);
     }
@@ -115,9 +115,9 @@ static void write_help_section(const struct options *options, FILE *stream, cons
 /* True if option is the first of its section. */
 static bool begins_section(const struct options *options, size_t index)
 {
-    const char *section = options->all[index].group->section;
+    const char *section = options->all[index].group.section;
     for (size_t i = 0; section && i < index; i++) {
-        const char *earlier = options->all[i].group->section;
+        const char *earlier = options->all[i].group.section;
         if (earlier && strcmp(earlier, section) == 0)
             return false;
     }
@@ -150,7 +150,7 @@ static void write_help_places(const struct options *options, FILE *stream)
                    example->spec->key, option_variable(example, variable, sizeof(variable)),
                    options->etc_dir ? options->etc_dir : "/etc/wattribute",
                    options_file_name(options, file, sizeof(file)), example->spec->key,
-                   example->group->section);
+                   example->group.section);
     (void)fputc('\n', stream);
     write_wrapped(stream, text, 0, 0, "");
 }
@@ -162,7 +162,7 @@ void options_write_help(const struct options *options, FILE *stream)
     write_wrapped(stream, options->about, 0, 0, "");
     for (size_t i = 0; i < options->n_options; i++)
         if (begins_section(options, i))
-            write_help_section(options, stream, options->all[i].group->section);
+            write_help_section(options, stream, options->all[i].group.section);
     write_help_section(options, stream, NULL);
     write_help_places(options, stream);
 }
@@ -198,7 +198,7 @@ static void write_config_section(const struct options *options, FILE *stream, co
     (void)fprintf(stream, "\n[%s]\n", section);
     for (size_t i = 0; i < options->n_options; i++) {
         const struct option *option = &options->all[i];
-        const char *own = option->group->section;
+        const char *own = option->group.section;
         bool is_shown = option_is_configurable(option) || option->origin != ORIGIN_BUILT_IN;
         if (own && strcmp(own, section) == 0 && is_shown)
             write_config_option(option, stream);
@@ -217,5 +217,5 @@ void options_write_config(const struct options *options, FILE *stream)
     write_wrapped(stream, text, 2, 0, "# ");
     for (size_t i = 0; i < options->n_options; i++)
         if (begins_section(options, i))
-            write_config_section(options, stream, options->all[i].group->section);
+            write_config_section(options, stream, options->all[i].group.section);
 }
