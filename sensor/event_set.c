@@ -171,7 +171,7 @@ static int choose_asked(struct event_set *set, const struct topology *topology,
         r = event_set_try(&set->events[set->n_events - 1], topology_first_online(topology));
         if (r < 0)
             return error_set(err, r, "event \"%s\": this machine does not count it: %s", events[i],
-                             strerror(-r));
+                             r == -ENOENT ? "it has no such counter" : strerror(-r));
     }
     return 0;
 }
