@@ -16,7 +16,8 @@ DEADLINE_S = 60
 class Sensor:
     def __init__(self, *arguments, store="jsonl:-", env=None):
         self.records = []
-        self.process = subprocess.Popen([SENSOR, "--store", store, *arguments], stdout=subprocess.PIPE,
+        stores = ["--store", store] if store else []
+        self.process = subprocess.Popen([SENSOR, *stores, *arguments], stdout=subprocess.PIPE,
                                         env={**os.environ, **(env or {})})
         atexit.register(self.process.kill)  # a failed test leaves nothing running
         self.rest = b""
