@@ -42,8 +42,5 @@ case $store in
 esac
 
 echo "Measuring; the records go to $store" >&2
-status=0
-./build/watt top --ticks 10 --store "sqlite:$store" "$@" || status=$?
-echo "The records lie in $store. To see them again:" >&2
-echo "  $here/build/watt show --store 'sqlite:$store'" >&2
-exit "$status"
+# It says at its end where the records lie and how to see them again.
+exec ./build/watt top --ticks 10 --store "sqlite:$store" "$@"

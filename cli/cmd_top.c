@@ -4,6 +4,7 @@
  * look into the store; it never sleeps past the end of anything it started. */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -358,12 +359,17 @@ static int open_signals(struct top *top, struct error *err)
     return 0;
 }
 
+/* With our own path, which works where watt is not installed. */
 static void say_where(const struct top *top)
 {
+    char own[PATH_MAX] = "watt";
     if (!top->values.store)
         return;
-    (void)fprintf(stderr, "the records lie in %s\nto see them again: watt show --store %s\n",
-                  top->values.store, top->values.store);
+    ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
+    if (length > 0)
+        own[length] = '\0';
+    (void)fprintf(stderr, "the records lie in %s; to see them again:\n  %s show --store '%s'\n",
+                  top->values.store, own, top->values.store);
 }
 
 static void top_end(struct top *top)

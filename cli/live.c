@@ -77,12 +77,16 @@ void live_close(struct live *live)
     *live = (struct live){0};
 }
 
-/* True for documents of the one sensor that is followed: the first one seen, if none was asked for.
- */
+/* True for documents of the one sensor that is followed: the first that reports, if none was asked
+ * for. What was kept of a host before that may have been another's. */
 static bool is_ours(struct live *live, const struct document *document)
 {
-    if (!live->sensor[0] && (document->kind == RECORD_RAW || document->kind == RECORD_POWER))
+    if (!live->sensor[0] && document->kind == RECORD_HOST)
+        return true;
+    if (!live->sensor[0]) {
         memcpy(live->sensor, document->key.sensor, sizeof(live->sensor));
+        live->has_host = live->has_host && strcmp(live->host.key.sensor, live->sensor) == 0;
+    }
     return strcmp(live->sensor, document->key.sensor) == 0;
 }
 

@@ -12,13 +12,18 @@ export TMPDIR=$scratch
 [ "$(grep -c '^processes$' "$scratch/a.out")" = 3 ] || fail "no three sections of processes"
 grep -q $'\033' "$scratch/a.out" && fail "escape codes through a pipe"
 grep -Eq '^(measured [0-9.]+ W = idle|no watts)' "$scratch/a.out" || fail "no balance"
+grep -q 'counters: [a-z]* per process' "$scratch/a.out" || fail "it does not say how it counts"
 [ -z "$(find "$scratch" -name 'watt-top-*')" ] || fail "the temporary folder is still there"
 
 # A store that stays, shown again.
 "$build/watt" top --ticks 2 --interval 300ms --store "sqlite:$scratch/kept" >"$scratch/b.out" 2>"$scratch/b.err" || fail "ended with $?"
-grep -q "watt show --store sqlite:$scratch/kept" "$scratch/b.err" || fail "it does not say how to show the records again"
+grep -q "watt show --store 'sqlite:$scratch/kept'" "$scratch/b.err" || fail "it does not say how to show the records again"
 "$build/watt" show --store "sqlite:$scratch/kept" >"$scratch/show.out" || fail "watt show ended with $?"
 grep -q measured "$scratch/show.out" || fail "watt show shows no balance"
+
+# Whole cgroups: the second table says why it is empty.
+"$build/watt" top --ticks 1 --interval 300ms --granularity cgroup >"$scratch/h.out" 2>"$scratch/h.err" || fail "ended with $?"
+grep -q 'counts whole cgroups' "$scratch/h.out" || fail "it does not say why there are no processes"
 
 # An interrupted endless view ends in order with 0; its children are gone.
 "$build/watt" top --interval 300ms >"$scratch/c.out" 2>"$scratch/c.err" &
