@@ -3,8 +3,10 @@
  * our log. */
 #include "common/remote/remote.h"
 
-#include <stdlib.h>
+#include <stdio.h>
+#include <unistd.h>
 #include <mongoc/mongoc.h>
+#include <sys/mman.h>
 
 #include "common/log.h"
 #include "common/remote/mongodb_store.h"
@@ -22,12 +24,20 @@ static void driver_talks(mongoc_log_level_t level, const char *domain, const cha
         log_debug(context, "%s: %s", domain, message);
 }
 
-/* The driver would keep statistics in a shared memory file per process, and a killed process leaves
- * its file behind. */
+/* The driver keeps statistics for its own tool in a shared memory file per process, made when the
+ * library is loaded where it was built so. A killed process would leave it behind, so it loses its
+ * name at once. */
+static void forget_statistics(void)
+{
+    char name[32];
+    (void)snprintf(name, sizeof(name), "/mongoc-%u", (unsigned)getpid());
+    (void)shm_unlink(name);
+}
+
 void remote_init(const struct log *log)
 {
-    (void)setenv("MONGOC_DISABLE_SHM", "1", 0);
     mongoc_init();
+    forget_statistics();
     mongoc_log_set_handler(driver_talks, (void *)log);
 }
 
