@@ -74,9 +74,8 @@ install_packages() {
     echo "Installing from Debian: $missing" >&2
     # Word splitting is meant: one argument per package.
     # shellcheck disable=SC2086
-    install_command="apt-get install --yes --no-install-recommends $missing"
     export DEBIAN_FRONTEND=noninteractive
-    $install_command >&2 || { apt-get update >&2 && $install_command >&2; } || {
+    { apt-get update && apt-get install --yes --no-install-recommends $missing; } >&2 || {
         echo "apt-get could not install them: see its messages above" >&2
         exit 69
     }
