@@ -54,7 +54,17 @@ static int shed_privileges(void)
     return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
 }
 
-static void run_child(const struct courier_process *courier, const char *path, int report_fd)
+/* Set before exec as well as by the courier itself, so that no moment is left in which the sensor
+ * may die unnoticed. */
+static int follow_parent(pid_t parent)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0)
+        return -errno;
+    return getppid() == parent ? 0 : -ESRCH;
+}
+
+static void run_child(const struct courier_process *courier, const char *path, pid_t parent,
+                      int report_fd)
 {
     char *const argv[] = {NAME,
                           "--spool",
@@ -64,6 +74,8 @@ static void run_child(const struct courier_process *courier, const char *path, i
                           "--with-parent",
                           NULL};
     int failed = -shed_privileges();
+    if (failed == 0)
+        failed = -follow_parent(parent);
     if (failed == 0 && setenv("WATT_COURIER_STORE", courier->remote_uri, 1) == 0)
         (void)execvp(path, argv);
     if (failed == 0)
@@ -90,9 +102,9 @@ int courier_process_start(struct courier_process *courier, struct error *err)
     find_executable(path, sizeof(path));
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
         return error_set(err, -errno, "starting " NAME ": %s", strerror(errno));
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid == 0)
-        run_child(courier, path, pipe_fds[1]);
+        run_child(courier, path, parent, pipe_fds[1]);
     int fork_errno = errno;
     (void)close(pipe_fds[1]);
     int failed = pid < 0 ? fork_errno : read_report(pipe_fds[0]);
