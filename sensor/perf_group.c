@@ -48,22 +48,32 @@ int perf_group_open(struct perf_group *group, const struct event_set *set, int c
     return 0;
 }
 
-int perf_group_read(struct perf_group *group, int64_t *cell)
+int perf_group_values(const struct perf_group *group, uint64_t *values)
 {
-    uint64_t values[READ_VALUES + EVENT_SET_MAX];
+    uint64_t read_values[READ_VALUES + EVENT_SET_MAX];
     size_t n = group->n_events;
-    ssize_t size = read(group->fds[0], values, sizeof(values));
+    ssize_t size = read(group->fds[0], read_values, sizeof(read_values));
     if (size < 0)
         return -errno;
-    if ((size_t)size != (READ_VALUES + n) * sizeof(uint64_t) || values[READ_NR] != n)
+    if ((size_t)size != (READ_VALUES + n) * sizeof(uint64_t) || read_values[READ_NR] != n)
         return -ENODATA;
-    for (size_t i = 0; i < n + 2; i++) {
-        uint64_t value = i < n ? values[READ_VALUES + i] : values[READ_ENABLED + (i - n)];
-        if (value > group->last[i])
-            cell[i] += (int64_t)(value - group->last[i]);
-        group->last[i] = value;
-    }
+    for (size_t i = 0; i < n; i++)
+        values[i] = read_values[READ_VALUES + i];
+    values[n] = read_values[READ_ENABLED];
+    values[n + 1] = read_values[READ_RUNNING];
     return 0;
+}
+
+int perf_group_read(struct perf_group *group, int64_t *cell)
+{
+    uint64_t values[EVENT_SET_MAX + 2];
+    int r = perf_group_values(group, values);
+    for (size_t i = 0; i < group->n_events + 2 && r >= 0; i++) {
+        if (values[i] > group->last[i])
+            cell[i] += (int64_t)(values[i] - group->last[i]);
+        group->last[i] = values[i];
+    }
+    return r;
 }
 
 void perf_group_close(struct perf_group *group)

@@ -25,4 +25,6 @@ static inline bool perf_group_is_open(const struct perf_group *group)
 int perf_group_open(struct perf_group *group, const struct event_set *set, int cgroup_fd, int cpu);
 /* Adds the increases since the last read to cell[n_events + 2]. -ENODATA: the kernel took the group apart (its CPU went offline). */
 int perf_group_read(struct perf_group *group, int64_t *cell);
+/* What stands in the counters: values[n_events + 2], as above. Errors as perf_group_read; the increases it gives are not touched. */
+int perf_group_values(const struct perf_group *group, uint64_t *values);
 void perf_group_close(struct perf_group *group);

@@ -188,6 +188,8 @@ static int read_sources(struct sensor *sensor)
         for (size_t j = n_before; j < report->n_energy; j++)
             report->energy[j].skew_ns = (int64_t)(before_ns + (after_ns - before_ns) / 2);
         drop_repeated(report, n_before);
+        sensor->host_is_stale |= source->has_changed;
+        source->has_changed = false;
     }
     return 0;
 }

@@ -31,6 +31,7 @@ struct source_ops;
 
 struct source {
     const struct source_ops *ops; /* embedded first in each source's own struct */
+    bool has_changed;             /* set by read when describe has something new to say; the sensor clears it */
 };
 
 struct source_ops {
@@ -40,6 +41,7 @@ struct source_ops {
     const struct option_spec *options;
     size_t n_options;
     size_t settings_size;
+    uint64_t capabilities; /* needed again while it runs, beyond what every sensor keeps (privileges.c): 1 << CAP_... */
 
     /* Looks without changing anything. settings as in open. */
     void (*probe)(const struct host *host, const struct topology *topology, const void *settings,

@@ -157,7 +157,7 @@ static void unknown_names_name_the_known(void **state)
     assert_int_equal(
         source_choose("nonsense", &fixture->host, &fixture->topology, NULL, &choice, &err),
         -EINVAL);
-    assert_non_null(strstr(err.text, "auto, powercap, curve"));
+    assert_non_null(strstr(err.text, "auto, perf, powercap, "));
     assert_int_equal(
         engine_choose("nonsense", GRANULARITY_PROCESS, &fixture->host, &fixture->topology, &err),
         -EINVAL);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One energy sample in the making: the sum of the counters of one domain and package (dies, cores), as sources that read raw counters need
+ * it. It keeps the span, carries what rounding leaves, refuses what no machine uses, and leaves out psys until it has moved: on some
+ * servers the counter is there and stands still (only one package has it, or the firmware switched it off). */
+#pragma once
+
+#include "common/host_record.h"
+#include "common/report.h"
+
+struct energy_meter {
+    enum domain domain;
+    int32_t package;   /* PACKAGE_NONE for psys */
+    double bound_w;    /* more is not energy of this domain's */
+    double unit_uj;    /* for the host record; NAN, VALUE_ABSENT: not known */
+    int64_t range_uj;
+    bool has_moved;    /* set at the start for all but psys */
+    double carry_uj;   /* below one microjoule */
+    uint64_t last_ns;  /* middle of the reading that the next span begins at */
+    /* Of the reading under way: */
+    uint64_t now_ns;
+    double sum_uj;
+    const char *reason; /* static; NULL: all is well */
+    bool is_held;       /* a counter could not be read: the next good reading covers this span too */
+};
+
+void energy_meter_init(struct energy_meter *meter, enum domain domain, int32_t package, double bound_w);
+
+void energy_meter_begin(struct energy_meter *meter);
+void energy_meter_add(struct energy_meter *meter, double increase_uj);
+/* The first reason holds; counters start from a new baseline. */
+void energy_meter_fail(struct energy_meter *meter, const char *reason);
+/* The same, but the counters keep their baseline. */
+void energy_meter_hold(struct energy_meter *meter, const char *reason);
+
+enum { ENERGY_METER_TAKEN = 0, ENERGY_METER_MOVED = 1 };
+
+/* Ends the reading, taken around now_ns: adds a sample (report may be NULL: this was the baseline). Outcome ENERGY_METER_MOVED: a psys that
+ * stood still until now will be in the reports from here on. -ENOMEM. */
+int energy_meter_end(struct energy_meter *meter, const char *source, struct report *report);
+
+/* Adds a row, but not for a psys that never moved. -ENOMEM. */
+int energy_meter_describe(const struct energy_meter *meter, const char *source, struct host_record *host_record);

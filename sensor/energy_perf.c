@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Energy from the kernel's `power` PMU: one group of events per package (or die), opened on exactly
+ * the CPU that the PMU's cpumask lists, since only from there the kernel takes events along when
+ * the CPU goes offline; opened everywhere, each package would count once per CPU.
+ *
+ * The list of CPUs is read again at every tick, which costs less than a microsecond. A group whose
+ * CPU left it is opened anew where the list says, from a new baseline: whether the old one still
+ * counted cannot be seen. Dies of a package are one sample, and so is psys, which only one package
+ * of a server counts while the others stand at 0. AMD's counters are the package's, whatever the
+ * list says: some kernels list a CPU for every chiplet. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "common/error.h"
+#include "common/scope.h"
+#include "sensor/energy_meter.h"
+#include "sensor/perf_group.h"
+#include "sensor/power_pmu.h"
+#include "sensor/source.h"
+
+#define IMPOSSIBLE_W 10e3 /* of one package */
+#define CPUMASK_SIZE 4096
+
+extern const struct source_ops source_perf;
+
+struct power_group {
+    int cpu;
+    int32_t package;
+    bool is_wanted; /* the PMU lists its CPU */
+    struct perf_group group;
+    bool has_last;
+    uint64_t last[POWER_PMU_EVENTS_MAX];
+    uint64_t last_running_ns;
+    const char *reason; /* why it has no baseline */
+    int now_error;      /* of the reading under way: negative errno, or 0 and values */
+    uint64_t now[POWER_PMU_EVENTS_MAX + 2];
+};
+
+struct perf_source {
+    struct source source;
+    const struct host *host;
+    struct power_pmu pmu; /* the events are those that open here */
+    struct event_set set;
+    bool is_amd;
+    int cpumask_fd;
+    char cpumask[CPUMASK_SIZE]; /* as last understood */
+    struct power_group *groups; /* sorted by package and CPU */
+    size_t n_groups, groups_capacity;
+    struct energy_meter *meters;
+    size_t n_meters, meters_capacity;
+};
+
+static void add_to_set(struct event_set *set, uint32_t type, const struct power_event *event)
+{
+    struct counted_event *counted = &set->events[set->n_events++];
+    *counted = (struct counted_event){.attr = {.type = type,
+                                               .size = sizeof(struct perf_event_attr),
+                                               .config = event->config,
+                                               .read_format = PERF_FORMAT_GROUP |
+                                                              PERF_FORMAT_TOTAL_TIME_ENABLED |
+                                                              PERF_FORMAT_TOTAL_TIME_RUNNING}};
+    (void)snprintf(counted->name, sizeof(counted->name), "%s", event->name);
+}
+
+static bool is_forbidden(int r)
+{
+    return r == -EACCES || r == -EPERM;
+}
+
+/* Keeps the events that open on some listed CPU. Returns 0, or why the last one did not if none
+ * does. */
+static int choose_events(struct power_pmu *pmu, struct event_set *set)
+{
+    size_t n_kept = 0;
+    int r = -ENOENT;
+    set->n_events = 0;
+    for (size_t i = 0; i < pmu->n_events; i++) {
+        int opened = -ENODEV;
+        add_to_set(set, pmu->type, &pmu->events[i]);
+        for (size_t j = 0; j < pmu->n_cpus && opened < 0 && !is_forbidden(opened); j++)
+            opened = event_set_try(&set->events[set->n_events - 1], pmu->cpus[j]);
+        if (opened == 0) {
+            pmu->events[n_kept++] = pmu->events[i];
+            continue;
+        }
+        set->n_events--;
+        r = opened;
+    }
+    pmu->n_events = n_kept;
+    return n_kept > 0 ? 0 : r;
+}
+
+static bool is_amd(const struct topology *topology)
+{
+    return strcmp(topology->vendor, "AuthenticAMD") == 0 ||
+           strcmp(topology->vendor, "HygonGenuine") == 0;
+}
+
+static int32_t package_of(const struct topology *topology, int cpu)
+{
+    return cpu < topology->n_cpus ? topology->package[cpu] : 0;
+}
+
+static bool is_offline(const struct topology *topology, int cpu)
+{
+    return cpu < topology->n_cpus && !topology->is_online[cpu];
+}
+
+/* ---- groups ---- */
+
+static void group_close(struct power_group *group, const char *reason)
+{
+    if (perf_group_is_open(&group->group))
+        perf_group_close(&group->group);
+    group->has_last = false;
+    group->reason = reason;
+}
+
+static void group_open(struct perf_source *perf, struct power_group *group)
+{
+    int r = perf_group_open(&group->group, &perf->set, -1, group->cpu);
+    group->last_running_ns = UINT64_MAX;
+    if (r == -ENODEV)
+        group->reason = "cpu_offline";
+    else if (is_forbidden(r))
+        group->reason = "permission";
+    else if (r < 0)
+        group->reason = "read_error";
+}
+
+static int compare_groups(const void *a, const void *b)
+{
+    const struct power_group *x = a, *y = b;
+    if (x->package != y->package)
+        return x->package < y->package ? -1 : 1;
+    return (x->cpu > y->cpu) - (x->cpu < y->cpu);
+}
+
+static struct energy_meter *find_meter(struct perf_source *perf, enum domain domain,
+                                       int32_t package)
+{
+    for (size_t i = 0; i < perf->n_meters; i++) {
+        if (perf->meters[i].domain == domain &&
+            (perf->meters[i].package == package || domain == DOMAIN_PSYS))
+            return &perf->meters[i];
+    }
+    return NULL;
+}
+
+static int add_meters(struct perf_source *perf, int32_t package)
+{
+    for (size_t i = 0; i < perf->pmu.n_events; i++) {
+        enum domain domain = perf->pmu.events[i].domain;
+        if (find_meter(perf, domain, package))
+            continue;
+        int r = array_reserve(&perf->meters, &perf->meters_capacity, perf->n_meters + 1,
+                              sizeof(*perf->meters));
+        if (r < 0)
+            return r;
+        energy_meter_init(&perf->meters[perf->n_meters++], domain,
+                          domain == DOMAIN_PSYS ? PACKAGE_NONE : package, IMPOSSIBLE_W);
+        perf->source.has_changed = true;
+    }
+    return 0;
+}
+
+/* A group for this CPU: its own, else one of the package whose CPU is no longer listed, else a new
+ * one. */
+static int want_cpu(struct perf_source *perf, int cpu, int32_t package)
+{
+    struct power_group *free_group = NULL;
+    for (size_t i = 0; i < perf->n_groups; i++) {
+        struct power_group *group = &perf->groups[i];
+        if (group->cpu == cpu) {
+            group->is_wanted = true;
+            return 0;
+        }
+        if (perf->is_amd && group->is_wanted && group->package == package)
+            return 0;
+        if (!group->is_wanted && group->package == package)
+            free_group = group;
+    }
+    if (!free_group) {
+        int r = array_reserve(&perf->groups, &perf->groups_capacity, perf->n_groups + 1,
+                              sizeof(*perf->groups));
+        if (r < 0)
+            return r;
+        free_group = &perf->groups[perf->n_groups++];
+        *free_group = (struct power_group){.package = package, .reason = "reopened"};
+    } else {
+        group_close(free_group, "cpu_offline");
+    }
+    free_group->cpu = cpu;
+    free_group->is_wanted = true;
+    return add_meters(perf, package);
+}
+
+static bool is_listed(const struct power_pmu *pmu, int cpu)
+{
+    for (size_t i = 0; i < pmu->n_cpus; i++) {
+        if (pmu->cpus[i] == cpu)
+            return true;
+    }
+    return false;
+}
+
+/* Groups that keep their CPU are marked first, so that none of them is moved. */
+static int follow_cpumask(struct perf_source *perf, const struct topology *topology)
+{
+    for (size_t i = 0; i < perf->n_groups; i++)
+        perf->groups[i].is_wanted = is_listed(&perf->pmu, perf->groups[i].cpu);
+    for (size_t i = 0; i < perf->pmu.n_cpus; i++) {
+        int cpu = perf->pmu.cpus[i];
+        int r = want_cpu(perf, cpu, package_of(topology, cpu));
+        if (r < 0)
+            return r;
+    }
+    for (size_t i = 0; i < perf->n_groups; i++) {
+        if (!perf->groups[i].is_wanted)
+            group_close(&perf->groups[i], "cpu_offline");
+    }
+    if (perf->n_groups > 1)
+        qsort(perf->groups, perf->n_groups, sizeof(*perf->groups), compare_groups);
+    return 0;
+}
+
+static int look_at_cpumask(struct perf_source *perf, const struct topology *topology)
+{
+    char text[CPUMASK_SIZE];
+    ssize_t n = perf->cpumask_fd < 0 ? -EBADF : host_reread(perf->cpumask_fd, text, sizeof(text));
+    if (n >= 0 && strcmp(text, perf->cpumask) != 0) {
+        size_t n_cpus;
+        if (power_pmu_parse_cpumask(text, perf->pmu.cpus, &n_cpus) < 0)
+            return 0; /* nonsense: what was known still holds */
+        perf->pmu.n_cpus = n_cpus;
+        (void)memcpy(perf->cpumask, text, (size_t)n + 1);
+        return follow_cpumask(perf, topology);
+    }
+    return 0;
+}
+
+/* ---- reading ---- */
+
+static void open_closed_groups(struct perf_source *perf, const struct topology *topology)
+{
+    for (size_t i = 0; i < perf->n_groups; i++) {
+        struct power_group *group = &perf->groups[i];
+        if (perf_group_is_open(&group->group) && is_offline(topology, group->cpu))
+            group_close(group, "cpu_offline");
+        if (!perf_group_is_open(&group->group) && group->is_wanted &&
+            !is_offline(topology, group->cpu))
+            group_open(perf, group);
+    }
+}
+
+static void fail_group(struct perf_source *perf, const struct power_group *group,
+                       const char *reason)
+{
+    for (size_t e = 0; e < perf->pmu.n_events; e++)
+        energy_meter_fail(find_meter(perf, perf->pmu.events[e].domain, group->package), reason);
+}
+
+static void add_increases(struct perf_source *perf, const struct power_group *group)
+{
+    for (size_t e = 0; e < perf->pmu.n_events; e++) {
+        const struct power_event *event = &perf->pmu.events[e];
+        struct energy_meter *meter = find_meter(perf, event->domain, group->package);
+        double span_ns = (double)(meter->now_ns - meter->last_ns), increase_uj = 0;
+        const char *reason = power_pmu_increase(group->last[e], group->now[e], event->scale_j,
+                                                IMPOSSIBLE_W * span_ns / 1e3, &increase_uj);
+        if (reason)
+            energy_meter_fail(meter, reason);
+        else
+            energy_meter_add(meter, increase_uj);
+    }
+}
+
+/* What a group's values mean; they are the new baseline. Events of a CPU that went offline stand
+ * still without an error, and so does their running time. */
+static void take_values(struct perf_source *perf, struct power_group *group)
+{
+    size_t n = perf->pmu.n_events;
+    int r = group->now_error;
+    if (r >= 0 && group->now[n + 1] == group->last_running_ns)
+        r = -ENODATA;
+    if (r < 0) {
+        group_close(group, r == -ENODATA || r == -ENODEV ? "cpu_offline" : "read_error");
+        fail_group(perf, group, group->reason);
+        return;
+    }
+    if (group->has_last)
+        add_increases(perf, group);
+    else
+        fail_group(perf, group, group->reason ? group->reason : "reopened");
+    (void)memcpy(group->last, group->now, n * sizeof(*group->last));
+    group->last_running_ns = group->now[n + 1];
+    group->has_last = true;
+    group->reason = NULL;
+}
+
+/* The groups [first, end) are one package: read one after the other, then looked at. */
+static void read_package(struct perf_source *perf, size_t first, size_t end)
+{
+    uint64_t before_ns = clock_monotonic_ns(perf->host->clock);
+    for (size_t i = first; i < end; i++) {
+        struct power_group *group = &perf->groups[i];
+        if (perf_group_is_open(&group->group))
+            group->now_error = perf_group_values(&group->group, group->now);
+    }
+    uint64_t after_ns = clock_monotonic_ns(perf->host->clock);
+    for (size_t m = 0; m < perf->n_meters; m++) {
+        struct energy_meter *meter = &perf->meters[m];
+        if (meter->package == perf->groups[first].package ||
+            (meter->package == PACKAGE_NONE && meter->now_ns == 0))
+            meter->now_ns = before_ns + (after_ns - before_ns) / 2;
+    }
+    for (size_t i = first; i < end; i++) {
+        struct power_group *group = &perf->groups[i];
+        if (perf_group_is_open(&group->group))
+            take_values(perf, group);
+        else
+            fail_group(perf, group, group->reason);
+    }
+}
+
+static size_t package_end(const struct perf_source *perf, size_t first)
+{
+    size_t end = first + 1;
+    while (end < perf->n_groups && perf->groups[end].package == perf->groups[first].package)
+        end++;
+    return end;
+}
+
+/* A die that is gone for good would keep its package from ever being known again. */
+static void forget_gone_dies(struct perf_source *perf)
+{
+    size_t n_kept = 0;
+    for (size_t first = 0, end; first < perf->n_groups; first = end) {
+        bool has_other = false;
+        end = package_end(perf, first);
+        for (size_t i = first; i < end; i++)
+            has_other |= perf->groups[i].is_wanted;
+        for (size_t i = first; i < end; i++) {
+            if (perf->groups[i].is_wanted || !has_other)
+                perf->groups[n_kept++] = perf->groups[i];
+        }
+    }
+    perf->n_groups = n_kept;
+}
+
+/* report NULL: the baseline. */
+static int take_reading(struct perf_source *perf, struct report *report)
+{
+    for (size_t m = 0; m < perf->n_meters; m++)
+        energy_meter_begin(&perf->meters[m]);
+    for (size_t first = 0, end; first < perf->n_groups; first = end) {
+        end = package_end(perf, first);
+        read_package(perf, first, end);
+    }
+    for (size_t m = 0; m < perf->n_meters; m++) {
+        int r = energy_meter_end(&perf->meters[m], source_perf.name, report);
+        if (r < 0)
+            return r;
+        perf->source.has_changed |= r == ENERGY_METER_MOVED;
+    }
+    forget_gone_dies(perf);
+    return 0;
+}
+
+static int perf_read(struct source *source, const struct topology *topology, struct report *report)
+{
+    struct perf_source *perf = (struct perf_source *)source;
+    int r = look_at_cpumask(perf, topology);
+    if (r < 0)
+        return r;
+    open_closed_groups(perf, topology);
+    return take_reading(perf, report);
+}
+
+/* ---- opening ---- */
+
+static int64_t read_paranoid(const struct host *host)
+{
+    int64_t paranoid = VALUE_ABSENT;
+    if (host_read_int64(&paranoid, "%s/sys/kernel/perf_event_paranoid", host->procfs) < 0)
+        return VALUE_ABSENT;
+    return paranoid;
+}
+
+/* Debian and Ubuntu know levels of 3 and more, at which CAP_PERFMON is not enough. */
+static const char *unlock_advice(int64_t paranoid)
+{
+    if (paranoid >= 3)
+        return "run it as root (kernel.perf_event_paranoid of 3 and more wants CAP_SYS_ADMIN), or: "
+               "sudo sysctl kernel.perf_event_paranoid=0";
+    return "run it as root, or: sudo setcap cap_perfmon+ep \"$(command -v watt-sensor)\", or: "
+           "sudo sysctl kernel.perf_event_paranoid=0   (in a container: --cap-add PERFMON)";
+}
+
+static void perf_close(struct source *source)
+{
+    struct perf_source *perf = (struct perf_source *)source;
+    if (!perf)
+        return;
+    for (size_t i = 0; i < perf->n_groups; i++)
+        group_close(&perf->groups[i], NULL);
+    scope_close(&perf->cpumask_fd);
+    free(perf->groups);
+    free(perf->meters);
+    free(perf);
+}
+
+static int open_groups(struct perf_source *perf, const struct topology *topology, struct error *err)
+{
+    char path[512];
+    int r = follow_cpumask(perf, topology);
+    if (r < 0)
+        return r;
+    (void)snprintf(path, sizeof(path), "%s/bus/event_source/devices/power/cpumask",
+                   perf->host->sysfs);
+    perf->cpumask_fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (perf->cpumask_fd >= 0 &&
+        host_reread(perf->cpumask_fd, perf->cpumask, sizeof(perf->cpumask)) < 0)
+        perf->cpumask[0] = '\0';
+    open_closed_groups(perf, topology);
+    r = take_reading(perf, NULL);
+    for (size_t i = 0; i < perf->n_groups && r >= 0; i++) {
+        if (perf->groups[i].has_last)
+            return 0;
+    }
+    return r < 0 ? r
+                 : error_set(err, -ENODEV, "power PMU: its events cannot be read on any CPU of %s",
+                             path);
+}
+
+static int perf_open(struct source **ret_source, const struct host *host,
+                     const struct topology *topology, const void *settings, struct error *err)
+{
+    (void)settings;
+    struct perf_source *perf = calloc(1, sizeof(*perf));
+    if (!perf)
+        return -ENOMEM;
+    *perf = (struct perf_source){.source.ops = &source_perf, .host = host, .cpumask_fd = -1};
+    perf->is_amd = is_amd(topology);
+    int r = power_pmu_read(&perf->pmu, host, err);
+    if (r == -ENOENT)
+        error_set(err, r, "%s/bus/event_source/devices has no power PMU", host->sysfs);
+    if (r >= 0 && (r = choose_events(&perf->pmu, &perf->set)) < 0)
+        error_set(err, r, "power PMU: no event may be opened (%s); %s", strerror(-r),
+                  is_forbidden(r) ? unlock_advice(read_paranoid(host)) : "see watt doctor");
+    if (r >= 0)
+        r = open_groups(perf, topology, err);
+    if (r < 0) {
+        perf_close(&perf->source);
+        return r;
+    }
+    *ret_source = &perf->source;
+    return 0;
+}
+
+static int perf_describe(const struct source *source, struct host_record *host_record)
+{
+    const struct perf_source *perf = (const struct perf_source *)source;
+    for (size_t m = 0; m < perf->n_meters; m++) {
+        int r = energy_meter_describe(&perf->meters[m], source_perf.name, host_record);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* ---- looking ---- */
+
+static unsigned domains_of(const struct power_pmu *pmu, char *names, size_t size)
+{
+    unsigned domains = 0;
+    names[0] = '\0';
+    for (size_t i = 0; i < pmu->n_events; i++) {
+        size_t length = strlen(names);
+        (void)snprintf(names + length, size - length, "%s%s", length ? ", " : "",
+                       domain_name(pmu->events[i].domain));
+        domains |= DOMAIN_BIT(pmu->events[i].domain);
+    }
+    return domains;
+}
+
+static void probe_events(struct power_pmu *pmu, const struct host *host, struct source_probe *probe)
+{
+    struct event_set set;
+    char names[64];
+    probe->domains = domains_of(pmu, names, sizeof(names));
+    int r = choose_events(pmu, &set);
+    if (r == 0)
+        probe->domains = domains_of(pmu, names, sizeof(names));
+    probe->is_energy_counter =
+        probe->domains & (DOMAIN_BIT(DOMAIN_PACKAGE) | DOMAIN_BIT(DOMAIN_DRAM));
+    if (r == 0) {
+        probe->availability = SOURCE_USABLE;
+        (void)snprintf(probe->reason, sizeof(probe->reason), "%s%s", names,
+                       probe->is_energy_counter ? ""
+                                                : " only: a measurement, but nothing to attribute");
+    } else if (is_forbidden(r)) {
+        int64_t paranoid = read_paranoid(host);
+        probe->availability = SOURCE_UNREADABLE;
+        (void)snprintf(probe->reason, sizeof(probe->reason),
+                       "%s are there, but may not be opened (kernel.perf_event_paranoid is %d)",
+                       names, paranoid == VALUE_ABSENT ? -1 : (int)paranoid);
+        (void)snprintf(probe->advice, sizeof(probe->advice), "%s", unlock_advice(paranoid));
+    } else {
+        (void)snprintf(probe->reason, sizeof(probe->reason),
+                       "the power PMU lists %s, but opening them fails: %s", names, strerror(-r));
+        probe->domains = 0;
+        probe->is_energy_counter = false;
+    }
+}
+
+static void perf_probe_source(const struct host *host, const struct topology *topology,
+                              const void *settings, struct source_probe *ret_probe)
+{
+    (void)settings;
+    (void)topology;
+    struct source_probe probe = {.availability = SOURCE_ABSENT};
+    struct power_pmu pmu = {0};
+    struct error err = {0};
+    int r = power_pmu_read(&pmu, host, &err);
+    if (r == -ENOENT)
+        (void)snprintf(probe.reason, sizeof(probe.reason),
+                       "no power PMU in %s/bus/event_source/devices", host->sysfs);
+    else if (r < 0)
+        (void)snprintf(probe.reason, sizeof(probe.reason), "%.150s",
+                       err.text[0] ? err.text : strerror(-r));
+    else if (pmu.n_events == 0)
+        (void)snprintf(probe.reason, sizeof(probe.reason),
+                       "the power PMU offers no energy event with scale and unit");
+    else
+        probe_events(&pmu, host, &probe);
+    *ret_probe = probe;
+}
+
+const struct source_ops source_perf = {
+    .name = "perf",
+    .about = "RAPL energy counters through the kernel's power PMU",
+    .settings_size = 0,
+    .probe = perf_probe_source,
+    .open = perf_open,
+    .describe = perf_describe,
+    .read = perf_read,
+    .close = perf_close,
+};

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The power PMU through the real system calls: a folder that looks like the PMU's, but whose type
+ * is that of the kernel's `msr` PMU, so that "energy" is the time stamp counter and the power is
+ * constant and known. Spans are waited for by looking at the clock. Needs x86, the msr PMU and the
+ * right to open events of a CPU; skips (77) without. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "sensor/probe.h"
+#include "sensor/source.h"
+#include "tests/unit/made_tree.h"
+
+#define SKIPPED 77
+#define PMU "sys/bus/event_source/devices/power/"
+#define SCALE_J 1e-9 /* a counter of some GHz is some watts */
+
+extern const struct source_ops source_perf;
+
+static struct made_tree tree;
+static char sysfs[96], procfs[96];
+static struct host host = {.sysfs = sysfs, .procfs = procfs, .clock = &clock_system};
+static struct topology topology;
+static struct source *source;
+static struct report report;
+
+static void put_event(const char *name, const char *code)
+{
+    char path[128];
+    (void)snprintf(path, sizeof(path), PMU "events/%s", name);
+    made_tree_write(&tree, path, code);
+    (void)snprintf(path, sizeof(path), PMU "events/%s.scale", name);
+    made_tree_write(&tree, path, "1e-9\n");
+    (void)snprintf(path, sizeof(path), PMU "events/%s.unit", name);
+    made_tree_write(&tree, path, "Joules\n");
+}
+
+/* Two CPUs, in one package or in two. */
+static void put_topology(const char *second_package)
+{
+    made_tree_write(&tree, "sys/devices/system/cpu/online", "0-1\n");
+    made_tree_write(&tree, "sys/devices/system/cpu/possible", "0-1\n");
+    made_tree_write(&tree, "sys/devices/system/cpu/cpu0/topology/physical_package_id", "0\n");
+    made_tree_write(&tree, "sys/devices/system/cpu/cpu1/topology/physical_package_id",
+                    second_package);
+    topology_deinit(&topology);
+    assert_int_equal(topology_read(&topology, &host, NULL), 0);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    char type[32];
+    if (host_read_text(type, sizeof(type), "/sys/bus/event_source/devices/msr/type") <= 0)
+        return -1;
+    made_tree_new(&tree);
+    (void)chmod(tree.root, 0755);
+    (void)snprintf(sysfs, sizeof(sysfs), "%s/sys", tree.root);
+    (void)snprintf(procfs, sizeof(procfs), "%s/proc", tree.root);
+    made_tree_write(&tree, PMU "type", type);
+    made_tree_write(&tree, PMU "cpumask", "0\n");
+    put_event("energy-pkg", "event=0x00\n");
+    report_init(&report);
+    put_topology("0\n");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    if (source)
+        source_perf.close(source);
+    source = NULL;
+    topology_deinit(&topology);
+    report_deinit(&report);
+    made_tree_remove(&tree, "");
+    return 0;
+}
+
+static void open_source(void)
+{
+    struct error err = {0};
+    if (source_perf.open(&source, &host, &topology, NULL, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void pass_ms(uint64_t ms)
+{
+    uint64_t end_ns = clock_monotonic_ns(&clock_system) + ms * NS_PER_MS;
+    while (clock_monotonic_ns(&clock_system) < end_ns)
+        ;
+}
+
+static void tick(void)
+{
+    report_clear(&report);
+    assert_int_equal(source_perf.read(source, &topology, &report), 0);
+}
+
+static const struct energy_sample *sample_of(enum domain domain, int32_t package)
+{
+    for (size_t i = 0; i < report.n_energy; i++) {
+        if (report.energy[i].domain == domain && report.energy[i].package == package)
+            return &report.energy[i];
+    }
+    return NULL;
+}
+
+/* Watts of the counter by another way than ours: the instruction that reads it, and the clock. */
+static double true_power_w(void)
+{
+#if defined(__x86_64__)
+    uint64_t start_ns = clock_monotonic_ns(&clock_system), start = __builtin_ia32_rdtsc();
+    pass_ms(300);
+    uint64_t end_ns = clock_monotonic_ns(&clock_system), end = __builtin_ia32_rdtsc();
+    return (double)(end - start) * SCALE_J / ((double)(end_ns - start_ns) / 1e9);
+#else
+    return 0;
+#endif
+}
+
+static void energy_is_that_of_the_counter(void **state)
+{
+    (void)state;
+    double power_w = true_power_w(), energy_uj = 0, span_ns = 0;
+    open_source();
+    for (int i = 0; i < 10; i++) {
+        pass_ms(50);
+        tick();
+        assert_int_equal(report.n_energy, 1);
+        const struct energy_sample *sample = sample_of(DOMAIN_PACKAGE, 0);
+        assert_non_null(sample);
+        if (!sample->valid)
+            fail_msg("not valid: %s", sample->reason);
+        assert_string_equal(sample->source, "perf");
+        assert_true(sample->dt_ns >= 50 * (int64_t)NS_PER_MS);
+        energy_uj += (double)sample->energy_uj;
+        span_ns += (double)sample->dt_ns;
+    }
+    double error = energy_uj / (power_w * span_ns / 1e3) - 1;
+    if (error < -0.001 || error > 0.001)
+        fail_msg("energy is off by %.4f %%", error * 100);
+}
+
+/* Dies of a package are summed; AMD's are one counter seen twice. */
+static void each_package_counts_once(void **state)
+{
+    (void)state;
+    double power_w = true_power_w();
+    made_tree_write(&tree, PMU "cpumask", "0-1\n");
+    for (int is_amd = 0; is_amd < 2; is_amd++) {
+        (void)snprintf(topology.vendor, sizeof(topology.vendor), "%s",
+                       is_amd ? "AuthenticAMD" : "GenuineIntel");
+        open_source();
+        pass_ms(50);
+        tick();
+        assert_int_equal(report.n_energy, 1);
+        double watts = (double)report.energy[0].energy_uj * 1e3 / (double)report.energy[0].dt_ns;
+        double ratio = watts / power_w, wanted = is_amd ? 1 : 2;
+        if (ratio < wanted * 0.99 || ratio > wanted * 1.01)
+            fail_msg("%.3f times the power", ratio);
+        source_perf.close(source);
+        source = NULL;
+    }
+    put_topology("3\n");
+    open_source();
+    pass_ms(20);
+    tick();
+    assert_int_equal(report.n_energy, 2);
+    assert_true(sample_of(DOMAIN_PACKAGE, 0)->valid);
+    assert_true(sample_of(DOMAIN_PACKAGE, 3)->valid);
+}
+
+static void a_cpu_that_leaves_the_list_is_replaced(void **state)
+{
+    (void)state;
+    open_source();
+    pass_ms(5);
+    tick();
+    assert_true(report.energy[0].valid);
+    made_tree_write(&tree, PMU "cpumask", "\xff nonsense"); /* is not believed */
+    pass_ms(5);
+    tick();
+    assert_true(report.energy[0].valid);
+    made_tree_write(&tree, PMU "cpumask", "1\n");
+    pass_ms(5);
+    tick();
+    assert_int_equal(report.n_energy, 1);
+    assert_false(report.energy[0].valid);
+    assert_string_equal(report.energy[0].reason, "cpu_offline");
+    pass_ms(20);
+    tick();
+    assert_true(report.energy[0].valid);
+    assert_true(report.energy[0].dt_ns >= 20 * (int64_t)NS_PER_MS);
+    assert_true(report.energy[0].dt_ns < (int64_t)NS_PER_S);
+    topology.is_online[1] = false; /* and nobody takes its place */
+    tick();
+    assert_string_equal(report.energy[0].reason, "cpu_offline");
+    topology.is_online[1] = true;
+    tick();
+    assert_false(report.energy[0].valid); /* the new baseline */
+    pass_ms(5);
+    tick();
+    assert_true(report.energy[0].valid);
+}
+
+static unsigned domains_of_probe(enum source_availability availability)
+{
+    struct source_probe probe;
+    source_perf.probe(&host, &topology, NULL, &probe);
+    assert_int_equal(probe.availability, availability);
+    return probe.domains;
+}
+
+/* Hardware trap 11: psys alone is no counter to attribute, and one that stands still is no energy.
+ */
+static void psys_alone_is_not_attributed(void **state)
+{
+    (void)state;
+    struct source_probe probe;
+    made_tree_remove(&tree, PMU "events");
+    put_event("energy-psys", "event=0x04\n"); /* system management interrupts: none, one hopes */
+    source_perf.probe(&host, &topology, NULL, &probe);
+    if (probe.availability == SOURCE_ABSENT)
+        skip();
+    assert_int_equal(probe.domains, DOMAIN_BIT(DOMAIN_PSYS));
+    assert_false(probe.is_energy_counter);
+    open_source();
+    pass_ms(5);
+    tick();
+    assert_int_equal(report.n_energy, 0);
+}
+
+static void put_zone(const char *zone, const char *name)
+{
+    char path[128];
+    (void)snprintf(path, sizeof(path), "sys/class/powercap/%s/name", zone);
+    made_tree_write(&tree, path, name);
+    (void)snprintf(path, sizeof(path), "sys/class/powercap/%s/max_energy_range_uj", zone);
+    made_tree_write(&tree, path, "262143328850\n");
+    (void)snprintf(path, sizeof(path), "sys/class/powercap/%s/energy_uj", zone);
+    made_tree_write(&tree, path, "1000\n");
+}
+
+static void expect_choice(const char *const *names, size_t n_names)
+{
+    struct source_choice choice;
+    struct error err = {0};
+    if (source_choose("auto", &host, &topology, NULL, &choice, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(choice.n_sources, n_names);
+    for (size_t i = 0; i < n_names; i++)
+        assert_string_equal(source_table[choice.index[i]]->name, names[i]);
+}
+
+/* Memory from powercap where the PMU has none; psys alone leaves the estimate in place. */
+static void the_ladder_is_climbed_per_domain(void **state)
+{
+    (void)state;
+    expect_choice((const char *const[]){"perf"}, 1);
+    put_zone("intel-rapl:0", "package-0\n");
+    expect_choice((const char *const[]){"perf"}, 1);
+    put_zone("intel-rapl:0:0", "dram\n");
+    expect_choice((const char *const[]){"perf", "powercap"}, 2);
+    made_tree_remove(&tree, PMU "events");
+    put_event("energy-psys", "event=0x00\n");
+    expect_choice((const char *const[]){"powercap"}, 1);
+    made_tree_remove(&tree, "sys/class");
+    made_tree_write(&tree, "proc/stat", "cpu 1 1 1 1 1 1 1 1 1 1\ncpu0 1 1 1 1 1 1 1 1 1 1\n");
+    expect_choice((const char *const[]){"curve"}, 1);
+}
+
+static void what_does_not_open_is_absent(void **state)
+{
+    (void)state;
+    put_event("energy-ram", "event=0xee\n"); /* the msr PMU has no such counter */
+    assert_int_equal(domains_of_probe(SOURCE_USABLE), DOMAIN_BIT(DOMAIN_PACKAGE));
+    open_source();
+    pass_ms(5);
+    tick();
+    assert_int_equal(report.n_energy, 1);
+    put_event("energy-pkg", "event=0xee\n");
+    assert_int_equal(domains_of_probe(SOURCE_ABSENT), 0);
+    made_tree_remove(&tree, PMU "type");
+    assert_int_equal(domains_of_probe(SOURCE_ABSENT), 0);
+}
+
+/* In a child that gave its rights away. 0: as wanted, SKIPPED: this machine lets everybody. */
+static int probe_as_nobody(const char *wanted_advice)
+{
+    struct source_probe probe;
+    if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+        return SKIPPED;
+    source_perf.probe(&host, &topology, NULL, &probe);
+    if (probe.availability == SOURCE_USABLE)
+        return SKIPPED;
+    return probe.availability == SOURCE_UNREADABLE && probe.is_energy_counter &&
+                   probe.domains == DOMAIN_BIT(DOMAIN_PACKAGE) &&
+                   strstr(probe.advice, wanted_advice)
+               ? 0
+               : 1;
+}
+
+static void who_may_not_is_told_what_to_type(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *paranoid, *advice;
+    } cases[] = {{"2\n", "cap_perfmon"}, {"3\n", "CAP_SYS_ADMIN"}};
+    if (geteuid() != 0)
+        skip();
+    made_tree_mkdir(&tree, "proc/sys/kernel");
+    for (size_t i = 0; i < 2; i++) {
+        int status;
+        char command[160];
+        made_tree_write(&tree, "proc/sys/kernel/perf_event_paranoid", cases[i].paranoid);
+        (void)snprintf(command, sizeof(command), "chmod -R a+rX %s", tree.root);
+        assert_int_equal(system(command), 0);
+        pid_t child = fork();
+        if (child == 0)
+            _exit(probe_as_nobody(cases[i].advice));
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        if (WEXITSTATUS(status) == SKIPPED)
+            skip();
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+}
+
+static bool can_open(void)
+{
+    struct source_probe probe = {0};
+    bool is_usable = false;
+#if defined(__x86_64__)
+    if (set_up(NULL) < 0)
+        return false;
+    source_perf.probe(&host, &topology, NULL, &probe);
+    is_usable = probe.availability == SOURCE_USABLE && topology.n_cpus > 1 &&
+                sysconf(_SC_NPROCESSORS_ONLN) > 1;
+    (void)tear_down(NULL);
+#endif
+    if (!is_usable)
+        (void)fprintf(stderr, "skipped: no msr PMU that may be opened here, or one CPU only: %s\n",
+                      probe.reason);
+    return is_usable;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(energy_is_that_of_the_counter, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_package_counts_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_cpu_that_leaves_the_list_is_replaced, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(psys_alone_is_not_attributed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_ladder_is_climbed_per_domain, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_does_not_open_is_absent, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_may_not_is_told_what_to_type, set_up, tear_down),
+    };
+    if (!can_open())
+        return SKIPPED;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

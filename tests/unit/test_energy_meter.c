@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A sample in the making: exact sums, honest spans, nothing impossible. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "sensor/energy_meter.h"
+
+static struct report report;
+
+static int set_up(void **state)
+{
+    (void)state;
+    report_init(&report);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    report_deinit(&report);
+    return 0;
+}
+
+static void begin(struct energy_meter *meter, uint64_t span_ns)
+{
+    report_clear(&report);
+    energy_meter_begin(meter);
+    meter->now_ns = meter->last_ns + span_ns;
+}
+
+static void sums_stay_exact(void **state)
+{
+    (void)state;
+    struct energy_meter meter;
+    energy_meter_init(&meter, DOMAIN_PACKAGE, 1, 1000);
+    int64_t sum_uj = 0;
+    for (int i = 0; i < 100000; i++) { /* one count of 2^-14 J each, from two dies */
+        begin(&meter, NS_PER_MS);
+        energy_meter_add(&meter, 61.03515625 / 2);
+        energy_meter_add(&meter, 61.03515625 / 2);
+        assert_int_equal(energy_meter_end(&meter, "test", &report), ENERGY_METER_TAKEN);
+        assert_int_equal(report.n_energy, 1);
+        assert_true(report.energy[0].valid);
+        assert_int_equal(report.energy[0].dt_ns, (int64_t)NS_PER_MS);
+        sum_uj += report.energy[0].energy_uj;
+    }
+    assert_int_equal(sum_uj, 6103515); /* 6103515.625 */
+}
+
+/* Hardware trap 11. */
+static void psys_is_left_out_until_it_moves(void **state)
+{
+    (void)state;
+    struct energy_meter meter;
+    struct host_record host;
+    energy_meter_init(&meter, DOMAIN_PSYS, PACKAGE_NONE, 1000);
+    host_record_init(&host);
+    for (int i = 0; i < 3; i++) {
+        begin(&meter, NS_PER_S);
+        energy_meter_add(&meter, 0);
+        assert_int_equal(energy_meter_end(&meter, "test", &report), ENERGY_METER_TAKEN);
+        assert_int_equal(report.n_energy, 0);
+    }
+    assert_int_equal(energy_meter_describe(&meter, "test", &host), 0);
+    assert_int_equal(host.n_sources, 0);
+    begin(&meter, NS_PER_S);
+    energy_meter_add(&meter, 1e6);
+    assert_int_equal(energy_meter_end(&meter, "test", &report), ENERGY_METER_MOVED);
+    assert_int_equal(report.n_energy, 1);
+    assert_int_equal(report.energy[0].energy_uj, 1000000);
+    assert_int_equal(report.energy[0].dt_ns, (int64_t)NS_PER_S);
+    begin(&meter, NS_PER_S);
+    assert_int_equal(energy_meter_end(&meter, "test", &report), ENERGY_METER_TAKEN);
+    assert_int_equal(report.energy[0].energy_uj, 0); /* from now on a zero is a zero */
+    assert_int_equal(energy_meter_describe(&meter, "test", &host), 0);
+    assert_int_equal(host.n_sources, 1);
+    host_record_deinit(&host);
+}
+
+static void expect_reason(const char *reason)
+{
+    assert_int_equal(report.n_energy, 1);
+    assert_false(report.energy[0].valid);
+    assert_string_equal(report.energy[0].reason, reason);
+    assert_int_equal(report.energy[0].energy_uj, VALUE_ABSENT);
+    assert_int_equal(report.energy[0].dt_ns, VALUE_ABSENT);
+}
+
+static void a_held_reading_belongs_to_the_next_span(void **state)
+{
+    (void)state;
+    struct energy_meter meter;
+    energy_meter_init(&meter, DOMAIN_DRAM, 0, 1000);
+    begin(&meter, NS_PER_S);
+    energy_meter_hold(&meter, "read_error");
+    energy_meter_fail(&meter, "later");
+    assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
+    expect_reason("read_error");
+    begin(&meter, 2 * NS_PER_S);
+    energy_meter_add(&meter, 1999e6);
+    assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
+    assert_true(report.energy[0].valid);
+    assert_int_equal(report.energy[0].dt_ns, 2 * (int64_t)NS_PER_S);
+}
+
+static void the_impossible_is_not_published(void **state)
+{
+    (void)state;
+    struct energy_meter meter;
+    energy_meter_init(&meter, DOMAIN_PACKAGE, 0, 1000);
+    begin(&meter, NS_PER_S);
+    energy_meter_add(&meter, 1020e6); /* in a second and the ten milliseconds of a late update */
+    assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
+    expect_reason("implausible");
+    begin(&meter, NS_PER_S);
+    energy_meter_add(&meter, -1);
+    assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
+    expect_reason("implausible");
+    begin(&meter, NS_PER_S);
+    energy_meter_add(&meter, 1009e6);
+    assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
+    assert_true(report.energy[0].valid);
+    assert_int_equal(report.energy[0].dt_ns, (int64_t)NS_PER_S); /* a new baseline each time */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(sums_stay_exact, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(psys_is_left_out_until_it_moves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_held_reading_belongs_to_the_next_span, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_impossible_is_not_published, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
