@@ -20,6 +20,17 @@ watt_replay_test(test_replay)
 watt_replay_test(test_stream)
 watt_script_test(replay/formula_program replay/formula_program.sh)
 
+# Streams of known truth, and how near the models come to it: tests/replay/accuracy/.
+add_executable(generator
+  replay/accuracy/generator.c
+  replay/accuracy/machine.c
+  replay/accuracy/recorder.c
+  replay/accuracy/scenario.c
+)
+target_compile_options(generator PRIVATE -ffp-contract=off) # the same bytes from every compiler
+target_link_libraries(generator PRIVATE watt_common m)
+set_target_properties(generator PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
 # What tests/bench/formula_bench.py needs beside the programs.
 add_executable(copy_store bench/copy_store.c)
 target_link_libraries(copy_store PRIVATE watt_common)
