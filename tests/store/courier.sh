@@ -113,7 +113,7 @@ a_killed_courier() {
     for round in 1 2 3; do
         rm -f "$folder/killed/before"
         cp "$folder/killed/courier.position" "$folder/killed/before" 2>/dev/null || : >"$folder/killed/before"
-        carry killed killed --batch-documents 7
+        carry killed killed --batch-documents 1
         wait_until 20 sh -c "[ -e '$folder/killed/courier.position' ] &&
             ! cmp -s '$folder/killed/courier.position' '$folder/killed/before'"
         end_with KILL "$pid"
