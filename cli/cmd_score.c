@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* `watt score`: judges watts by watts that are known to be true. It reads records alone, so that
+ * any model, ours or another's, is judged the same way. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/score.h"
+#include "cli/stores.h"
+#include "cli/writer.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/options.h"
+#include "common/remote/remote.h"
+#include "common/remote_scheme.h"
+#include "common/scope.h"
+
+struct score_values {
+    char *store, *truth, *label, *truth_label, *sensor, *format;
+    int64_t from_ms, to_ms;
+};
+
+static const char *const formats[] = {"table", "csv", "json", NULL};
+
+#define AT(field) offsetof(struct score_values, field)
+static const struct option_spec specs[] = {
+    {.key = "store",
+     .type = OPTION_STRING,
+     .offset = AT(store),
+     .fallback = DEFAULT_STORE,
+     .argument = "URI",
+     .help = "the watts to judge: power records or PowerReports in sqlite:DIR, jsonl:FILE, "
+             "mongodb://..."},
+    {.key = "truth",
+     .type = OPTION_STRING,
+     .offset = AT(truth),
+     .argument = "URI",
+     .flag_only = true,
+     .help = "what is true: power records; without it only cover, closure and the model's error "
+             "can be told"},
+    {.key = "label",
+     .type = OPTION_STRING,
+     .offset = AT(label),
+     .argument = "LABEL",
+     .flag_only = true,
+     .help = "judge this attribution (default: of the first record found)"},
+    {.key = "truth-label",
+     .type = OPTION_STRING,
+     .offset = AT(truth_label),
+     .argument = "LABEL",
+     .flag_only = true,
+     .help = "the attribution that is true (default: of the first record found)"},
+    {.key = "sensor",
+     .type = OPTION_STRING,
+     .offset = AT(sensor),
+     .argument = "NAME",
+     .flag_only = true,
+     .help = "only this sensor"},
+    {.key = "from",
+     .type = OPTION_TIME,
+     .offset = AT(from_ms),
+     .argument = "TIME",
+     .flag_only = true,
+     .help = "leave out ticks that ended before"},
+    {.key = "to",
+     .type = OPTION_TIME,
+     .offset = AT(to_ms),
+     .argument = "TIME",
+     .flag_only = true,
+     .help = "leave out ticks that ended then or later"},
+    {.key = "format",
+     .type = OPTION_CHOICE,
+     .offset = AT(format),
+     .fallback = "table",
+     .argument = "FORMAT",
+     .choices = formats,
+     .flag_only = true,
+     .help = "how to print: table, csv or json"},
+};
+#undef AT
+
+enum {
+    DOMAIN,
+    PACKAGE,
+    TICKS,
+    COVER,
+    CLOSURE_W,
+    MODEL_ERROR_W,
+    SHARE_ERROR,
+    SEEN_ERROR,
+    ABS_ERROR,
+    INSIDE_1_SIGMA,
+    INSIDE_2_SIGMA,
+    SIGMAS,
+    LABEL,
+    N_COLUMNS,
+};
+
+static const struct column columns[N_COLUMNS] = {
+    [DOMAIN] = {"domain", "domain", COLUMN_TEXT, 0},
+    [PACKAGE] = {"package", "package", COLUMN_INTEGER, 0},
+    [TICKS] = {"ticks", "ticks", COLUMN_INTEGER, 0},
+    [COVER] = {"cover", "cover", COLUMN_REAL, 4},
+    [CLOSURE_W] = {"closure_w", "closure W", COLUMN_REAL, 7},
+    [MODEL_ERROR_W] = {"model_error_w", "model error W", COLUMN_REAL, 3},
+    [SHARE_ERROR] = {"share_error", "share error", COLUMN_REAL, 4},
+    [SEEN_ERROR] = {"seen_error", "seen", COLUMN_REAL, 4},
+    [ABS_ERROR] = {"abs_error", "abs error", COLUMN_REAL, 4},
+    [INSIDE_1_SIGMA] = {"inside_1_sigma", "in 1 sigma", COLUMN_REAL, 3},
+    [INSIDE_2_SIGMA] = {"inside_2_sigma", "in 2 sigma", COLUMN_REAL, 3},
+    [SIGMAS] = {"sigmas", "sigmas", COLUMN_INTEGER, 0},
+    [LABEL] = {"label", "label", COLUMN_TEXT, 0},
+};
+
+/* One of the two sides, while it is read. */
+struct side {
+    const char *uri, *wanted_label;
+    bool is_true;
+    char label[LABEL_SIZE];
+    uint64_t n_used, n_other_labels, n_damaged;
+};
+
+struct scoring {
+    struct score_values values;
+    struct score *score;
+    struct power_record power;
+    struct side said, truth;
+    const struct log *log;
+};
+
+static int add_power(struct scoring *scoring, struct side *side, const struct document *document,
+                     struct error *err)
+{
+    if (side->label[0] == '\0')
+        (void)snprintf(side->label, sizeof(side->label), "%s", document->label);
+    if (strcmp(side->label, document->label) != 0) {
+        side->n_other_labels++;
+        return 0;
+    }
+    power_record_clear(&scoring->power);
+    int r = power_record_decode(document, &scoring->power, err);
+    if (r < 0)
+        return r;
+    side->n_used++;
+    r = side->is_true ? score_add_truth(scoring->score, &scoring->power)
+                      : score_add_said(scoring->score, &scoring->power);
+    return r < 0 ? error_set(err, r, "out of memory") : 0;
+}
+
+static int add_report(struct scoring *scoring, struct side *side, const struct document *document,
+                      struct error *err)
+{
+    struct power_report report;
+    if (side->is_true)
+        return 0;
+    if (side->label[0] != '\0') { /* PowerReports have none */
+        side->n_other_labels++;
+        return 0;
+    }
+    int r = power_report_decode(document, &report, err);
+    if (r < 0)
+        return r;
+    side->n_used++;
+    r = score_add_said_report(scoring->score, &report);
+    return r < 0 ? error_set(err, r, "out of memory") : 0;
+}
+
+static int read_cursor(struct scoring *scoring, struct side *side, struct cursor *cursor,
+                       struct error *err)
+{
+    struct document document;
+    int r;
+    while ((r = cursor_next(cursor, &document, err)) != CURSOR_END) {
+        if (r == CURSOR_DOCUMENT)
+            r = document.kind == RECORD_POWER ? add_power(scoring, side, &document, err)
+                                              : add_report(scoring, side, &document, err);
+        else if (r == CURSOR_BAD)
+            r = -EBADMSG;
+        if (r == -EBADMSG) {
+            if (side->n_damaged++ == 0)
+                log_warning(scoring->log, "%s (left out; more of the kind are only counted)",
+                            err->text);
+        } else if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int read_side(struct scoring *scoring, struct side *side, struct error *err)
+{
+    struct store *store = NULL;
+    struct cursor *cursor = NULL;
+    const struct store_query query = {
+        .kinds = KINDS_POWER,
+        .sensor = scoring->values.sensor,
+        .from_ms = scoring->values.from_ms,
+        .to_ms = scoring->values.to_ms,
+    };
+    if (side->wanted_label)
+        (void)snprintf(side->label, sizeof(side->label), "%s", side->wanted_label);
+    int r = store_open(&store, side->uri, STORE_READ, cli_store_tables, NULL, scoring->log, err);
+    if (r >= 0)
+        r = store_query(store, &query, &cursor, err);
+    if (r >= 0)
+        r = read_cursor(scoring, side, cursor, err);
+    cursor_close(cursor);
+    store_close(store);
+    if (r >= 0 && side->n_used == 0)
+        return error_set(err, -EBADMSG, "%s: no watts%s%s in it", side->uri,
+                         side->wanted_label ? " labelled " : "",
+                         side->wanted_label ? side->wanted_label : "");
+    return r;
+}
+
+static int write_row(struct writer *writer, const struct score_row *row, const char *label,
+                     struct error *err)
+{
+    const union cell cells[N_COLUMNS] = {
+        [DOMAIN].text = domain_name(row->domain),
+        [PACKAGE].integer = row->package == PACKAGE_NONE ? VALUE_ABSENT : row->package,
+        [TICKS].integer = (int64_t)row->n_ticks,
+        [COVER].real = row->cover,
+        [CLOSURE_W].real = row->closure_w,
+        [MODEL_ERROR_W].real = row->model_error_w,
+        [SHARE_ERROR].real = row->share_error,
+        [SEEN_ERROR].real = row->seen_error,
+        [ABS_ERROR].real = row->abs_error,
+        [INSIDE_1_SIGMA].real = row->inside_1_sigma,
+        [INSIDE_2_SIGMA].real = row->inside_2_sigma,
+        [SIGMAS].integer = (int64_t)row->n_sigmas,
+        [LABEL].text = label[0] ? label : NULL,
+    };
+    return writer_row(writer, cells, err);
+}
+
+static int note_left_out(struct writer *writer, const struct side *side, struct error *err)
+{
+    char text[160];
+    if (side->n_other_labels == 0 && side->n_damaged == 0)
+        return 0;
+    (void)snprintf(text, sizeof(text),
+                   "%s: %" PRIu64 " records of other labels and %" PRIu64
+                   " damaged ones were left out",
+                   side->is_true ? "truth" : "store", side->n_other_labels, side->n_damaged);
+    return writer_note(writer, text, err);
+}
+
+static int print(const struct scoring *scoring, struct error *err)
+{
+    const struct score_row *rows;
+    size_t n_rows;
+    struct writer *writer;
+    int r = score_rows(scoring->score, &rows, &n_rows);
+    if (r < 0)
+        return error_set(err, r, "out of memory");
+    r = writer_new(&writer, scoring->values.format, stdout, columns, N_COLUMNS, err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < n_rows && r >= 0; i++)
+        r = write_row(writer, &rows[i], scoring->said.label, err);
+    if (r >= 0)
+        r = note_left_out(writer, &scoring->said, err);
+    if (r >= 0)
+        r = note_left_out(writer, &scoring->truth, err);
+    int finished = writer_finish(writer, err);
+    return r < 0 ? r : finished;
+}
+
+static int work(struct scoring *scoring, struct error *err)
+{
+    const struct score_values *values = &scoring->values;
+    scoring->said = (struct side){.uri = values->store, .wanted_label = values->label};
+    scoring->truth =
+        (struct side){.uri = values->truth, .wanted_label = values->truth_label, .is_true = true};
+    bool is_remote =
+        uri_is_remote(values->store) || (values->truth && uri_is_remote(values->truth));
+    if (score_new(&scoring->score) < 0)
+        return error_set(err, -ENOMEM, "out of memory");
+    power_record_init(&scoring->power);
+    if (is_remote)
+        remote_init(scoring->log);
+    int r = values->truth ? read_side(scoring, &scoring->truth, err) : 0;
+    if (r >= 0)
+        r = read_side(scoring, &scoring->said, err);
+    if (is_remote)
+        remote_cleanup();
+    if (r >= 0)
+        r = print(scoring, err);
+    power_record_deinit(&scoring->power);
+    score_free(scoring->score);
+    return r;
+}
+
+static int score_run(int argc, char **argv, struct log *log)
+{
+    struct scoring scoring = {.log = log};
+    const struct option_group group = {"score", specs, ARRAY_SIZE(specs), &scoring.values};
+    struct options *options = NULL;
+    struct error err = {0};
+    int operand = 0;
+    int r = options_new(&options, "watt score", "judges watts by watts that are true", NULL);
+    if (r >= 0)
+        r = options_add(options, &group);
+    if (r >= 0)
+        r = options_parse(options, argc, argv, NULL, log, &operand, &err);
+    if (r == OPTIONS_EXIT) {
+        options_free(options);
+        return 0;
+    }
+    if (r >= 0 && operand < argc)
+        r = error_set(&err, -EINVAL, "\"%s\" is not expected here: see watt score --help",
+                      argv[operand]);
+    if (r >= 0)
+        r = work(&scoring, &err);
+    if (r < 0)
+        log_error(log, "%s", err.text[0] ? err.text : strerror(-r));
+    options_free(options);
+    return error_exit_status(r);
+}
+
+const struct command command_score = {
+    .name = "score",
+    .about = "how near watts come to a known truth",
+    .run = score_run,
+};
