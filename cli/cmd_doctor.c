@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/machine.h"
 #include "cli/stores.h"
@@ -137,18 +138,12 @@ static int doctor_run(int argc, char **argv, struct log *log)
     struct options *options = NULL;
     struct machine machine = {0};
     struct error err = {0};
-    int operand = 0, status = 0;
-    int r = options_new(&options, "watt doctor",
-                        "says what this machine can measure and what to type for more", NULL);
-    if (r >= 0)
-        r = options_add(options, &group);
-    if (r >= 0)
-        r = options_parse(options, argc, argv, NULL, log, &operand, &err);
+    int status = 0;
+    int r = arguments_parse(&options, "watt doctor",
+                            "says what this machine can measure and what to type for more", &group,
+                            argc, argv, log, &err);
     if (r == OPTIONS_EXIT)
         goto out;
-    if (r >= 0 && operand < argc)
-        r = error_set(&err, -EINVAL, "\"%s\" is not expected here: see watt doctor --help",
-                      argv[operand]);
     if (r >= 0)
         r = machine_probe(&machine, &err);
     if (r >= 0) {

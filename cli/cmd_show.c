@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/energy_sum.h"
 #include "cli/show_report.h"
@@ -251,19 +252,12 @@ static int show_run(int argc, char **argv, struct log *log)
     const struct option_group group = {"show", specs, ARRAY_SIZE(specs), &show.values};
     struct options *options = NULL;
     struct error err = {0};
-    int operand = 0;
-    int r = options_new(&options, "watt show", "adds up the watts a store holds", NULL);
-    if (r >= 0)
-        r = options_add(options, &group);
-    if (r >= 0)
-        r = options_parse(options, argc, argv, NULL, log, &operand, &err);
+    int r = arguments_parse(&options, "watt show", "adds up the watts a store holds", &group, argc,
+                            argv, log, &err);
     if (r == OPTIONS_EXIT) {
         options_free(options);
         return 0;
     }
-    if (r >= 0 && operand < argc)
-        r = error_set(&err, -EINVAL, "\"%s\" is not expected here: see watt show --help",
-                      argv[operand]);
     if (r >= 0)
         r = settle_values(&show, &err);
     if (r >= 0)

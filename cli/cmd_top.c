@@ -13,6 +13,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/live.h"
 #include "cli/machine.h"
@@ -425,19 +426,12 @@ static int top_run(int argc, char **argv, struct log *log)
     const struct option_group group = {"top", specs, ARRAY_SIZE(specs), &top.values};
     struct options *options = NULL;
     struct error err = {0};
-    int operand = 0;
-    int r = options_new(&options, "watt top", "shows watts per container and process, live", NULL);
-    if (r >= 0)
-        r = options_add(options, &group);
-    if (r >= 0)
-        r = options_parse(options, argc, argv, NULL, log, &operand, &err);
+    int r = arguments_parse(&options, "watt top", "shows watts per container and process, live",
+                            &group, argc, argv, log, &err);
     if (r == OPTIONS_EXIT) {
         options_free(options);
         return 0;
     }
-    if (r >= 0 && operand < argc)
-        r = error_set(&err, -EINVAL, "\"%s\" is not expected here: see watt top --help",
-                      argv[operand]);
     if (r >= 0 && top.values.interval_ns < 50 * NS_PER_MS)
         r = error_set(&err, -EINVAL, "--interval: at least 50ms");
     if (r >= 0)

@@ -142,15 +142,16 @@ static void write_help_places(const struct options *options, FILE *stream)
             example = &options->all[i];
     if (!example)
         return;
-    char text[1024], variable[96], file[64];
+    char text[1024], variable[96], file[64], etc[256] = "";
+    if (options->etc_dir)
+        (void)snprintf(etc, sizeof(etc), ", and in %s/%s", options->etc_dir,
+                       options_file_name(options, file, sizeof(file)));
     (void)snprintf(text, sizeof(text),
                    "Options under a [section] can also be set in the environment (--%s is %s), in "
-                   "the file of --config, and in %s/%s (\"%s = ...\" under [%s]); the command line "
+                   "the file of --config%s (\"%s = ...\" under [%s]); the command line "
                    "wins over these in this order. --print-config shows the result.",
-                   example->spec->key, option_variable(example, variable, sizeof(variable)),
-                   options->etc_dir ? options->etc_dir : "/etc/wattribute",
-                   options_file_name(options, file, sizeof(file)), example->spec->key,
-                   example->group.section);
+                   example->spec->key, option_variable(example, variable, sizeof(variable)), etc,
+                   example->spec->key, example->group.section);
     (void)fputc('\n', stream);
     write_wrapped(stream, text, 0, 0, "");
 }
@@ -207,12 +208,15 @@ static void write_config_section(const struct options *options, FILE *stream, co
 
 void options_write_config(const struct options *options, FILE *stream)
 {
-    char text[512], file[64];
+    char text[512], file[64], etc[256] = "";
+    if (options->etc_dir)
+        (void)snprintf(etc, sizeof(etc), " (/etc/wattribute/%s)",
+                       options_file_name(options, file, sizeof(file)));
     (void)snprintf(text, sizeof(text),
-                   "Configuration of %s (/etc/wattribute/%s). A line that is commented out shows "
+                   "Configuration of %s%s. A line that is commented out shows "
                    "the built-in default. Durations are written 250ms, 1s, 5m, 2h or 7d; sizes in "
                    "bytes or 512K, 100M, 1G; flags yes or no. A list takes one line per value.",
-                   options->program, options_file_name(options, file, sizeof(file)));
+                   options->program, etc);
     (void)fputs("# ", stream);
     write_wrapped(stream, text, 2, 0, "# ");
     for (size_t i = 0; i < options->n_options; i++)
