@@ -92,10 +92,12 @@ static int parse_choice(const char *const *choices, const char *text, const char
     return error_set(err, -EINVAL, "\"%.64s\" is not one of %s", text, known);
 }
 
-static bool may_be_empty(enum option_type type)
+/* One value that has a default is never absent: programs need not ask. */
+static bool may_be_empty(const struct option_spec *spec)
 {
-    return type == OPTION_STRING || type == OPTION_LIST || type == OPTION_CHOICE ||
-           type == OPTION_TIME;
+    enum option_type type = spec->type;
+    bool is_text = type == OPTION_STRING || type == OPTION_CHOICE || type == OPTION_TIME;
+    return type == OPTION_LIST || (is_text && !spec->fallback);
 }
 
 static int parse_value(const struct option_spec *spec, const char *text, union value *ret_value,
@@ -181,7 +183,7 @@ int option_assign(struct option *option, const char *text, enum option_origin or
                   const char *where, struct error *err)
 {
     union value value = {.number = 0};
-    if (*text == '\0' && !may_be_empty(option->spec->type))
+    if (*text == '\0' && !may_be_empty(option->spec))
         return error_set(err, -EINVAL, "a value is missing");
     int r = parse_value(option->spec, text, &value, err);
     if (r < 0)

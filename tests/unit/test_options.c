@@ -249,15 +249,15 @@ static void values_may_begin_with_one_dash(void **state)
     assert_string_equal(f->settings.store, "-:");
 }
 
-static void an_empty_value_takes_the_default_away(void **state)
+static void an_empty_value_is_none_where_none_is_an_answer(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(parse(f, "--target=", "--store=", "--engine=", "--from=", NULL), 0);
+    assert_int_equal(parse(f, "--target=", "--store=", "--from=", NULL), 0);
     assert_int_equal(f->settings.targets.n_values, 0);
     assert_null(f->settings.store);
-    assert_null(f->settings.engine);
     assert_true(f->settings.from_ms == INT64_MIN);
     fails(f, parse(f, "--interval=", NULL), -EINVAL, "--interval", "missing");
+    fails(f, parse(f, "--engine=", NULL), -EINVAL, "--engine", "missing"); /* has a default */
 }
 
 #define WRITE(path, text) write_file((path), (text), strlen(text))
@@ -574,7 +574,7 @@ int main(void)
         TEST(flags_are_read),
         TEST(the_last_flag_wins),
         TEST(values_may_begin_with_one_dash),
-        TEST(an_empty_value_takes_the_default_away),
+        TEST(an_empty_value_is_none_where_none_is_an_answer),
         TEST(every_place_wins_over_the_one_before),
         TEST(a_variable_holds_a_list_by_lines),
         TEST(a_wrong_variable_is_named),
