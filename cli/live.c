@@ -150,7 +150,7 @@ static int peek_report(struct live *live, uint64_t now_ns, struct error *err)
         else if (r == CURSOR_BAD)
             r = -EBADMSG;
         else
-            return r;
+            return r < 0 ? r : 0;
         if (r == -EBADMSG)
             live->n_bad++;
         else if (r < 0)
@@ -250,7 +250,7 @@ int live_step(struct live *live, uint64_t now_ns, struct error *err)
     struct document document;
     for (;;) {
         int r = cursor_next(live->input->power_cursor, &document, err);
-        if (r == CURSOR_END)
+        if (r == CURSOR_END || r == CURSOR_CLOSED)
             return step_without_watts(live, now_ns, err);
         if (r == CURSOR_DOCUMENT)
             r = add_power(live, &document, now_ns, err);

@@ -103,7 +103,7 @@ static int load_fill(struct courier *courier, struct error *err)
     while (r == 0 && load->n_documents < courier->settings.batch_documents &&
            load->n_bytes < courier->settings.batch_bytes) {
         int outcome = cursor_next(courier->cursor, &document, err);
-        if (outcome == CURSOR_END)
+        if (outcome == CURSOR_END || outcome == CURSOR_CLOSED)
             break;
         if (outcome == CURSOR_BAD)
             log_error(courier->log, "a damaged record stays in the spool: %s", err->text);

@@ -300,9 +300,11 @@ static int read_all(struct program *program, struct formula *formula, struct err
         .from_ms = settings->from_ms,
         .to_ms = settings->to_ms,
     };
-    if (!settings->post_mortem)
-        return reader_stream(formula, program->input, &reader, &program->log, &stop, on_idle,
-                             program, err);
+    if (!settings->post_mortem) {
+        int ended = reader_stream(formula, program->input, &reader, &program->log, &stop, on_idle,
+                                  program, err);
+        return ended > 0 ? formula_finish(formula, err) : ended;
+    }
     uint64_t n_bad = 0;
     int r = reader_replay(formula, program->input, &reader, &program->log, &stop, &n_bad, err);
     if (r >= 0 && !stop)

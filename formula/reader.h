@@ -17,6 +17,7 @@ int reader_replay(struct formula *formula, struct store *input, const struct rea
                   const volatile bool *stop, uint64_t *ret_n_bad, struct error *err);
 
 /* reader_stream.c: feeds what is there and what arrives until *stop; calls idle(context) whenever it has caught up (flush outputs, wait for more; nonzero ends). A store
- * that fails for a while is logged once and tried again. */
+ * that fails for a while is logged once and tried again. Returns 0 when stopped, 1 when the input will never give anything again (then
+ * formula_finish is the caller's). */
 int reader_stream(struct formula *formula, struct store *input, const struct reader_settings *settings, const struct log *log,
                   const volatile bool *stop, int (*idle)(void *context), void *context, struct error *err);

@@ -37,6 +37,8 @@ int reader_replay(struct formula *formula, struct store *input,
         } else if (r == CURSOR_BAD) {
             log_warning(log, "left out: %s", damage.text);
             (*ret_n_bad)++;
+        } else if (*stop) {
+            return 0; /* a signal ended the wait for a pipe */
         } else if (err) {
             *err = damage;
         }

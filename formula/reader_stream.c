@@ -49,27 +49,31 @@ static void remember_position(struct stream *stream)
         (void)snprintf(stream->position, sizeof(stream->position), "%s", position);
 }
 
-/* One document. 1: there may be more, 0: caught up or failing, else what the formula returned. */
+enum { STEP_IDLE = 0, STEP_MORE = 1, STEP_CLOSED = 2 };
+
+/* One document. IDLE: caught up or failing; negative: what the formula returned. */
 static int step(struct stream *stream, struct error *err)
 {
     if (!has_cursor(stream))
-        return 0;
+        return STEP_IDLE;
     struct document document;
     struct error failure = {0};
     int outcome = cursor_next(stream->cursor, &document, &failure);
     if (outcome == CURSOR_DOCUMENT) {
         int r = formula_add(stream->formula, &document, err);
-        return r == 0 ? 1 : r > 0 ? -r : r;
+        return r == 0 ? STEP_MORE : r > 0 ? -r : r;
     }
     if (outcome == CURSOR_BAD) {
         log_warning(stream->log, "left out: %s", failure.text);
-        return 1;
+        return STEP_MORE;
     }
+    if (outcome == CURSOR_CLOSED)
+        return STEP_CLOSED;
     if (outcome == CURSOR_END)
         remember_position(stream);
     else
         complain(stream, &failure);
-    return 0;
+    return STEP_IDLE;
 }
 
 int reader_stream(struct formula *formula, struct store *input,
@@ -89,16 +93,14 @@ int reader_stream(struct formula *formula, struct store *input,
     };
     if (settings->after)
         (void)snprintf(stream.position, sizeof(stream.position), "%s", settings->after);
-    int r = 0;
-    while (!*stop) {
+    int r = STEP_MORE;
+    while (!*stop && r == STEP_MORE) {
         r = step(&stream, err);
-        if (r == 0)
-            r = idle(context);
-        else if (r > 0)
-            r = 0;
-        if (r != 0)
-            break;
+        if (r != STEP_IDLE)
+            continue;
+        int ends = idle(context);
+        r = ends == 0 ? STEP_MORE : ends < 0 ? ends : STEP_IDLE;
     }
     cursor_close(stream.cursor);
-    return r < 0 ? r : 0;
+    return r == STEP_CLOSED ? 1 : r < 0 ? r : 0;
 }

@@ -118,7 +118,7 @@ static int at_end(const struct jsonl_cursor *cursor, struct error *err)
     if (!cursor->query.follow)
         return CURSOR_END;
     if (!cursor->reader.is_seekable)
-        return error_set(err, -EPIPE, "%s: has ended, nothing more will come", cursor->name);
+        return CURSOR_CLOSED;
     return check_not_shrunk(cursor, err);
 }
 
@@ -126,6 +126,8 @@ static int take_line(struct jsonl_cursor *cursor, const char **ret_text, size_t 
                      struct error *err)
 {
     int outcome = line_reader_next(&cursor->reader, !cursor->query.follow, ret_text, ret_size);
+    if (outcome == LINE_END && cursor->query.follow && !cursor->reader.is_seekable)
+        outcome = line_reader_next(&cursor->reader, true, ret_text, ret_size);
     if (outcome < 0)
         return error_set(err, outcome, "%s: %s", cursor->name, strerror(-outcome));
     return outcome;

@@ -67,9 +67,9 @@ static ssize_t read_more(struct line_reader *reader, bool may_wait)
             n = read(reader->fd, room, size);
         else
             return -EAGAIN;
-    } while (n < 0 && errno == EINTR && may_wait);
+    } while (n < 0 && errno == EINTR && reader->is_seekable);
     if (n < 0)
-        return errno == EINTR ? -EAGAIN : -errno;
+        return errno == EINTR && !may_wait ? -EAGAIN : -errno;
     reader->end += (size_t)n;
     return n;
 }

@@ -60,6 +60,7 @@ enum cursor_outcome {
     CURSOR_END = 0,      /* nothing (more) there now */
     CURSOR_DOCUMENT = 1, /* *ret_document filled, borrowed until the next call */
     CURSOR_BAD = 2,      /* one piece of the input is damaged: err says which (file and line, or id); go on calling */
+    CURSOR_CLOSED = 3,   /* follow: the end after all, nothing will ever come again (a pipe whose writer has gone) */
 };
 
 struct cursor_ops {

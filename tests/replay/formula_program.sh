@@ -27,6 +27,8 @@ expect 64 'bogus' "$formula" --bogus
 expect 64 'null' "$formula" --post-mortem --input null: --output null:
 expect 64 'static' "$formula" --post-mortem --input "jsonl:$trace" --output null: --static apart
 expect 64 'label' "$formula" --post-mortem --input "jsonl:$trace" --output null: --label 'a/b'
+expect 64 'input' "$formula" --input '' --output null:
+expect 64 'model' "$formula" --post-mortem --input "jsonl:$trace" --output null: --model ''
 expect 69 'no-such-file' "$formula" --post-mortem --input jsonl:/no-such-file --output null:
 
 # Bad lines are named, good reports still used; nothing but bad ones is exit 65.
@@ -40,6 +42,24 @@ expect 0 '40 reports, 10 ticks' "$formula" --post-mortem --input "jsonl:$folder/
 "$formula" --quiet --post-mortem --input "jsonl:$trace" --output "jsonl:$folder/b.jsonl"
 cmp "$folder/a.jsonl" "$folder/b.jsonl" || fail 'two replays differ'
 test "$(wc -l <"$folder/a.jsonl")" = 10 || fail 'not ten records'
+# A pipe ends where its writer does, also without a last newline, and a signal ends the wait for one.
+head -c -1 "$trace" | timeout 20 "$formula" --quiet --input jsonl:- --output "jsonl:$folder/c.jsonl" || fail "exit $? at the end of a pipe"
+cmp "$folder/a.jsonl" "$folder/c.jsonl" || fail 'a pipe gives other watts than the file'
+mkfifo "$folder/pipe"
+"$formula" --post-mortem --input "jsonl:$folder/pipe" --output "jsonl:$folder/d.jsonl" 2>"$folder/err" &
+pid=$!
+exec 3>"$folder/pipe"
+cat "$trace" >&3
+until grep -q _id "$folder/d.jsonl" 2>/dev/null; do
+    timeout 0.1 tail -f /dev/null || true # a pause
+    cat "$trace" >&3
+done
+kill -TERM "$pid"
+timeout 20 tail --pid="$pid" -f /dev/null || fail 'SIGTERM does not end the wait for a pipe'
+wait "$pid" || fail "exit $? on SIGTERM at a pipe"
+pid=
+exec 3>&-
+
 "$formula" --quiet --post-mortem --schema powerapi --input "jsonl:$trace" --output "jsonl:$folder/p.jsonl"
 jq -es 'group_by(.timestamp + .metadata.scope) | length >= 10 and all(
     (map(select(.target == "rapl").power) | add) as $rapl

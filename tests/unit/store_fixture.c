@@ -120,7 +120,7 @@ const char *fixture_list(struct cursor *cursor, char *text, size_t size)
         int outcome = cursor_next(cursor, &document, &err);
         if (outcome < 0)
             fail_msg("%s", err.text);
-        if (outcome == CURSOR_END)
+        if (outcome == CURSOR_END || outcome == CURSOR_CLOSED)
             return text;
         assert_true(length < size);
         const char *space = length ? " " : "";

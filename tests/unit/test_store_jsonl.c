@@ -384,7 +384,7 @@ static int follow_stdin(int fd, int ready)
     do
         r = cursor_next(cursor, &document, &err);
     while (r == CURSOR_END);
-    return r == -EPIPE ? 0 : 5;
+    return r == CURSOR_CLOSED ? 0 : 5;
 }
 
 static void a_pipe_can_be_followed_to_its_end(void **state)
