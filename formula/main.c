@@ -17,6 +17,7 @@
 #include "common/options.h"
 #include "common/powerapi.h"
 #include "common/remote/remote.h"
+#include "common/remote_scheme.h"
 #include "common/scope.h"
 #include "common/store/batch.h"
 #include "formula/reader.h"
@@ -374,6 +375,10 @@ static int check(struct program *program, struct error *err)
     if (!settings->post_mortem && settings->to_ms != VALUE_ABSENT)
         return error_set(err, -EINVAL, "--to has a meaning only with --post-mortem");
     program->writes_powerapi = strcmp(settings->schema, "powerapi") == 0;
+    if (program->writes_powerapi && uri_is_remote(settings->output))
+        return error_set(err, -EINVAL,
+                         "--schema powerapi: a remote store keeps native records only; write "
+                         "PowerReports with --output jsonl:FILE, or leave --schema out");
     if (settings->static_watts && !program->writes_powerapi)
         return error_set(err, -EINVAL, "--static has a meaning only with --schema powerapi");
     program->static_share = !settings->static_watts || strcmp(settings->static_watts, "share") == 0;

@@ -179,6 +179,23 @@ static void set_host(struct program *program)
         program->host.cgroupfs = program->cgroupfs;
 }
 
+/* Combinations that would run and record nothing of what was asked for. */
+static int check_combination(const struct program *program, struct error *err)
+{
+    const char *store = program->arguments.store;
+    const char *word = target_rules_process_word(program->rules);
+    if (program->settings.write_powerapi && store && uri_is_remote(store))
+        return error_set(err, -EINVAL,
+                         "--schema powerapi: a remote store keeps native records only; write "
+                         "PowerAPI's with --store jsonl:FILE, or leave --schema out");
+    if (word && program->settings.granularity == GRANULARITY_CGROUP)
+        return error_set(err, -EINVAL,
+                         "--target %s: such a rule tells the processes of a cgroup apart, which "
+                         "cgroup granularity does not: use cgroup: rules, or --granularity process",
+                         word);
+    return 0;
+}
+
 static int set_settings(struct program *program, struct error *err)
 {
     const struct arguments *values = &program->arguments;
@@ -209,7 +226,7 @@ static int set_settings(struct program *program, struct error *err)
         .source_settings = (const void *const *)values->source_settings,
         .engine_settings = (const void *const *)values->engine_settings,
     };
-    return 0;
+    return check_combination(program, err);
 }
 
 /* ---- running ---- */

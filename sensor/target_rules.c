@@ -208,6 +208,20 @@ bool target_rules_selects_by_default(const struct target_rules *rules)
     return !rules || !rules->has_include;
 }
 
+const char *target_rules_process_word(const struct target_rules *rules)
+{
+    static const char *const words[] = {
+        [RULE_CGROUP] = NULL,
+        [RULE_COMM] = "comm:",
+        [RULE_PID] = "pid:",
+        [RULE_USER] = "user:",
+    };
+    for (size_t i = 0; rules && i < rules->n_rules; i++)
+        if (words[rules->rules[i].kind])
+            return words[rules->rules[i].kind];
+    return NULL;
+}
+
 bool target_rules_match_cgroup(const struct target_rules *rules, const char *cgroup)
 {
     bool is_selected = target_rules_selects_by_default(rules);

@@ -25,6 +25,7 @@ expect() { # expect STATUS WORD COMMAND...: exits with STATUS and says WORD
 
 expect 64 'bogus' "$formula" --bogus
 expect 64 'null' "$formula" --post-mortem --input null: --output null:
+expect 64 'powerapi' "$formula" --post-mortem --input "jsonl:$trace" --output mongodb://127.0.0.1:1/db --schema powerapi
 expect 64 'static' "$formula" --post-mortem --input "jsonl:$trace" --output null: --static apart
 expect 64 'label' "$formula" --post-mortem --input "jsonl:$trace" --output null: --label 'a/b'
 expect 64 'input' "$formula" --input '' --output null:
