@@ -111,6 +111,7 @@ int courier_process_start(struct courier_process *courier, struct error *err)
     (void)close(pipe_fds[0]);
     if (failed == 0) {
         courier->pid = pid;
+        courier->n_starts++;
         courier->started_ns = clock_monotonic_ns(courier->clock);
         return 0;
     }
@@ -128,8 +129,19 @@ static void describe_end(int status, char *text, size_t size)
         (void)snprintf(text, size, "ended with status %d", WEXITSTATUS(status));
 }
 
+static bool is_refusal(int status)
+{
+    return WIFEXITED(status) && (WEXITSTATUS(status) == error_exit_status(-EINVAL) ||
+                                 WEXITSTATUS(status) == error_exit_status(-EDOM));
+}
+
 static void note_end(struct courier_process *courier, int status)
 {
+    courier->pid = 0;
+    if (courier->n_starts == 1 && is_refusal(status)) {
+        courier->refusal = WEXITSTATUS(status);
+        return;
+    }
     uint64_t now_ns = clock_monotonic_ns(courier->clock);
     char end[48];
     bool lived_long = now_ns - courier->started_ns >= WAIT_MAX_NS;
@@ -137,7 +149,6 @@ static void note_end(struct courier_process *courier, int status)
     if (courier->wait_ns > WAIT_MAX_NS)
         courier->wait_ns = WAIT_MAX_NS;
     courier->retry_at_ns = now_ns + courier->wait_ns;
-    courier->pid = 0;
     describe_end(status, end, sizeof(end));
     log_warning(courier->log, NAME " %s; ticks stay in the spool; starting it again in %llu s", end,
                 (unsigned long long)(courier->wait_ns / NS_PER_S));
@@ -148,7 +159,8 @@ void courier_process_watch(struct courier_process *courier)
     int status;
     if (courier->pid > 0 && waitpid(courier->pid, &status, WNOHANG) == courier->pid)
         note_end(courier, status);
-    if (courier->pid > 0 || clock_monotonic_ns(courier->clock) < courier->retry_at_ns)
+    if (courier->pid > 0 || courier->refusal ||
+        clock_monotonic_ns(courier->clock) < courier->retry_at_ns)
         return;
     struct error err = {0};
     if (courier_process_start(courier, &err) >= 0)
@@ -169,6 +181,9 @@ void courier_process_stop(struct courier_process *courier, uint64_t patience_ns)
                                 .tv_nsec = (long)(patience_ns % NS_PER_S)};
     if (fd >= 0 && ppoll(&end, 1, &patience, NULL) == 0)
         (void)kill(courier->pid, SIGKILL);
-    (void)waitpid(courier->pid, NULL, 0);
+    int status;
+    if (waitpid(courier->pid, &status, 0) == courier->pid && courier->n_starts == 1 &&
+        is_refusal(status))
+        courier->refusal = WEXITSTATUS(status);
     courier->pid = 0;
 }

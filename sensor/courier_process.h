@@ -18,6 +18,9 @@ struct courier_process {
     const char *spool_uri;
     const char *position_file;
     pid_t pid;                 /* 0: none runs */
+    unsigned n_starts;
+    int refusal;               /* 64 or 78 when the first one ended so: its store's URI or configuration is wrong, waiting cannot mend
+                                  that, and none is started again; else 0 */
     uint64_t started_ns, retry_at_ns, wait_ns;
 };
 

@@ -278,6 +278,18 @@ static bool take_signals(struct program *program, int fd)
     return ends;
 }
 
+/* A courier that can never carry anything is an error of the start, and not of the network. */
+static int check_courier(const struct program *program, struct error *err)
+{
+    int refusal = program->has_spool ? program->spool.courier.refusal : 0;
+    if (refusal == 0)
+        return 0;
+    return error_set(err, refusal == error_exit_status(-EDOM) ? -EDOM : -EINVAL,
+                     "watt-courier does not accept the store or its configuration, as it says "
+                     "above: correct that; what was recorded waits in %s",
+                     program->spool.uri);
+}
+
 /* 1 if a tick was taken. */
 static int take_tick(struct program *program, int fd, struct error *err)
 {
@@ -306,6 +318,9 @@ static int loop(struct program *program, int signal_fd, int timer_fd, struct err
         n_done += (uint64_t)r;
         if (fds[1].revents && take_signals(program, signal_fd))
             return 0;
+        r = check_courier(program, err);
+        if (r < 0)
+            return r;
     }
     return 0;
 }
@@ -352,7 +367,7 @@ static int run_sensor(struct program *program, struct error *err)
     int finished = program->sensor ? finish(program, signal_fd, &late) : 0;
     if (r >= 0 && finished < 0)
         r = error_set(err, finished, "%s", late.text);
-    return r;
+    return r < 0 ? r : check_courier(program, err);
 }
 
 static void program_deinit(struct program *program)

@@ -38,6 +38,8 @@ refuses 64 "comm:" --target 'comm:x' --granularity cgroup
 refuses 64 "user:" --target 'cgroup:/**' --target '!user:root' --granularity cgroup
 refuses 64 "pid:" --target pid:1 --schema powerapi
 refuses 64 "powerapi" --schema powerapi --store mongodb://127.0.0.1:1/db --spool "$folder/spool"
+refuses 64 "mongodb" --store mongodb:// --spool "$folder/spool"
+refuses 64 "mongodb" --store mongodb://127.0.0.1:1 --spool "$folder/spool"
 refuses 64 "password" --store mongodb://user:secret@host/db
 refuses 78 "bad.conf:2" --config "$folder/bad.conf"
 refuses 78 "bad.csv:1" --curve-file "$folder/bad.csv" --energy curve
