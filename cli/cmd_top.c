@@ -184,6 +184,8 @@ static int choose_store(struct top *top, struct error *err)
         (void)snprintf(top->meter.uri, sizeof(top->meter.uri), "%s", uri ? uri : DEFAULT_STORE);
         return 0;
     }
+    if (uri && r < 0 && error_exit_status(r) != error_exit_status(-ENOENT))
+        return error_set(err, r, "%s", why.text); /* not merely absent: measuring would not help */
     if (uri && uri_is_remote(uri))
         return r < 0 ? error_set(err, r, "%s", why.text)
                      : error_set(err, -ENODATA,

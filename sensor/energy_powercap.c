@@ -469,11 +469,11 @@ static void powercap_probe(const struct host *host, const struct topology *topol
     } else if (found.open_errno == EACCES || found.open_errno == EPERM) {
         probe.availability = SOURCE_UNREADABLE;
         (void)snprintf(probe.reason, sizeof(probe.reason),
-                       "%s are there, but energy_uj may be read by root only", names);
+                       "counters are there (%s), but energy_uj may be read by root only", names);
         (void)snprintf(probe.advice, sizeof(probe.advice), "%s", UNLOCK_ADVICE);
     } else {
         (void)snprintf(probe.reason, sizeof(probe.reason),
-                       "%s are there, but reading energy_uj fails: %s", names,
+                       "counters are there (%s), but reading energy_uj fails: %s", names,
                        strerror(found.open_errno ? found.open_errno : EIO));
     }
     *ret_probe = probe;

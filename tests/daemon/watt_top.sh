@@ -96,6 +96,15 @@ used:0 | "used (estimate):1" | none:69 | none:77) ;;
 *) fail "doctor says energy is $used and ends with $status" ;;
 esac
 
+# A damaged store is told at once.
+mkdir "$scratch/damaged"
+printf 'no database, only text, and enough of it\n' >"$scratch/damaged/raw.db"
+cp "$scratch/damaged/raw.db" "$scratch/damaged/power.db"
+status=0
+"$build/watt" top --ticks 1 --store "sqlite:$scratch/damaged" >/dev/null 2>"$scratch/bad.err" || status=$?
+[ $status = 65 ] || fail "a damaged store ended watt top with $status"
+grep -q 'damaged/power.db\|damaged/raw.db' "$scratch/bad.err" || fail "the damaged file is not named"
+
 # Bad input.
 for arguments in "top --bogus" "top extra" "show --format xml" "show --last 1" "doctor x" "show --store nonsense" nonsense; do
     status=0
