@@ -31,6 +31,9 @@ target_compile_options(generator PRIVATE -ffp-contract=off) # the same bytes fro
 target_link_libraries(generator PRIVATE watt_common m)
 set_target_properties(generator PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
+add_test(NAME replay/accuracy COMMAND ${CMAKE_SOURCE_DIR}/tests/replay/accuracy/suite.py --check)
+set_tests_properties(replay/accuracy PROPERTIES TIMEOUT 300 ENVIRONMENT "WATT_BUILD=${CMAKE_BINARY_DIR}")
+
 # What tests/bench/formula_bench.py needs beside the programs.
 add_executable(copy_store bench/copy_store.c)
 target_link_libraries(copy_store PRIVATE watt_common)
