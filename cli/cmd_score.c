@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/score.h"
 #include "cli/stores.h"
@@ -300,19 +301,12 @@ static int score_run(int argc, char **argv, struct log *log)
     const struct option_group group = {"score", specs, ARRAY_SIZE(specs), &scoring.values};
     struct options *options = NULL;
     struct error err = {0};
-    int operand = 0;
-    int r = options_new(&options, "watt score", "judges watts by watts that are true", NULL);
-    if (r >= 0)
-        r = options_add(options, &group);
-    if (r >= 0)
-        r = options_parse(options, argc, argv, NULL, log, &operand, &err);
+    int r = arguments_parse(&options, "watt score", "judges watts by watts that are true", &group,
+                            argc, argv, log, &err);
     if (r == OPTIONS_EXIT) {
         options_free(options);
         return 0;
     }
-    if (r >= 0 && operand < argc)
-        r = error_set(&err, -EINVAL, "\"%s\" is not expected here: see watt score --help",
-                      argv[operand]);
     if (r >= 0)
         r = work(&scoring, &err);
     if (r < 0)
