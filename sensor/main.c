@@ -358,7 +358,7 @@ static int run_sensor(struct program *program, struct error *err)
     r = sensor_new(&program->sensor, &program->settings, &program->host, program->store, last_run,
                    err);
     if (r >= 0)
-        r = privileges_drop(err);
+        r = privileges_drop(sensor_capabilities(program->sensor), err);
     if (r >= 0)
         r = timer_fd = open_timer(program->host.clock, program->settings.interval_ns, err);
     if (r >= 0)

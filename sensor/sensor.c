@@ -405,6 +405,14 @@ int sensor_flush(struct sensor *sensor, struct error *err)
                      batch_count(sensor->outbox.batch), why.text);
 }
 
+uint64_t sensor_capabilities(const struct sensor *sensor)
+{
+    uint64_t capabilities = 0;
+    for (size_t i = 0; i < sensor->n_sources; i++)
+        capabilities |= sensor->sources[i]->ops->capabilities;
+    return capabilities;
+}
+
 uint64_t sensor_lost(const struct sensor *sensor)
 {
     return batch_dropped(sensor->outbox.batch);
