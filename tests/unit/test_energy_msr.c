@@ -370,10 +370,18 @@ static void packages_count_once(void **state)
     assert_int_equal(report.n_energy, 2);
     expect_energy(DOMAIN_PACKAGE, 0, 1000000 + 2000000, NS_PER_S);
     expect_energy(DOMAIN_PACKAGE, 1, 3000000 + 4000000, NS_PER_S);
-    fault(2, 3, 0x611, EIO); /* one die of package 0 */
+    fault(2, 3, 0x611, EIO); /* one die of package 0: what the other counts waits for it */
+    put(0, 1, 0x611, 1000 + 2 * 16384);
     tick();
     expect_reason(DOMAIN_PACKAGE, 0, "read_error");
     expect_energy(DOMAIN_PACKAGE, 1, 0, NS_PER_S);
+    fault(2, 3, 0x611, 0);
+    tick();
+    expect_energy(DOMAIN_PACKAGE, 0, 1000000, 2 * NS_PER_S);
+    put(0, 1, 0x611, 1000 + (2 + 1100) * 16384); /* 1100 W in each die, of 1200 */
+    put(2, 3, 0x611, 2000 + (2 + 1100) * 16384);
+    tick();
+    expect_energy(DOMAIN_PACKAGE, 0, INT64_C(2200000000), NS_PER_S);
 }
 
 /* Two packages of two dies with one core of two threads each. */
