@@ -53,10 +53,10 @@ class Programs:
 
 
 def oracle_python():
-    """The interpreter that can import SmartWatts, or None. smartwatts_oracle.sh prints it for "python"."""
+    """The interpreter that can import SmartWatts, or None. smartwatts_oracle.sh installs it once and prints its path."""
     if not ORACLE.exists():
         return None
-    done = subprocess.run([str(ORACLE), "python"], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(ORACLE), "build"], capture_output=True, text=True, check=False)
     path = done.stdout.strip().splitlines()[-1:] or [""]
     return path[0] if done.returncode == 0 and Path(path[0]).exists() else None
 
