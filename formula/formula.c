@@ -175,6 +175,15 @@ static int find_state(struct formula *formula, struct sensor_state *sensor,
 
 /* ---- one tick ---- */
 
+/* A model gives no watts to what it knows nothing of; to publish that as 0 W would be a claim. */
+static bool is_unknown(const struct activity *activity, size_t n_events, double dynamic_w)
+{
+    for (size_t e = 0; e < n_events; e++)
+        if (!isnan(activity->rates[e]))
+            return false;
+    return dynamic_w == 0;
+}
+
 /* Each target's microjoules are the steps of a running sum, so that they add up to the domain's
  * dynamic energy. */
 static int add_targets(struct formula *formula, const struct scope *scope,
@@ -183,11 +192,15 @@ static int add_targets(struct formula *formula, const struct scope *scope,
     double sum_w = 0, share_divisor = row->dynamic_w > 0 ? row->dynamic_w : 1;
     int64_t done_uj = 0;
     for (size_t i = 0; i < scope->tick.n_activities; i++) {
+        double dynamic_w = formula->dynamic_w[i];
+        if (is_unknown(&scope->tick.activities[i], scope->tick.n_events, dynamic_w)) {
+            reasons_add(&formula->power.reasons, "not_counted");
+            continue;
+        }
         struct power_row *target;
         int r = power_record_add_target(&formula->power, &target);
         if (r < 0)
             return r;
-        double dynamic_w = formula->dynamic_w[i];
         sum_w += dynamic_w;
         int64_t sum_uj = llround(sum_w * scope->tick.dt_s * 1e6);
         double share = dynamic_w / share_divisor;

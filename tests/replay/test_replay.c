@@ -346,6 +346,41 @@ static void random_streams_balance(void **state)
     }
 }
 
+static void check_unknown(const struct power_record *power)
+{
+    check_power(power);
+    assert_int_equal(power->n_targets, 1);
+    assert_string_equal(power->targets[0].target, "/known");
+    assert_true(reasons_have(&power->reasons, "not_counted"));
+}
+
+static void a_target_nobody_counted_has_no_watts_rather_than_none(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < 2; m++) {
+        struct recording recording = {0};
+        struct outcome outcome;
+        outcome_init(&outcome, check_unknown);
+        struct formula *formula = formula_of(models[m], 2, &outcome);
+        recording_add(&recording,
+                      "{\"kind\":\"raw\",\"v\":1,\"_id\":\"n:0199d2f4c1a0:000000000000\","
+                      "\"sensor\":\"n\",\"run\":\"0199d2f4c1a0\",\"seq\":0,"
+                      "\"timestamp\":1700000000000,\"dt_ns\":1000000000,\"valid\":true,"
+                      "\"energy\":[{\"domain\":\"package\",\"package\":0,\"source\":\"powercap\","
+                      "\"dt_ns\":1000000000,\"energy_uj\":20000000,\"valid\":true}],\"events\":["
+                      "\"cpu_ns\"],\"targets\":["
+                      "{\"target\":\"/known\",\"package\":0,\"counts\":[600000000]},"
+                      "{\"target\":\"/null\",\"package\":0,\"counts\":[null]},"
+                      "{\"target\":\"/none\",\"package\":0,\"reason\":\"no_descriptors\"}]}");
+        formula_feed(formula, recording.bsons[0]);
+        assert_int_equal(formula_finish(formula, NULL), 0);
+        assert_int_equal(outcome.n_records, 1);
+        formula_free(formula);
+        outcome_free(&outcome);
+        recording_free(&recording);
+    }
+}
+
 static void a_hundred_thousand_targets_fit(void **state)
 {
     (void)state;
@@ -387,6 +422,7 @@ int main(void)
         cmocka_unit_test(arrival_within_the_wait_leaves_no_trace),
         cmocka_unit_test(hostile_reports_make_no_impossible_watt),
         cmocka_unit_test(random_streams_balance),
+        cmocka_unit_test(a_target_nobody_counted_has_no_watts_rather_than_none),
         cmocka_unit_test(a_hundred_thousand_targets_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
