@@ -527,13 +527,14 @@ static void powers_add_up(void **state)
 static void bad_power_reports(void **state)
 {
     (void)state;
+    static const char bad_ratio[] = "{\"timestamp\":5,\"sensor\":\"s\",\"target\":\"/a\","
+                                    "\"power\":1,\"metadata\":{\"ratio\":\"x\"}}";
     static const char *const bad[] = {
         "{\"timestamp\":5,\"sensor\":\"s\",\"target\":\"/a\",\"power\":null}",
         "{\"timestamp\":5,\"sensor\":\"s\",\"target\":\"/a\",\"power\":\"9\"}",
         "{\"timestamp\":5,\"sensor\":\"s\",\"target\":null,\"power\":1}",
         "{\"timestamp\":5,\"sensor\":\"s\",\"target\":\"/a\",\"power\":1,\"metadata\":7}",
-        "{\"timestamp\":5,\"sensor\":\"s\",\"target\":\"/"
-        "a\",\"power\":1,\"metadata\":{\"ratio\":\"x\"}}",
+        bad_ratio,
     };
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         bson_t bson;
