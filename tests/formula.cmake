@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 watt_unit_test(test_assembly watt_formula)
 watt_unit_test(test_balance watt_formula)
+watt_unit_test(test_elastic_net watt_formula)
 watt_unit_test(test_gate watt_formula)
 watt_unit_test(test_lowest watt_formula)
 watt_unit_test(test_names watt_formula)
