@@ -22,7 +22,7 @@ compare() { # compare NAME REPORTS [OPTION=VALUE]...
 }
 
 stream() { # stream SEED: the seed also chooses how many sockets there are and how the clock moves
-    local clocks=(fixed turbo wander) clock
+    local clocks=(steps turbo wander) clock
     clock=${clocks[$1 % 3]}
     python3 "$here/smartwatts_stream.py" --seed "$1" --sockets $((1 + $1 % 2)) --clock "$clock" >"$folder/$1.jsonl"
     compare "seed-$1-$clock" "$folder/$1.jsonl" cpu-base-freq=2600

@@ -3,6 +3,7 @@
 # The real SmartWatts, to compare with: installed once from PyPI at pinned versions (smartwatts_oracle.txt) into a virtual
 # environment of its own, which is kept in a cache. About 500 MB, one to three minutes.
 #   smartwatts_oracle.sh build      makes it if need be, prints the path of its interpreter
+#   smartwatts_oracle.sh python     prints that path, or fails where it was not made
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/wattribute
@@ -21,12 +22,17 @@ install() { # install FOLDER
     "$1/bin/python" -c 'import smartwatts.handler' || die "SmartWatts is installed in $1, but does not run"
 }
 
-build() {
-    local version key target
-    # Scripts in an environment know its path, so it is made where it stays and marked when it is whole.
+folder() {
+    local version key
     version=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])') || die "python3 is missing: apt-get install python3 python3-venv"
     key=$(sha256sum <"$here/smartwatts_oracle.txt" | cut -c1-12)
-    target=$cache/smartwatts-2.4.1-python$version-$key
+    echo "$cache/smartwatts-2.4.1-python$version-$key"
+}
+
+# Programs in an environment know its path, so it is made where it stays and marked when it is whole.
+build() {
+    local target
+    target=$(folder)
     mkdir -p "$cache"
     exec 9>"$cache/smartwatts.lock"
     flock 9
@@ -40,7 +46,14 @@ build() {
     echo "$target/bin/python"
 }
 
+python() {
+    local target
+    target=$(folder)
+    [ -e "$target/whole" ] || die "SmartWatts is not installed: run 'tests/replay/smartwatts_oracle.sh build'"
+    echo "$target/bin/python"
+}
+
 case ${1:-} in
-build) build ;;
-*) die "usage: smartwatts_oracle.sh build" ;;
+build | python) "$1" ;;
+*) die "usage: smartwatts_oracle.sh build | python" ;;
 esac

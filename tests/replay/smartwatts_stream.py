@@ -3,7 +3,7 @@
 """Writes a stream of HWPCReports as JSON lines: a machine of one or two sockets whose clock moves, with targets that change
 their load, rest, come and go. The same arguments give the same bytes.
 
-    smartwatts_stream.py --seed N [--ticks N] [--targets N] [--sockets N] [--clock fixed|turbo|wander] > reports.jsonl
+    smartwatts_stream.py --seed N [--ticks N] [--targets N] [--sockets N] [--clock steps|turbo|wander] > reports.jsonl
 
 Power is idle + v(f)^2 (cycles, instructions) + misses + noise, so that no linear model per clock is quite right. What real
 sensors do is there too: merged ticks, an energy that leaps, multiplexed counts, CPUs on which a target did not run, ticks in
@@ -13,7 +13,7 @@ import json
 import random
 
 BASE_MHZ, CPUS = 2600, 4
-CLOCKS = ("fixed", "turbo", "wander")
+CLOCKS = ("steps", "turbo", "wander")
 CYCLES, REF_CYCLES = "CPU_CLK_THREAD_UNHALTED:THREAD_P", "CPU_CLK_THREAD_UNHALTED:REF_P"
 
 
@@ -34,8 +34,8 @@ class Target:
 
 
 def next_clock(rng, kind, mhz, socket):
-    if kind == "fixed":
-        return 3000 - 100 * socket  # on the edge of a layer: where the last bit is rounded decides
+    if kind == "steps":
+        return rng.choice((3000, 2960)) - 100 * socket  # the first on the edge of a layer, by a rounded bit
     if kind == "turbo":
         return min(max(mhz + rng.gauss(0, 25), 2500), 3100)
     return min(max(mhz + 0.05 * (2400 - mhz) + rng.gauss(0, 180), 1000), 3700)
