@@ -5,6 +5,8 @@
 
 #include <math.h>
 
+#include "formula/state_io.h"
+
 static struct lowest_entry *entry_at(struct lowest *lowest, size_t index)
 {
     return &lowest->entries[(lowest->first + index) % LOWEST_WINDOW];
@@ -24,4 +26,26 @@ void lowest_add(struct lowest *lowest, double value)
 double lowest_get(const struct lowest *lowest)
 {
     return lowest->n_entries > 0 ? lowest->entries[lowest->first].value : NAN;
+}
+
+void lowest_visit(struct lowest *lowest, struct state_io *io)
+{
+    double values[LOWEST_WINDOW];
+    uint64_t indices[LOWEST_WINDOW], counts[3] = {lowest->first, lowest->n_entries, lowest->n_seen};
+    for (size_t i = 0; i < LOWEST_WINDOW; i++) {
+        values[i] = lowest->entries[i].value;
+        indices[i] = lowest->entries[i].index;
+    }
+    state_doubles(io, "values", values, LOWEST_WINDOW);
+    state_words(io, "indices", indices, LOWEST_WINDOW);
+    state_words(io, "counts", counts, 3);
+    if (counts[0] >= LOWEST_WINDOW || counts[1] > LOWEST_WINDOW)
+        io->is_damaged = true;
+    if (io->out || io->is_damaged)
+        return;
+    for (size_t i = 0; i < LOWEST_WINDOW; i++)
+        lowest->entries[i] = (struct lowest_entry){values[i], indices[i]};
+    lowest->first = counts[0];
+    lowest->n_entries = counts[1];
+    lowest->n_seen = counts[2];
 }

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct state_io;
+
 #define LOWEST_WINDOW 600 /* values */
 
 /* Zeroed is empty. */
@@ -20,3 +22,4 @@ struct lowest {
 void lowest_add(struct lowest *lowest, double value);
 /* NAN while empty. */
 double lowest_get(const struct lowest *lowest);
+void lowest_visit(struct lowest *lowest, struct state_io *io);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/array.h"
+#include "formula/kin.h"
 
 #define EMPTY UINT32_MAX
 #define LIMIT_MIN 16384      /* names kept without a thought */
@@ -151,8 +152,11 @@ static int add(struct names *names, const char *text, uint64_t hash, uint32_t *r
         free(copy);
         return r;
     }
-    names->names[*ret_number] =
-        (struct name){.text = copy, .hash = hash, .last_tick = names->tick, .is_new = true};
+    names->names[*ret_number] = (struct name){.text = copy,
+                                              .hash = hash,
+                                              .last_tick = names->tick,
+                                              .kin = kin_of(text, NULL, NULL),
+                                              .is_new = true};
     names->n_used++;
     table_insert(names, *ret_number);
     return 0;
@@ -170,12 +174,23 @@ int names_number(struct names *names, const char *text, uint32_t *ret_number, bo
         *ret_number = names->table[i];
         *ret_was_seen = name->last_tick == names->tick;
         if (!*ret_was_seen)
-            name->is_new = false;
+            name->is_new = name->is_noted;
+        name->is_noted = false;
         name->last_tick = names->tick;
         return 0;
     }
     *ret_was_seen = false;
     return add(names, text, hash, ret_number);
+}
+
+int names_note(struct names *names, const char *text, uint32_t *ret_number)
+{
+    size_t n_before = names->n_used;
+    bool was_seen;
+    int r = names_number(names, text, ret_number, &was_seen);
+    if (r >= 0 && names->n_used > n_before)
+        names->names[*ret_number].is_noted = true;
+    return r;
 }
 
 struct name *names_at(struct names *names, uint32_t number)

@@ -14,6 +14,8 @@ struct name {
     uint64_t hash;
     uint64_t last_tick; /* names_begin calls up to the last one in which it was asked for */
     uint32_t slot;      /* the caller's, for the current tick */
+    uint64_t kin;        /* kin.h */
+    bool is_noted;       /* numbered before its first tick, from its target record */
     bool is_new;        /* numbered in the current tick: whatever was kept under this number belonged to another name */
 };
 
@@ -25,6 +27,8 @@ int names_begin(struct names *names);
 uint64_t names_tick(const struct names *names);
 /* Numbers a name. ret_was_seen: asked for before in this tick. -ENOMEM. */
 int names_number(struct names *names, const char *text, uint32_t *ret_number, bool *ret_was_seen);
+/* Numbers a name between ticks, before its first one. */
+int names_note(struct names *names, const char *text, uint32_t *ret_number);
 /* Valid until the next names_number or names_begin; its text until the next names_begin. */
 struct name *names_at(struct names *names, uint32_t number);
 size_t names_count(const struct names *names);

@@ -5,6 +5,8 @@
 
 #include <math.h>
 
+#include "formula/state_io.h"
+
 #define DECAY 0.95
 #define STEP 1.05
 #define USUAL_SHARE 0.02
@@ -32,4 +34,11 @@ double residual_sigma_w(const struct residual *residual)
 double residual_usual_w(const struct residual *residual, double power_w)
 {
     return fmax(residual->middle_w, fmax(USUAL_SHARE * power_w, USUAL_W));
+}
+
+void residual_visit(struct residual *residual, struct state_io *io)
+{
+    state_doubles(io, "mean_square_w2", &residual->mean_square_w2, 1);
+    state_doubles(io, "middle_w", &residual->middle_w, 1);
+    state_words(io, "n_missed", &residual->n_seen, 1);
 }

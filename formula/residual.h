@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+struct state_io;
+
 /* Zeroed: nothing known. */
 struct residual {
     double mean_square_w2; /* decaying mean of squares */
@@ -16,3 +18,4 @@ void residual_add(struct residual *residual, double residual_w);
 double residual_sigma_w(const struct residual *residual);
 /* What counts as a usual miss at this power: the median-like residual, but at least 2 % and 0.3 W. */
 double residual_usual_w(const struct residual *residual, double power_w);
+void residual_visit(struct residual *residual, struct state_io *io);

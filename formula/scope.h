@@ -11,6 +11,7 @@ struct activity {
     uint32_t target;     /* number of the target's name, stable within a sensor while the name lives: index your own state by it */
     bool is_new;         /* first tick of this name under this number: what you keep under it belonged to another name */
     const char *name;    /* "/a/b:17@4242", "other", ... */
+    uint64_t kin;        /* hash of its cgroup and command: the next process of the same kind has the same; never 0 */
     const double *rates; /* [n_events] per second */
 };
 
@@ -30,7 +31,6 @@ struct scope_tick {
     size_t n_activities;      /* "other" included, which is made here where totals exceed the targets */
     const struct activity *activities; /* sorted by name */
     const double *total_rates; /* [n_events], system-wide; NAN: not known */
-    double aperf, mperf;      /* of the tick, summed over the scope's CPUs; NAN: not known */
     double clock_ratio;       /* aperf / mperf, NAN: not known */
 };
 
@@ -47,10 +47,11 @@ struct scope {
 
 struct scopes;
 
-/* original_interval_s: 0, or the interval that every tick is taken to have. Then all is given as an original of ours would read it: rates are the tick's counts as
- * they came, summed over the scope, not scaled, not judged, and nothing is added for what no target covers; every measured tick may be learned from. */
-int scopes_new(struct scopes **ret_scopes, double original_interval_s);
+int scopes_new(struct scopes **ret_scopes);
 void scopes_free(struct scopes *scopes);
+
+/* Notes what a target record says, so that its process is known by its command from its first tick on. -ENOMEM. */
+int scopes_note_target(struct scopes *scopes, const char *target, const char *cgroup, const char *comm);
 
 /* Turns a whole tick into scopes, one per attributed domain and package of its energy, in order of domain and package. Rows of a target are merged
  * per scope: those of its package, and those without package in a machine of one package; all of them for scopes without package. Where

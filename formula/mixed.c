@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Deviations stand before the pooled prices, so that a Cholesky factor ends in the Schur complement
+ * of the prices: the bounds hold for those alone, and are met by a small non-negative solution of
+ * that complement with no second factorisation. A kind that loses its slot leaves its part of the
+ * past behind as if its deviation had been what it was last thought to be. */
+#include "formula/mixed.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "formula/cholesky.h"
+#include "formula/nnls.h"
+#include "formula/state_io.h"
+
+#define N MIXED_UNKNOWNS
+#define NOISE_SHARE 0.01
+#define NOISE_W 0.3
+#define IDLE_GUESS 0.5   /* of the first tick's watts, where no floor is known */
+#define FLOOR_DOUBT 0.05 /* relative doubt of a known floor */
+#define PRIOR_DOUBT 0.5  /* of the prior, relative to the first tick's watts */
+#define COMMON_WIDTH 0.3 /* of a target's deviation common to its prices, relative */
+#define OWN_WIDTH 0.4    /* and of each price alone */
+#define WIDTH_FLOOR 0.1  /* of all watts: a price of nearly 0 may deviate too */
+#define PRICE_FLOOR 0.15 /* of the pooled price */
+#define COST_DECAY 0.995
+#define ADMIT_TIMES 2.0 /* a newcomer must cost so much more than the cheapest */
+#define MEAN_DECAY 0.98
+#define SWEEPS_MAX 400
+#define TOLERANCE 1e-10
+
+void mixed_init(struct mixed *mixed, enum domain domain, size_t n_slots, double forgetting)
+{
+    memset(mixed, 0, sizeof(*mixed));
+    mixed->domain = domain;
+    mixed->n_slots = n_slots < MIXED_SLOTS_MAX ? n_slots : MIXED_SLOTS_MAX;
+    mixed->forgetting = forgetting;
+}
+
+/* ---- slots ---- */
+
+size_t mixed_find(const struct mixed *mixed, uint64_t kin)
+{
+    for (size_t s = 0; s < mixed->n_slots; s++)
+        if (mixed->slots[s].kin == kin)
+            return s;
+    return MIXED_NO_SLOT;
+}
+
+bool mixed_is_full(const struct mixed *mixed)
+{
+    return mixed_find(mixed, 0) == MIXED_NO_SLOT;
+}
+
+static void evict(struct mixed *mixed, size_t slot)
+{
+    size_t first = slot * MIXED_OWN;
+    for (size_t i = 0; i < N; i++)
+        for (size_t k = first; k < first + MIXED_OWN; k++)
+            mixed->b[i] -= mixed->a[i * N + k] * mixed->theta[k];
+    for (size_t k = first; k < first + MIXED_OWN; k++) {
+        mixed->b[k] = mixed->theta[k] = 0;
+        for (size_t i = 0; i < N; i++)
+            mixed->a[i * N + k] = mixed->a[k * N + i] = 0;
+    }
+    mixed->slots[slot] = (struct mixed_slot){0};
+    mixed->place[slot] = N;
+}
+
+size_t mixed_admit(struct mixed *mixed, uint64_t kin, double cost_w)
+{
+    size_t best = MIXED_NO_SLOT;
+    for (size_t s = 0; s < mixed->n_slots; s++)
+        if (best == MIXED_NO_SLOT || mixed->slots[s].cost_w < mixed->slots[best].cost_w)
+            best = s;
+    if (best == MIXED_NO_SLOT || !(cost_w > ADMIT_TIMES * mixed->slots[best].cost_w))
+        return MIXED_NO_SLOT;
+    if (mixed->slots[best].kin != 0)
+        evict(mixed, best);
+    mixed->slots[best].kin = kin;
+    mixed->slots[best].cost_w = cost_w;
+    mixed->place[best] = N;
+    return best;
+}
+
+void mixed_begin(struct mixed *mixed)
+{
+    for (size_t s = 0; s < mixed->n_slots; s++)
+        memset(mixed->slots[s].x, 0, sizeof(mixed->slots[s].x));
+}
+
+void mixed_add(struct mixed *mixed, size_t slot, const double *x)
+{
+    for (size_t f = 0; f < FEATURE_COUNT && slot < mixed->n_slots; f++)
+        mixed->slots[slot].x[f] += x[f];
+}
+
+/* ---- watts ---- */
+
+static double own_w(const struct mixed *mixed, size_t slot, const double *x)
+{
+    double watts = 0;
+    for (size_t f = 0; f < MIXED_OWN; f++)
+        watts += mixed->theta[slot * MIXED_OWN + f] * x[f];
+    return watts;
+}
+
+static double pooled_w(const struct mixed *mixed, const double *x)
+{
+    double watts = 0;
+    for (size_t f = 0; f < FEATURE_COUNT; f++)
+        watts += mixed->theta[MIXED_POOLED + f] * x[f];
+    return watts;
+}
+
+double mixed_price(const struct mixed *mixed, size_t slot, const double *x)
+{
+    double pooled = pooled_w(mixed, x);
+    if (slot >= mixed->n_slots)
+        return pooled;
+    return fmax(pooled + own_w(mixed, slot, x), PRICE_FLOOR * pooled);
+}
+
+double mixed_predict(const struct mixed *mixed, const double *all_x)
+{
+    if (!mixed->is_primed)
+        return NAN;
+    double watts = mixed->theta[MIXED_IDLE] + pooled_w(mixed, all_x);
+    for (size_t s = 0; s < mixed->n_slots; s++)
+        if (mixed->slots[s].kin)
+            watts += own_w(mixed, s, mixed->slots[s].x);
+    return fmax(watts, 0);
+}
+
+/* ---- doubt ---- */
+
+/* Variance of a deviation nobody has learned yet. */
+static double unknown_variance(const struct mixed *mixed, const double *x)
+{
+    double common = 0, own = 0;
+    for (size_t f = 0; f < MIXED_OWN; f++) {
+        double watts = mixed->width[f] * x[f];
+        common += watts;
+        own += watts * watts;
+    }
+    return COMMON_WIDTH * COMMON_WIDTH * common * common + OWN_WIDTH * OWN_WIDTH * own;
+}
+
+double mixed_sigma(const struct mixed *mixed, size_t slot, const double *x)
+{
+    size_t n = mixed->n_factor;
+    if (n == 0)
+        return NAN;
+    double h[N] = {0}, variance = 0;
+    size_t first = n - MIXED_PRICES;
+    memcpy(h + first, x, FEATURE_COUNT * sizeof(*x));
+    if (slot < mixed->n_slots && mixed->place[slot] < n) {
+        first = mixed->place[slot];
+        memcpy(h + first, x, MIXED_OWN * sizeof(*x));
+    } else {
+        variance = unknown_variance(mixed, x);
+    }
+    cholesky_forward(n, N, mixed->factor, first, h);
+    for (size_t i = first; i < n; i++)
+        variance += h[i] * h[i];
+    return sqrt(variance);
+}
+
+/* ---- learning ---- */
+
+static void prime(struct mixed *mixed, const double *all_x, double measured_w, double floor_w)
+{
+    bool has_floor = !isnan(floor_w);
+    double idle_w = has_floor ? fmin(floor_w, measured_w) : IDLE_GUESS * measured_w;
+    double doubt_w = fmax(PRIOR_DOUBT * measured_w, NOISE_W);
+    double idle_doubt_w = has_floor ? fmax(FLOOR_DOUBT * floor_w, 0.01) : doubt_w;
+    static const double guess[FEATURE_COUNT] = {
+        [FEATURE_WORK] = 0.75, [FEATURE_INSTRUCTIONS] = 0.25};
+    static const double dram_guess[FEATURE_COUNT] = {
+        [FEATURE_WORK] = 0.25, [FEATURE_MISSES] = 0.75};
+    const double *part = mixed->domain == DOMAIN_DRAM ? dram_guess : guess;
+    double parts = 0;
+    for (size_t f = 0; f < FEATURE_COUNT; f++) {
+        mixed->prior_weight[f] = 1 / (doubt_w * doubt_w);
+        parts += all_x[f] > 0 ? part[f] : 0;
+    }
+    for (size_t f = 0; f < FEATURE_COUNT; f++)
+        mixed->prior[f] =
+            all_x[f] > 0 && parts > 0 ? part[f] / parts * (measured_w - idle_w) / all_x[f] : 0;
+    mixed->prior[FEATURE_COUNT] = idle_w;
+    mixed->prior_weight[FEATURE_COUNT] = 1 / (idle_doubt_w * idle_doubt_w);
+    memcpy(mixed->theta + MIXED_POOLED, mixed->prior, sizeof(mixed->prior));
+    memcpy(mixed->mean, all_x, sizeof(mixed->mean));
+    mixed->is_primed = true;
+}
+
+static void accumulate(struct mixed *mixed, const double *all_x, double measured_w, double weight)
+{
+    double h[N] = {0};
+    for (size_t s = 0; s < mixed->n_slots; s++)
+        if (mixed->slots[s].kin)
+            memcpy(h + s * MIXED_OWN, mixed->slots[s].x, MIXED_OWN * sizeof(*h));
+    memcpy(h + MIXED_POOLED, all_x, FEATURE_COUNT * sizeof(*h));
+    h[MIXED_IDLE] = 1;
+    for (size_t i = 0; i < N; i++) {
+        double *row = mixed->a + i * N;
+        double factor = weight * h[i];
+        for (size_t j = 0; j < N; j++)
+            row[j] = mixed->forgetting * row[j] + factor * h[j];
+        mixed->b[i] = mixed->forgetting * mixed->b[i] + factor * measured_w;
+    }
+}
+
+/* Deviations are as wide as the prices they deviate from, in what the feature usually costs. */
+static void set_widths(struct mixed *mixed)
+{
+    double total_w = 0;
+    for (size_t f = 0; f < FEATURE_COUNT; f++)
+        total_w += mixed->theta[MIXED_POOLED + f] * mixed->mean[f];
+    for (size_t f = 0; f < MIXED_OWN; f++) {
+        double floor = mixed->mean[f] > 0 ? WIDTH_FLOOR * total_w / mixed->mean[f] : 0;
+        mixed->width[f] = fmax(mixed->theta[MIXED_POOLED + f], floor);
+        if (!(mixed->width[f] > 1e-9))
+            mixed->width[f] = 1e-9;
+    }
+}
+
+/* Adds the inverse of (common^2 11' + own^2 I), in units of the widths. */
+static void add_slot_prior(const struct mixed *mixed, double *a, size_t first)
+{
+    double own = 1 / (OWN_WIDTH * OWN_WIDTH), common = COMMON_WIDTH * COMMON_WIDTH;
+    double shared = own * common / (1 / own + MIXED_OWN * common);
+    for (size_t f = 0; f < MIXED_OWN; f++)
+        for (size_t g = 0; g < MIXED_OWN; g++)
+            a[(first + f) * N + first + g] +=
+                ((f == g ? own : 0) - shared) / (mixed->width[f] * mixed->width[g]);
+}
+
+/* The used unknowns side by side, with their priors; returns how many. */
+static size_t compact(struct mixed *mixed, double *a, double *b)
+{
+    size_t index[N], n = 0;
+    for (size_t s = 0; s < MIXED_SLOTS_MAX; s++) {
+        bool is_used = s < mixed->n_slots && mixed->slots[s].kin != 0;
+        mixed->place[s] = is_used ? n : N;
+        for (size_t f = 0; f < MIXED_OWN && is_used; f++)
+            index[n++] = s * MIXED_OWN + f;
+    }
+    for (size_t p = 0; p < MIXED_PRICES; p++)
+        index[n++] = MIXED_POOLED + p;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j <= i; j++)
+            a[i * N + j] = mixed->a[index[i] * N + index[j]];
+        b[i] = mixed->b[index[i]];
+    }
+    for (size_t s = 0; s < mixed->n_slots; s++)
+        if (mixed->place[s] < n)
+            add_slot_prior(mixed, a, mixed->place[s]);
+    for (size_t p = 0, i = n - MIXED_PRICES; p < MIXED_PRICES; p++, i++) {
+        a[i * N + i] += mixed->prior_weight[p];
+        b[i] += mixed->prior_weight[p] * mixed->prior[p];
+    }
+    return n;
+}
+
+/* The prices within their bounds, from the last rows of the factor and of y = l^-1 b. */
+static void solve_prices(const double *l, const double *y, double lowest_w, double *prices)
+{
+    enum { M = MIXED_PRICES };
+    double s[M * M], r[M];
+    for (size_t i = 0; i < M; i++) {
+        r[i] = 0;
+        for (size_t j = 0; j < M; j++) {
+            s[i * M + j] = 0;
+            for (size_t k = 0; k <= (i < j ? i : j); k++)
+                s[i * M + j] += l[i * N + k] * l[j * N + k];
+            if (j <= i)
+                r[i] += l[i * N + j] * y[j];
+        }
+    }
+    (void)nnls_solve(M, s, r, prices, SWEEPS_MAX, TOLERANCE);
+    if (!(prices[M - 1] > lowest_w))
+        return;
+    for (size_t i = 0; i + 1 < M; i++) {
+        r[i] -= s[i * M + M - 1] * lowest_w;
+        s[i * M + M - 1] = s[(M - 1) * M + i] = 0;
+    }
+    r[M - 1] = s[M * M - 1] * lowest_w;
+    (void)nnls_solve(M, s, r, prices, SWEEPS_MAX, TOLERANCE);
+}
+
+static void solve(struct mixed *mixed, double lowest_w)
+{
+    double a[N * N], y[N];
+    size_t n = compact(mixed, a, y);
+    if (!cholesky_factor(n, N, a, mixed->factor)) {
+        mixed->n_factor = 0; /* the last solution stands */
+        return;
+    }
+    size_t first = n - MIXED_PRICES;
+    mixed->n_factor = n;
+    cholesky_forward(n, N, mixed->factor, 0, y);
+    solve_prices(mixed->factor + first * N + first, y + first, lowest_w,
+                 mixed->theta + MIXED_POOLED);
+    memcpy(y + first, mixed->theta + MIXED_POOLED, MIXED_PRICES * sizeof(*y));
+    cholesky_backward(n, N, mixed->factor, first, y);
+    for (size_t s = 0; s < mixed->n_slots; s++)
+        for (size_t f = 0; f < MIXED_OWN; f++)
+            mixed->theta[s * MIXED_OWN + f] = mixed->place[s] < n ? y[mixed->place[s] + f] : 0;
+}
+
+void mixed_learn(struct mixed *mixed, const double *all_x, double measured_w, double floor_w,
+                 double lowest_w)
+{
+    double weight = 1;
+    if (!mixed->is_primed)
+        prime(mixed, all_x, measured_w, floor_w);
+    else
+        weight =
+            robust_weight(&mixed->robust, measured_w - mixed_predict(mixed, all_x), measured_w);
+    if (weight <= 0)
+        return;
+    for (size_t f = 0; f < FEATURE_COUNT; f++)
+        mixed->mean[f] = MEAN_DECAY * mixed->mean[f] + (1 - MEAN_DECAY) * all_x[f];
+    for (size_t s = 0; s < mixed->n_slots; s++)
+        mixed->slots[s].cost_w =
+            fmax(COST_DECAY * mixed->slots[s].cost_w, mixed_price(mixed, s, mixed->slots[s].x));
+    double noise_w2 = NOISE_SHARE * NOISE_SHARE * measured_w * measured_w + NOISE_W * NOISE_W;
+    accumulate(mixed, all_x, measured_w, weight / noise_w2);
+    set_widths(mixed);
+    solve(mixed, lowest_w);
+}
+
+void mixed_visit(struct mixed *mixed, struct state_io *io)
+{
+    for (size_t s = 0; s < MIXED_SLOTS_MAX; s++) {
+        char name[24];
+        (void)snprintf(name, sizeof(name), "kin%zu", s);
+        state_words(io, name, &mixed->slots[s].kin, 1);
+        (void)snprintf(name, sizeof(name), "cost%zu", s);
+        state_doubles(io, name, &mixed->slots[s].cost_w, 1);
+    }
+    state_doubles(io, "a", mixed->a, N * N);
+    state_doubles(io, "b", mixed->b, N);
+    state_doubles(io, "theta", mixed->theta, N);
+    state_doubles(io, "prior", mixed->prior, MIXED_PRICES);
+    state_doubles(io, "prior_weight", mixed->prior_weight, MIXED_PRICES);
+    state_doubles(io, "width", mixed->width, MIXED_OWN);
+    state_doubles(io, "mean", mixed->mean, FEATURE_COUNT);
+    state_words(io, "is_primed", &mixed->is_primed, 1);
+    state_doubles(io, "factor", mixed->factor, N * N);
+    state_words(io, "place", mixed->place, MIXED_SLOTS_MAX);
+    state_words(io, "n_factor", &mixed->n_factor, 1);
+    robust_visit(&mixed->robust, io);
+}
