@@ -135,6 +135,7 @@ static const struct energy_name *find_energy(const char *event)
 struct event_index {
     const char *names[REPORT_EVENTS_MAX];
     size_t n_names;
+    bool as_counted; /* keep the names */
 };
 
 enum value_role { ROLE_NONE, ROLE_ENERGY, ROLE_CLOCK, ROLE_COUNT };
@@ -171,7 +172,7 @@ static int add_event(struct event_index *index, const char *event, struct report
 {
     if (index->n_names == REPORT_EVENTS_MAX)
         return error_set(err, -EBADMSG, "more than %d events", REPORT_EVENTS_MAX);
-    const char *name = event_canonical(event);
+    const char *name = index->as_counted ? event : event_canonical(event);
     for (size_t i = 0; i < report->n_events; i++) {
         if (strcmp(report->events[i], name) == 0)
             name = event; /* two spellings of one event: they must not be added up */
@@ -346,16 +347,22 @@ static void choose_span(struct report *report, double clock_ns)
         report->dt_ns = llround(clock_ns);
 }
 
-static int convert(const struct hwpc_report *hwpc, struct report *report, struct error *err)
+static int convert(const struct hwpc_report *hwpc, bool as_counted, struct report *report,
+                   struct error *err)
 {
     struct event_index index;
     index.n_names = 0; /* the names are only read below it: no need to zero 2 kB per report */
+    index.as_counted = as_counted;
     const char *target = strcmp(hwpc->target, ALL_TARGET) == 0 ? NULL : hwpc->target;
     double clock_ns = (double)NAN;
     int r = collect_events(hwpc, &index, report, err);
     for (size_t first = 0; r == 0 && first < hwpc->n_values;) {
         struct leaf leaf;
         r = find_leaf(hwpc, first, &leaf, err);
+        if (as_counted) {
+            leaf.was_counted = true;
+            leaf.scale = 1;
+        }
         if (r == 0)
             r = take_counts(&leaf, target, &index, report, err);
         if (r == 0 && !target)
@@ -373,11 +380,12 @@ static int convert(const struct hwpc_report *hwpc, struct report *report, struct
     return 0;
 }
 
-int hwpc_to_report(const struct hwpc_report *hwpc, struct report *ret_report, struct error *err)
+int hwpc_to_report(const struct hwpc_report *hwpc, bool as_counted, struct report *ret_report,
+                   struct error *err)
 {
     memcpy(ret_report->key.sensor, hwpc->sensor, sizeof(ret_report->key.sensor));
     ret_report->key.timestamp_ms = hwpc->timestamp_ms;
-    int r = convert(hwpc, ret_report, err);
+    int r = convert(hwpc, as_counted, ret_report, err);
     if (r < 0) {
         report_clear(ret_report);
         char target[80];

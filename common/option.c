@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,6 +19,7 @@
 union value {
     bool flag;
     uint64_t number;
+    double real;
     int64_t time_ms;
     const char *choice;
 };
@@ -58,6 +60,16 @@ static int parse_count(const char *text, uint64_t *ret_count, struct error *err)
     if (count > INT64_MAX)
         return error_set(err, -EINVAL, "\"%.64s\" is too large", text);
     *ret_count = count;
+    return 0;
+}
+
+static int parse_number(const char *text, double *ret_number, struct error *err)
+{
+    char *end;
+    double number = strtod(text, &end);
+    if (*end || !isfinite(number) || strspn(text, "0123456789.eE+") != strlen(text))
+        return error_set(err, -EINVAL, "\"%.64s\" is no number, as 2 or 2.5", text);
+    *ret_number = number;
     return 0;
 }
 
@@ -114,6 +126,8 @@ static int parse_value(const struct option_spec *spec, const char *text, union v
         return parse_flag(text, &ret_value->flag, err);
     case OPTION_COUNT:
         return parse_count(text, &ret_value->number, err);
+    case OPTION_NUMBER:
+        return parse_number(text, &ret_value->real, err);
     case OPTION_SIZE:
         return parse_size(text, &ret_value->number, err);
     case OPTION_DURATION:
@@ -144,6 +158,9 @@ static void write_value(struct option *option, const union value *value)
     case OPTION_SIZE:
     case OPTION_DURATION:
         memcpy(place, &value->number, sizeof(value->number));
+        break;
+    case OPTION_NUMBER:
+        memcpy(place, &value->real, sizeof(value->real));
         break;
     case OPTION_TIME:
         memcpy(place, &value->time_ms, sizeof(value->time_ms));

@@ -19,6 +19,7 @@ enum option_type {
     OPTION_STRING,   /* char *, owned by the options */
     OPTION_LIST,     /* struct option_list; --key may be repeated, a line or variable holds one value per line */
     OPTION_COUNT,    /* uint64_t, decimal */
+    OPTION_NUMBER,   /* double, "2.5"; not negative */
     OPTION_DURATION, /* uint64_t nanoseconds, "1s", "250ms" (timestamp.h) */
     OPTION_SIZE,     /* uint64_t bytes, "512M", "1G", "100000" */
     OPTION_TIME,     /* int64_t milliseconds since 1970 (timestamp.h), INT64_MIN when not given */

@@ -40,8 +40,9 @@ int hwpc_report_decode(const struct document *document, struct hwpc_report *ret_
  * listed in a package speaks for it. Old sensors wrote cumulative times, so an energy's dt_ns (absent without time_enabled) is only as
  * good as the file. key.run is "", seq 0, dt_ns the rapl (else msr) group's time_enabled where present.
  * -EBADMSG: a target without any counter, a package that is no number, sums beyond 2^62.
+ * as_counted: counts are summed unscaled and events keep their own names, for who must repeat what another reader made of them.
  * The report must be cleared; names are borrowed from the HWPCReport's document. */
-int hwpc_to_report(const struct hwpc_report *hwpc, struct report *ret_report, struct error *err);
+int hwpc_to_report(const struct hwpc_report *hwpc, bool as_counted, struct report *ret_report, struct error *err);
 
 /* The reverse: calls emit once for "all" and once per target in order of name (a pseudo-CPU per package, which SmartWatts accepts),
  * each document borrowed for the call. What PowerAPI has no name for is ENERGY_MACHINE, ENERGY_GPU, ENERGY_WALL in group "rapl", estimates

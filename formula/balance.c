@@ -50,12 +50,17 @@ static bool is_explained(double rest, const struct model_output *output)
     return output->scale_to_measured || (isfinite(output->sigma_w) && rest <= 2 * output->sigma_w);
 }
 
+static void publish_prediction(const struct model_output *output, struct balance_row *row)
+{
+    row->predicted_w = isfinite(output->predicted_w) ? fmax(output->predicted_w, 0) : NAN;
+    row->sigma_w = isfinite(output->sigma_w) && output->sigma_w >= 0 ? output->sigma_w : NAN;
+}
+
 void balance_close(const struct scope_tick *tick, struct model_output *output,
                    struct balance_row *row)
 {
     size_t n = tick->n_activities;
-    row->predicted_w = isfinite(output->predicted_w) ? fmax(output->predicted_w, 0) : NAN;
-    row->sigma_w = isfinite(output->sigma_w) && output->sigma_w >= 0 ? output->sigma_w : NAN;
+    publish_prediction(output, row);
     if (!isfinite(tick->measured_w) || tick->measured_w < 0) {
         row->idle_w = row->dynamic_w = row->unattributed_w = NAN;
         return;
@@ -63,8 +68,9 @@ void balance_close(const struct scope_tick *tick, struct model_output *output,
     double measured = tick->measured_w;
     double idle = isfinite(output->idle_w) ? fmin(fmax(output->idle_w, 0), measured) : 0;
     double room = measured - idle;
-    double largest = largest_weight(output, n);
-    double dynamic = sum(output->dynamic_w, n); /* may be infinite: then it is above room */
+    double largest = output->is_silent ? 0 : largest_weight(output, n);
+    /* May be infinite: then it is above room. */
+    double dynamic = output->is_silent ? 0 : sum(output->dynamic_w, n);
     if (largest > 0 && (dynamic > room || is_explained(room - dynamic, output)))
         dynamic = scale_to(output->dynamic_w, n, largest, room);
     double rest = room - dynamic;
@@ -75,4 +81,24 @@ void balance_close(const struct scope_tick *tick, struct model_output *output,
     row->idle_w = idle;
     row->dynamic_w = dynamic;
     row->unattributed_w = rest;
+}
+
+bool balance_leave_open(const struct scope_tick *tick, struct model_output *output,
+                        struct balance_row *row)
+{
+    size_t n = tick->n_activities;
+    publish_prediction(output, row);
+    row->idle_w = row->dynamic_w = row->unattributed_w = NAN;
+    if (output->is_silent || (output->scale_to_measured && isnan(row->predicted_w)))
+        return false;
+    double idle = isfinite(output->idle_w) ? fmax(output->idle_w, 0) : 0;
+    double largest = largest_weight(output, n);
+    double dynamic = sum(output->dynamic_w, n);
+    if (largest > 0 && output->scale_to_measured)
+        dynamic = scale_to(output->dynamic_w, n, largest, fmax(row->predicted_w - idle, 0));
+    if (!isfinite(dynamic))
+        return false;
+    row->idle_w = idle;
+    row->dynamic_w = dynamic;
+    return true;
 }

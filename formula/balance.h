@@ -12,3 +12,7 @@
  * unattributed; with no dynamic at all the rest is unattributed. Negative, infinite or NAN weights count as 0. A tick without measured_w gets a row of NANs with
  * predicted_w alone. Deterministic: sums in row order. */
 void balance_close(const struct scope_tick *tick, struct model_output *output, struct balance_row *row);
+
+/* Publishes what the model says instead: idle as it is, weights scaled to its own prediction, watts untouched, no unattributed. What is not finite or negative counts
+ * as 0. Returns false, with NANs in the row but predicted_w and sigma_w, where the model says nothing. */
+bool balance_leave_open(const struct scope_tick *tick, struct model_output *output, struct balance_row *row);

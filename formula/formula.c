@@ -24,7 +24,7 @@
 struct scope_state {
     enum domain domain;
     int32_t package;
-    struct model *model;
+    struct model *model; /* NULL: the model wants nothing of this scope */
     bool was_seen;
 };
 
@@ -43,6 +43,7 @@ struct sensor_state {
 struct formula {
     struct formula_settings settings;
     char label[LABEL_SIZE];
+    double original_interval_s; /* scope.h */
     const struct log *log;
     int (*emit)(const struct power_record *power, void *context);
     void *context;
@@ -68,6 +69,9 @@ int formula_new(struct formula **ret_formula, const struct formula_settings *set
     if (!formula)
         return error_set(err, -ENOMEM, "formula: out of memory");
     formula->settings = *settings;
+    if (settings->leave_open && settings->model->original_interval_s)
+        formula->original_interval_s =
+            settings->model->original_interval_s(settings->model_settings);
     (void)snprintf(formula->label, sizeof(formula->label), "%s", label);
     formula->log = log;
     formula->emit = emit;
@@ -82,7 +86,8 @@ int formula_new(struct formula **ret_formula, const struct formula_settings *set
 static void free_sensor(struct sensor_state *sensor)
 {
     for (size_t i = 0; i < sensor->n_states; i++)
-        sensor->states[i].model->ops->free(sensor->states[i].model);
+        if (sensor->states[i].model)
+            sensor->states[i].model->ops->free(sensor->states[i].model);
     free(sensor->states);
     assembly_free(sensor->assembly);
     scopes_free(sensor->scopes);
@@ -126,7 +131,7 @@ static int add_sensor(struct formula *formula, const char *name, struct sensor_s
     (void)snprintf(sensor->name, sizeof(sensor->name), "%s", name);
     r = assembly_new(&sensor->assembly, formula->settings.wait_ticks);
     if (r >= 0)
-        r = scopes_new(&sensor->scopes);
+        r = scopes_new(&sensor->scopes, formula->original_interval_s);
     if (r < 0) {
         free_sensor(sensor);
         return r;
@@ -169,12 +174,23 @@ static int find_state(struct formula *formula, struct sensor_state *sensor,
     r = ops->new (&state->model, scope->domain, formula->settings.model_settings, err);
     if (r < 0)
         return error_wrap(err, r, "model %s", ops->name);
+    if (r == MODEL_DISABLED)
+        state->model = NULL;
     sensor->n_states++;
     *ret_state = state;
     return 0;
 }
 
 /* ---- one tick ---- */
+
+/* A model gives no watts to what it knows nothing of; to publish that as 0 W would be a claim. */
+static bool is_unknown(const struct activity *activity, size_t n_events, double dynamic_w)
+{
+    for (size_t e = 0; e < n_events; e++)
+        if (!isnan(activity->rates[e]))
+            return false;
+    return dynamic_w == 0;
+}
 
 /* Each target's microjoules are the steps of a running sum, so that they add up to the domain's
  * dynamic energy. */
@@ -184,11 +200,15 @@ static int add_targets(struct formula *formula, const struct scope *scope,
     double sum_w = 0, share_divisor = row->dynamic_w > 0 ? row->dynamic_w : 1;
     int64_t done_uj = 0;
     for (size_t i = 0; i < scope->tick.n_activities; i++) {
+        double dynamic_w = formula->dynamic_w[i];
+        if (is_unknown(&scope->tick.activities[i], scope->tick.n_events, dynamic_w)) {
+            reasons_add(&formula->power.reasons, "not_counted");
+            continue;
+        }
         struct power_row *target;
         int r = power_record_add_target(&formula->power, &target);
         if (r < 0)
             return r;
-        double dynamic_w = formula->dynamic_w[i];
         sum_w += dynamic_w;
         int64_t sum_uj = llround(sum_w * scope->tick.dt_s * 1e6);
         double share = dynamic_w / share_divisor;
@@ -207,8 +227,20 @@ static int add_targets(struct formula *formula, const struct scope *scope,
     return 0;
 }
 
+/* The row says why it does not add up. */
+static void leave_open(struct formula *formula, const struct scope_tick *tick,
+                       struct model_output *output, struct balance_row *row, bool *has_targets)
+{
+    bool is_said = balance_leave_open(tick, output, row);
+    *has_targets = *has_targets && is_said;
+    if (!is_said)
+        formula->power.valid = false;
+    if (!row->reason[0])
+        (void)snprintf(row->reason, sizeof(row->reason), is_said ? "not_closed" : "silent");
+}
+
 static int step_model(struct formula *formula, struct scope_state *state, const struct scope *scope,
-                      struct balance_row *row)
+                      struct balance_row *row, bool *ret_has_targets)
 {
     size_t n = scope->tick.n_activities;
     int r = array_reserve(&formula->dynamic_w, &formula->dynamic_w_capacity, n + 1, sizeof(double));
@@ -228,9 +260,14 @@ static int step_model(struct formula *formula, struct scope_state *state, const 
         .target_sigma_w = formula->target_sigma_w,
     };
     r = state->model->ops->step(state->model, &tick, &output);
-    if (r >= 0)
+    if (r < 0)
+        return r;
+    *ret_has_targets = !output.is_silent && !isnan(row->measured_w);
+    if (formula->settings.leave_open)
+        leave_open(formula, &tick, &output, row, ret_has_targets);
+    else
         balance_close(&tick, &output, row);
-    return r;
+    return 0;
 }
 
 static int add_scope(struct formula *formula, struct sensor_state *sensor,
@@ -238,9 +275,10 @@ static int add_scope(struct formula *formula, struct sensor_state *sensor,
 {
     struct scope_state *state = NULL;
     int r = find_state(formula, sensor, scope, &state, err);
-    if (r < 0)
+    if (r < 0 || !state->model)
         return r;
     struct balance_row *row = NULL;
+    bool has_targets = false;
     r = power_record_add_balance(&formula->power, &row);
     if (r >= 0) {
         row->domain = scope->domain;
@@ -252,12 +290,12 @@ static int add_scope(struct formula *formula, struct sensor_state *sensor,
         row->measured_high_w = scope->tick.high_w;
         row->estimate = scope->tick.is_estimate;
         (void)snprintf(row->reason, sizeof(row->reason), "%s", scope->reason);
-        r = step_model(formula, state, scope, row);
+        r = step_model(formula, state, scope, row, &has_targets);
     }
-    if (r >= 0 && !isnan(row->measured_w))
-        r = add_targets(formula, scope, row);
-    else if (r >= 0)
+    if (r >= 0 && isnan(row->measured_w))
         formula->power.valid = false;
+    if (r >= 0 && has_targets)
+        r = add_targets(formula, scope, row);
     if (scope->reason[0] && isnan(scope->tick.measured_w))
         reasons_add(&formula->power.reasons, scope->reason);
     return r < 0 ? error_set(err, r, "formula: out of memory") : 0;
@@ -330,7 +368,8 @@ static int decode(struct formula *formula, const struct document *document, stru
     if (document->kind == RECORD_RAW)
         return report_decode(document, &formula->report, err);
     int r = hwpc_report_decode(document, &formula->hwpc, err);
-    return r < 0 ? r : hwpc_to_report(&formula->hwpc, &formula->report, err);
+    bool as_counted = formula->original_interval_s > 0;
+    return r < 0 ? r : hwpc_to_report(&formula->hwpc, as_counted, &formula->report, err);
 }
 
 static int add_report(struct formula *formula, struct sensor_state *sensor,

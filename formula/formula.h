@@ -13,6 +13,7 @@ struct formula_settings {
     const struct model_ops *model;
     const void *model_settings;
     const char *label;      /* NULL: the model's name */
+    bool leave_open;        /* publish each model's own watts, do not close the balance; a model with an original is fed as that is */
     unsigned wait_ticks;    /* assembly.h */
     const char *const *sensors; /* only these; n_sensors 0: all */
     size_t n_sensors;

@@ -39,6 +39,7 @@ struct settings {
     struct option_list sensors;
     char *model, *label, *schema, *static_watts;
     uint64_t wait_ticks;
+    bool no_close;
 };
 
 static const char *const schemas[] = {"native", "powerapi", NULL};
@@ -87,7 +88,8 @@ static const struct option_spec specs[] = {
      .fallback = "auto",
      .argument = "NAME",
      .choices = model_choices,
-     .help = "how watts are split: auto (a price per event, learned) or share (CPU time)"},
+     .help = "how watts are split: auto (a price per event, learned), share (CPU time), smartwatts "
+             "(as SmartWatts 2.4.1 does)"},
     {.key = "label",
      .type = OPTION_STRING,
      .offset = offsetof(struct settings, label),
@@ -115,12 +117,18 @@ static const struct option_spec specs[] = {
      .fallback = "2",
      .argument = "TICKS",
      .help = "how many later ticks of a sensor to wait for the rest of an incomplete one"},
+    {.key = "no-close",
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct settings, no_close),
+     .help = "publish what the model says, without closing the balance to the measured energy; "
+             "smartwatts is then fed as the original is"},
 };
 
 struct program {
     struct log log;
     struct settings settings;
     struct store_settings *store_settings;
+    struct model_settings *model_settings;
     struct store *input, *output;
     struct store *history; /* the output, opened for reading; NULL where it cannot be read */
     struct batch *batch;
@@ -332,7 +340,9 @@ static int run(struct program *program, struct error *err)
     const struct settings *settings = &program->settings;
     struct formula_settings formula_settings = {
         .model = model_find(settings->model),
+        .model_settings = model_settings_of(program->model_settings, model_find(settings->model)),
         .label = settings->label,
+        .leave_open = settings->no_close,
         .wait_ticks = settings->wait_ticks > 1000 ? 1000 : (unsigned)settings->wait_ticks,
         .sensors = (const char *const *)settings->sensors.values,
         .n_sensors = settings->sensors.n_values,
@@ -407,6 +417,8 @@ static int parse(struct program *program, struct options *options, int argc, cha
     struct option_group group = {"formula", specs, ARRAY_SIZE(specs), &program->settings};
     int r = options_add(options, &group);
     if (r >= 0)
+        r = model_settings_add(program->model_settings, options);
+    if (r >= 0)
         r = store_settings_add(program->store_settings, options);
     int operand;
     if (r >= 0)
@@ -450,11 +462,14 @@ int main(int argc, char **argv)
     if (r >= 0)
         r = store_settings_new(&program.store_settings, store_tables);
     if (r >= 0)
+        r = model_settings_new(&program.model_settings);
+    if (r >= 0)
         r = start(&program, options, argc, argv, &err);
     if (r < 0)
         log_error(&program.log, "%s", err.text[0] ? err.text : strerror(-r));
     options_free(options);
     store_settings_free(program.store_settings);
+    model_settings_free(program.model_settings);
     bson_destroy(&program.scratch);
     return error_exit_status(r);
 }

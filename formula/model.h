@@ -16,9 +16,12 @@ struct model_output {
     double idle_w;      /* >= 0; NAN: unknown (the balance then takes all of it as dynamic) */
     double *dynamic_w;  /* [n_activities], made by the caller; >= 0 */
     double *target_sigma_w; /* [n_activities], made by the caller, NAN: not known */
+    bool is_silent;         /* nothing to say of any target: the tick gets no target rows, and what is above idle is unattributed */
     bool scale_to_measured; /* dynamic_w are weights: scale them to measured - idle whatever their sum; else what the model cannot explain within 2 sigma stays
                              * unattributed */
 };
+
+enum { MODEL_DISABLED = 1 }; /* new: the settings want nothing of this domain, which is then left out of the records */
 
 struct model_ops;
 
@@ -33,7 +36,11 @@ struct model_ops {
     size_t n_options;
     size_t settings_size;
 
+    /* Returns 0, MODEL_DISABLED or -ENOMEM. settings NULL: all defaults. */
     int (*new)(struct model **ret_model, enum domain domain, const void *settings, struct error *err);
+    /* NULL, or for a model that repeats another program: with --no-close it is fed as its original is (scope.h), with watts over this interval, whatever was
+     * measured. */
+    double (*original_interval_s)(const void *settings);
     /* Predicts and attributes, then learns from the tick (if tick->learn and measured). Returns 0 or -ENOMEM. */
     int (*step)(struct model *model, const struct scope_tick *tick, struct model_output *output);
     /* State as one BSON document and back, for restarts; NULL in both: nothing worth keeping. load refuses what it did not write: -EBADMSG. */
@@ -43,8 +50,15 @@ struct model_ops {
 };
 
 /* One declaration per model_NAME.c. */
-extern const struct model_ops model_auto, model_share;
+extern const struct model_ops model_auto, model_share, model_smartwatts;
 
 extern const struct model_ops *const model_table[]; /* NULL-terminated; the first is the default */
 
 const struct model_ops *model_find(const char *name); /* NULL if unknown */
+
+/* The options of every model in the table, each under a section of its name. Values live in the settings, their strings in the options. */
+struct model_settings;
+int model_settings_new(struct model_settings **ret_settings);
+void model_settings_free(struct model_settings *settings);
+int model_settings_add(struct model_settings *settings, struct options *options);
+const void *model_settings_of(const struct model_settings *settings, const struct model_ops *ops); /* NULL if it has none */

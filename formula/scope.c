@@ -21,6 +21,7 @@
 #define ANY_PACKAGE_W 20000.0  /* above this it is no package of today */
 
 struct scopes {
+    double original_interval_s; /* 0: rates per second as they were */
     struct names *names;
     const char *events[EVENTS_MAX]; /* sorted; event_column[i] is its place in the report */
     size_t event_column[EVENTS_MAX];
@@ -40,11 +41,12 @@ struct scopes {
     bool is_multiplexed, has_uncounted_row;
 };
 
-int scopes_new(struct scopes **ret_scopes)
+int scopes_new(struct scopes **ret_scopes, double original_interval_s)
 {
     struct scopes *scopes = calloc(1, sizeof(*scopes));
     if (!scopes)
         return -ENOMEM;
+    scopes->original_interval_s = original_interval_s;
     int r = names_new(&scopes->names);
     if (r < 0) {
         free(scopes);
@@ -247,8 +249,16 @@ static double floor_w_of(const struct host_record *host, const struct scope *sco
     return NAN;
 }
 
+static int64_t span_ns(const struct scopes *scopes, const struct energy_sample *sample,
+                       const struct report *tick)
+{
+    if (scopes->original_interval_s > 0)
+        return llround(scopes->original_interval_s * 1e9);
+    return sample->dt_ns > 0 ? sample->dt_ns : tick->dt_ns;
+}
+
 /* Why a sample cannot be used, NULL if it can. */
-static const char *refuse_sample(const struct energy_sample *sample, const struct report *tick,
+static const char *refuse_sample(const struct energy_sample *sample, int64_t dt_ns,
                                  const struct host_record *host)
 {
     if (!sample->valid)
@@ -257,7 +267,6 @@ static const char *refuse_sample(const struct energy_sample *sample, const struc
         return "invalid_energy";
     if (sample->energy_uj < 0)
         return "negative_energy";
-    int64_t dt_ns = sample->dt_ns > 0 ? sample->dt_ns : tick->dt_ns;
     if (dt_ns <= 0)
         return "no_interval";
     double power_w = (double)sample->energy_uj / (double)dt_ns * 1e3;
@@ -273,12 +282,11 @@ static int64_t add_or_absent(int64_t a, int64_t b)
 
 /* Adds one sample to its scope: the first, or one more package of a sum. */
 static void take_sample(struct scope *scope, bool is_first, const struct energy_sample *sample,
-                        const struct report *tick, const struct host_record *host)
+                        int64_t dt_ns, const struct host_record *host)
 {
-    const char *refusal = refuse_sample(sample, tick, host);
+    const char *refusal = refuse_sample(sample, dt_ns, host);
     if (sample->reason[0] || refusal)
         set_reason(scope, refusal ? refusal : sample->reason);
-    int64_t dt_ns = sample->dt_ns > 0 ? sample->dt_ns : tick->dt_ns;
     scope->tick.is_estimate |= sample->estimate;
     if (is_first) {
         scope->dt_ns = dt_ns > 0 ? dt_ns : VALUE_ABSENT;
@@ -321,7 +329,7 @@ static int list_scopes(struct scopes *scopes, const struct report *tick,
                            &scope, &is_new);
         if (r < 0)
             return r;
-        take_sample(scope, is_new, sample, tick, host);
+        take_sample(scope, is_new, sample, span_ns(scopes, sample, tick), host);
     }
     return 0;
 }
@@ -346,7 +354,9 @@ static double multiplex_factor(struct scopes *scopes, const struct count_row *ro
 static void add_row(struct scopes *scopes, const struct report *tick, const struct count_row *row,
                     double dt_s, bool is_first, double *rates)
 {
-    double factor = row->has_counts ? multiplex_factor(scopes, row) / dt_s : NAN;
+    double factor = NAN;
+    if (row->has_counts)
+        factor = scopes->original_interval_s > 0 ? 1 : multiplex_factor(scopes, row) / dt_s;
     for (size_t e = 0; e < scopes->n_events; e++) {
         double rate = NAN;
         if (row->has_counts) {
@@ -433,7 +443,7 @@ static struct gate_limits limits_of(const struct scope *scope, const struct host
     return limits;
 }
 
-static double clock_ratio_of(const struct report *tick, const struct scope *scope)
+static void fill_clock(const struct report *tick, struct scope *scope)
 {
     double aperf = 0, mperf = 0;
     for (size_t i = 0; i < tick->n_clock; i++) {
@@ -445,7 +455,9 @@ static double clock_ratio_of(const struct report *tick, const struct scope *scop
         aperf += (double)sample->aperf;
         mperf += (double)sample->mperf;
     }
-    return mperf > 0 ? aperf / mperf : NAN;
+    scope->tick.aperf = mperf > 0 ? aperf : NAN;
+    scope->tick.mperf = mperf > 0 ? mperf : NAN;
+    scope->tick.clock_ratio = mperf > 0 ? aperf / mperf : NAN;
 }
 
 /* Present rows move together, in order of their names. */
@@ -497,12 +509,16 @@ static void fill_scope(struct scopes *scopes, size_t index, const struct report 
     sum_targets(scopes, tick, scope, is_single, dt_s, rates);
     bool is_uncounted = scopes->has_uncounted_row;
     bool has_totals = sum_totals(scopes, tick, scope, is_single, dt_s, totals);
+    bool is_original = scopes->original_interval_s > 0;
     struct gate_limits limits = limits_of(scope, host);
-    size_t n_absurd = gate_rates(&limits, scopes->n_events, scopes->events, 1, totals);
-    if (has_totals && n_absurd == 0)
+    size_t n_absurd = 0;
+    if (!is_original)
+        n_absurd = gate_rates(&limits, scopes->n_events, scopes->events, 1, totals);
+    if (has_totals && n_absurd == 0 && !is_original)
         make_other(scopes, totals, rates);
     size_t n = list_activities(scopes, rates, activities);
-    n_absurd += gate_rates(&limits, scopes->n_events, scopes->events, n, rates);
+    if (!is_original)
+        n_absurd += gate_rates(&limits, scopes->n_events, scopes->events, n, rates);
     if (n_absurd > 0)
         reasons_add(reasons, "absurd_counts");
     if (scopes->is_multiplexed)
@@ -516,9 +532,11 @@ static void fill_scope(struct scopes *scopes, size_t index, const struct report 
     scope->tick.n_activities = n;
     scope->tick.activities = activities;
     scope->tick.total_rates = totals;
-    scope->tick.clock_ratio = clock_ratio_of(tick, scope);
-    scope->tick.learn = tick->valid && n_absurd == 0 && !scopes->is_multiplexed &&
-                        (!is_uncounted || has_totals) && scope->tick.measured_w > 0;
+    fill_clock(tick, scope);
+    scope->tick.learn = is_original
+                            ? !isnan(scope->tick.measured_w)
+                            : tick->valid && n_absurd == 0 && !scopes->is_multiplexed &&
+                                  (!is_uncounted || has_totals) && scope->tick.measured_w > 0;
 }
 
 static int reserve(struct scopes *scopes)

@@ -31,6 +31,7 @@ struct scope_tick {
     size_t n_activities;      /* "other" included, which is made here where totals exceed the targets */
     const struct activity *activities; /* sorted by name */
     const double *total_rates; /* [n_events], system-wide; NAN: not known */
+    double aperf, mperf;      /* of the tick, summed over the scope's CPUs; NAN: not known */
     double clock_ratio;       /* aperf / mperf, NAN: not known */
 };
 
@@ -47,7 +48,9 @@ struct scope {
 
 struct scopes;
 
-int scopes_new(struct scopes **ret_scopes);
+/* original_interval_s: 0, or the interval that every tick is taken to have. Then all is given as an original of ours would read it: rates are the tick's counts as
+ * they came, summed over the scope, not scaled, not judged, and nothing is added for what no target covers; every measured tick may be learned from. */
+int scopes_new(struct scopes **ret_scopes, double original_interval_s);
 void scopes_free(struct scopes *scopes);
 
 /* Notes what a target record says, so that its process is known by its command from its first tick on. -ENOMEM. */

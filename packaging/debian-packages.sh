@@ -27,6 +27,7 @@ sqlite3 3.40
 jq 1.6
 python3 3.11
 python3-pip 23
+python3-venv 3.11
 xz-utils 5.4
 procps 2:4.0
 util-linux 2.38

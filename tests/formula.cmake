@@ -2,6 +2,7 @@
 watt_unit_test(test_assembly watt_formula)
 watt_unit_test(test_balance watt_formula)
 watt_unit_test(test_cholesky watt_formula)
+watt_unit_test(test_elastic_net watt_formula)
 watt_unit_test(test_experts watt_formula)
 watt_unit_test(test_features watt_formula)
 watt_unit_test(test_free_fit watt_formula)
@@ -10,6 +11,7 @@ watt_unit_test(test_kin watt_formula)
 watt_unit_test(test_lowest watt_formula)
 watt_unit_test(test_mixed watt_formula)
 watt_unit_test(test_model_auto watt_formula)
+watt_unit_test(test_model_smartwatts watt_formula)
 watt_unit_test(test_names watt_formula)
 watt_unit_test(test_nnls watt_formula)
 watt_unit_test(test_recent watt_formula)
@@ -28,6 +30,8 @@ endfunction()
 watt_replay_test(test_replay)
 watt_replay_test(test_stream)
 watt_script_test(replay/formula_program replay/formula_program.sh)
+watt_script_test(replay/smartwatts replay/smartwatts.sh)
+set_tests_properties(replay/smartwatts PROPERTIES TIMEOUT 900) # the first run installs SmartWatts
 
 # Streams of known truth, and how near the models come to it: tests/replay/accuracy/.
 add_executable(generator

@@ -15,6 +15,7 @@ all_packages() {
 install_packages all_packages
 
 tests/store/server.sh build >/dev/null # the MongoDB-speaking server of the store tests
+tests/replay/smartwatts_oracle.sh build >/dev/null # the real SmartWatts of replay/smartwatts
 
 # All three on the command line: build/ may have been made by try.sh.
 cmake -S . -B build -G Ninja -DWATT_TESTS=ON -DWATT_WERROR=ON -DWATT_SANITIZE=

@@ -221,10 +221,11 @@ static void nothing_is_attributed_twice(void **state)
 
 int main(void)
 {
-    char auto_model[] = "auto", share_model[] = "share";
+    char auto_model[] = "auto", share_model[] = "share", smartwatts_model[] = "smartwatts";
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(live_equals_replay, auto_model),
         cmocka_unit_test_prestate(live_equals_replay, share_model),
+        cmocka_unit_test_prestate(live_equals_replay, smartwatts_model),
         cmocka_unit_test_setup_teardown(nothing_is_attributed_twice, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

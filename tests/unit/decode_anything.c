@@ -85,7 +85,7 @@ static int decode_hwpc(const struct document *document, bson_t *scratch)
     int r = hwpc_report_decode(document, &hwpc, &err);
     if (r == 0) {
         (void)hwpc_report_encode(&hwpc, scratch, &again, &err);
-        if (hwpc_to_report(&hwpc, &report, &err) == 0)
+        if (hwpc_to_report(&hwpc, false, &report, &err) == 0)
             (void)report_encode_powerapi(&report, scratch, emit_nowhere, NULL, &err);
     }
     report_deinit(&report);

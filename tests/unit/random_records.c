@@ -23,8 +23,7 @@ static const char *pool_name(size_t index)
         "/system.slice/unit-%zu.service",
         "/user.slice/\"quoted\"\\%zu",
         "/docker/%zu:%%2017@424242",
-        "/gr\xc3\xbc\xc3\x9f"
-        "e/\xe2\x82\xac/\xf0\x9f\x94\xa5-%zu",
+        "/gr\xc3\xbc\xc3\237e/\xe2\x82\xac/\xf0\x9f\x94\xa5-%zu",
         "/a/b c\xc2\xa0\td-%zu",
         "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod00000000_%zu.slice/x.scope",
     };

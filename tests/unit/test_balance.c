@@ -118,6 +118,46 @@ static void nothing_measured_is_not_zero(void **state)
     assert_true(row.predicted_w == 12);
 }
 
+static void an_open_balance_says_what_the_model_says(void **state)
+{
+    (void)state;
+    struct scope_tick tick = tick_of(30, 2);
+    struct model_output output = output_of(10, NAN, false);
+    struct balance_row row = {0};
+    dynamic_w[0] = 300; /* far above what was measured */
+    dynamic_w[1] = -1;
+    output.predicted_w = 310;
+    assert_true(balance_leave_open(&tick, &output, &row));
+    assert_true(dynamic_w[0] == 300 && dynamic_w[1] == 0);
+    assert_true(row.idle_w == 10 && row.dynamic_w == 300 && row.predicted_w == 310);
+    assert_true(isnan(row.unattributed_w));
+    output = output_of(10, NAN, true); /* weights have a meaning beside a prediction only */
+    output.predicted_w = 16;
+    dynamic_w[0] = 2e9;
+    dynamic_w[1] = 1e9;
+    assert_true(balance_leave_open(&tick, &output, &row));
+    assert_near(dynamic_w[0], 4, 1e-9);
+    assert_near(dynamic_w[1], 2, 1e-9);
+    output.predicted_w = NAN;
+    assert_false(balance_leave_open(&tick, &output, &row));
+    assert_true(isnan(row.idle_w) && isnan(row.dynamic_w) && isnan(row.unattributed_w));
+}
+
+static void silence_is_unattributed(void **state)
+{
+    (void)state;
+    struct scope_tick tick = tick_of(30, 1);
+    struct model_output output = output_of(10, NAN, true);
+    struct balance_row row = {0};
+    output.is_silent = true;
+    dynamic_w[0] = NAN; /* never written by a silent model */
+    balance_close(&tick, &output, &row);
+    assert_near(row.unattributed_w, 20, 1e-9);
+    assert_true(row.dynamic_w == 0 && row.idle_w == 10);
+    assert_false(balance_leave_open(&tick, &output, &row));
+    assert_true(isnan(row.idle_w) && isnan(row.dynamic_w));
+}
+
 static double awkward(unsigned *seed)
 {
     static const double values[] = {0,         -0.0,         -1,     1,      NAN,   INFINITY,
@@ -156,6 +196,8 @@ int main(void)
         cmocka_unit_test(what_is_beyond_doubt_stays_unattributed),
         cmocka_unit_test(nobody_active_leaves_the_rest_unattributed),
         cmocka_unit_test(nothing_measured_is_not_zero),
+        cmocka_unit_test(an_open_balance_says_what_the_model_says),
+        cmocka_unit_test(silence_is_unattributed),
         cmocka_unit_test(any_output_closes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,8 +115,7 @@ static void an_event_that_makes_no_sense_is_left_out(void **state)
                                         "event=0x02,umask=0x01",
                                         "event=0xfffffffffffffffff",
                                         "\x01\xff\x80",
-                                        "event=0x02 "
-                                        "x"};
+                                        "event=0x02 x"};
     static const char *const scales[] = {"",    "0",   "-1e-10", "nan",   "inf",      "1e-10x",
                                          "1e9", " 1e", "1e-400", "1e400", "\xff\xfe", "0x"};
     static const char *const units[] = {"", "joules", "Watts", "Joules/s", "\n"};

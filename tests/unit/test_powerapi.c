@@ -22,6 +22,8 @@
 #include "tests/unit/random_records.h"
 
 /* A line decoded and converted; the caller deinits the report and destroys the document. */
+static bool as_counted; /* how reports are converted */
+
 static int convert_bson(const bson_t *bson, struct report *report, struct error *err)
 {
     struct document document;
@@ -34,7 +36,7 @@ static int convert_bson(const bson_t *bson, struct report *report, struct error 
     if (r == 0)
         r = hwpc_report_decode(&document, &hwpc, err);
     if (r == 0)
-        r = hwpc_to_report(&hwpc, report, err);
+        r = hwpc_to_report(&hwpc, as_counted, report, err);
     hwpc_report_deinit(&hwpc);
     return r;
 }
@@ -222,6 +224,28 @@ static void each_cpu_is_scaled_by_itself(void **state)
     assert_int_equal(report.targets[1].package, 1);
     assert_int_equal(report.counts[1], VALUE_ABSENT);
     assert_string_equal(report.targets[1].reason, "not_counted");
+    bson_destroy(&bson);
+    report_deinit(&report);
+}
+
+static void counts_can_be_had_as_they_came(void **state)
+{
+    (void)state;
+    struct report report;
+    struct error err = {0};
+    report_init(&report);
+    bson_t bson;
+    as_counted = true;
+    int r = convert_text(HEAD "\"/a\",\"groups\":{\"core\":{\"0\":{"
+                              "\"0\":{\"INSTRUCTIONS_RETIRED\":100,\"time_enabled\":1000,"
+                              "\"time_running\":500},"
+                              "\"1\":{\"INSTRUCTIONS_RETIRED\":7,\"time_enabled\":1000,"
+                              "\"time_running\":0}}}}}",
+                         &bson, &report, &err);
+    as_counted = false;
+    assert_int_equal(r, 0);
+    assert_string_equal(report.events[0], "INSTRUCTIONS_RETIRED");
+    assert_int_equal(report.counts[0], 107);
     bson_destroy(&bson);
     report_deinit(&report);
 }
@@ -527,13 +551,14 @@ static void powers_add_up(void **state)
 static void bad_power_reports(void **state)
 {
     (void)state;
+    static const char bad_ratio[] = "{\"timestamp\":5,\"sensor\":\"s\",\"target\":\"/a\","
+                                    "\"power\":1,\"metadata\":{\"ratio\":\"x\"}}";
     static const char *const bad[] = {
         "{\"timestamp\":5,\"sensor\":\"s\",\"target\":\"/a\",\"power\":null}",
         "{\"timestamp\":5,\"sensor\":\"s\",\"target\":\"/a\",\"power\":\"9\"}",
         "{\"timestamp\":5,\"sensor\":\"s\",\"target\":null,\"power\":1}",
         "{\"timestamp\":5,\"sensor\":\"s\",\"target\":\"/a\",\"power\":1,\"metadata\":7}",
-        "{\"timestamp\":5,\"sensor\":\"s\",\"target\":\"/"
-        "a\",\"power\":1,\"metadata\":{\"ratio\":\"x\"}}",
+        bad_ratio,
     };
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         bson_t bson;
@@ -561,6 +586,7 @@ int main(void)
         cmocka_unit_test(kepler_reports),
         cmocka_unit_test(reports_of_powerapi),
         cmocka_unit_test(each_cpu_is_scaled_by_itself),
+        cmocka_unit_test(counts_can_be_had_as_they_came),
         cmocka_unit_test(events_tell_what_they_are),
         cmocka_unit_test(damaged_reports_are_named),
         cmocka_unit_test(our_reports_come_back),

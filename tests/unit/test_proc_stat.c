@@ -77,7 +77,7 @@ static void damaged_lines_are_refused(void **state)
     /* Every truncation of a good line is refused, or is one whose last number was cut. */
     const char good[] = "1 (a) S 1 10 10 0 -1 0 100 0 5 0 720 31 7 8 20 0 3 0 9876543 1";
     struct proc_stat stat;
-    for (size_t size = 0; size < strstr(good, "9876543") - good; size++)
+    for (size_t size = 0; size < (size_t)(strstr(good, "9876543") - good); size++)
         assert_int_equal(proc_stat_parse(good, size, &stat), -EBADMSG);
     static char huge[5000];
     memset(huge, '1', sizeof(huge));

@@ -26,7 +26,7 @@ static int set_up(void **state)
     report_clear(&report);
     report.dt_ns = 2000000000;
     reasons = (struct reasons){0};
-    return scopes_new(&scopes);
+    return scopes_new(&scopes, 0);
 }
 
 static int tear_down(void **state)
@@ -95,6 +95,30 @@ static void counts_become_rates_by_true_time(void **state)
     assert_near(tick->activities[1].rates[0], 2000, 1e-9);
     assert_near(tick->activities[1].rates[1], 8000, 1e-9);
     assert_true(isnan(tick->total_rates[0]));
+}
+
+static void an_original_gets_counts_as_they_came(void **state)
+{
+    (void)state;
+    scopes_free(scopes);
+    assert_int_equal(scopes_new(&scopes, 1), 0); /* it believes in 1 s */
+    add_events();
+    add_energy(DOMAIN_PACKAGE, 0, 40000000);
+    struct count_row *row = add_row("/b", 0, 4000, INT64_C(1) << 61); /* no machine counts so far */
+    row->enabled_ns = 1000;
+    row->running_ns = 250;
+    (void)add_row("/a", 0, 600, 200);
+    (void)add_row(NULL, 0, 1000000, 1000000); /* what no target covers is left out */
+    report.valid = false;
+    build();
+    const struct scope_tick *tick = &list[0].tick;
+    assert_near(tick->measured_w, 40, 1e-12);
+    assert_true(tick->learn);
+    assert_int_equal(tick->n_activities, 2);
+    assert_true(tick->activities[0].rates[1] == 600);
+    assert_true(tick->activities[1].rates[0] == 0x1p61);
+    assert_true(tick->activities[1].rates[1] == 4000);
+    assert_int_equal(reasons.n_words, 0);
 }
 
 static void rows_go_to_their_package_and_all_to_the_machine(void **state)
@@ -226,6 +250,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(counts_become_rates_by_true_time),
+        TEST(an_original_gets_counts_as_they_came),
         TEST(rows_go_to_their_package_and_all_to_the_machine),
         TEST(counts_without_package_see_the_sum_of_packages),
         TEST(what_totals_have_beyond_targets_is_other),

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SmartWatts 2.4.1 as it is, for comparison: one model per 100 MHz of the package's mean clock
+ * (frequency_layer.h), silent in a layer until that has ten samples. Fed as the original is
+ * (--no-close), it says what the original says; fed like every model, it weighs the targets and the
+ * balance is closed over its head. What cannot happen to the original, because it ends with an
+ * exception, is silence here: another set of events, a clock below the lowest layer. */
+#include "formula/model_smartwatts.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/scope.h"
+#include "formula/elastic_net.h"
+#include "formula/frequency_layer.h"
+#include "formula/model.h"
+
+#define RATIO_MAX 100   /* of the base clock: SmartWatts' highest layer */
+#define OTHER_EVENTS 10 /* ticks in a row with another set of events: it is here to stay */
+
+const struct smartwatts_settings smartwatts_defaults = {
+    .cpu_tdp_w = 400,
+    .base_clock_mhz = 100,
+    .base_freq_mhz = 2100,
+    .cpu_threshold_w = 2,
+    .dram_threshold_w = 2,
+    .reports_ms = 1000,
+    .min_samples = 10,
+    .history_size = 60,
+    .errors_size = 60,
+    .error_method = (char *)"median",
+};
+
+struct smartwatts_model {
+    struct model model;
+    struct smartwatts_settings settings;
+    struct frequency_layer_settings layer_settings;
+    struct frequency_layer *layers[RATIO_MAX + 1]; /* by ratio; NULL: never visited */
+    char *events[ELASTIC_NET_FEATURES_MAX];        /* the features, in this order */
+    size_t n_events;
+    unsigned n_foreign; /* ticks in a row with other events */
+};
+
+static int smartwatts_new(struct model **ret_model, enum domain domain, const void *values,
+                          struct error *err)
+{
+    (void)err;
+    const struct smartwatts_settings *settings = values ? values : &smartwatts_defaults;
+    bool is_dram = domain == DOMAIN_DRAM;
+    if (is_dram ? settings->disable_dram : settings->disable_cpu)
+        return MODEL_DISABLED;
+    struct smartwatts_model *self = calloc(1, sizeof(*self));
+    if (!self)
+        return -ENOMEM;
+    self->model.ops = &model_smartwatts;
+    self->settings = *settings;
+    self->layer_settings = (struct frequency_layer_settings){
+        .min_samples = settings->min_samples,
+        .history_size = settings->history_size,
+        .errors_size = settings->errors_size,
+        .use_mean_error = settings->error_method && strcmp(settings->error_method, "mean") == 0,
+        .threshold_w = is_dram ? settings->dram_threshold_w : settings->cpu_threshold_w,
+        .max_intercept_w = (double)settings->cpu_tdp_w,
+    };
+    *ret_model = &self->model;
+    return 0;
+}
+
+/* ---- events ---- */
+
+static void forget(struct smartwatts_model *self)
+{
+    for (size_t i = 0; i <= RATIO_MAX; i++) {
+        frequency_layer_free(self->layers[i]);
+        self->layers[i] = NULL;
+    }
+    for (size_t i = 0; i < self->n_events; i++)
+        free(self->events[i]);
+    self->n_events = 0;
+    self->n_foreign = 0;
+}
+
+static bool has_same_events(const struct smartwatts_model *self, const struct scope_tick *tick)
+{
+    if (self->n_events != tick->n_events)
+        return false;
+    for (size_t e = 0; e < tick->n_events; e++)
+        if (strcmp(self->events[e], tick->events[e]) != 0)
+            return false;
+    return true;
+}
+
+/* The features are the events of the first tick; when others have come to stay, all begins anew.
+ * Returns 1 when the tick has the features, 0 when not, -ENOMEM. */
+static int follow_events(struct smartwatts_model *self, const struct scope_tick *tick)
+{
+    if (tick->n_events == 0 || tick->n_events > ELASTIC_NET_FEATURES_MAX)
+        return 0;
+    if (has_same_events(self, tick)) {
+        self->n_foreign = 0;
+        return 1;
+    }
+    if (self->n_events > 0 && ++self->n_foreign < OTHER_EVENTS)
+        return 0;
+    forget(self);
+    for (; self->n_events < tick->n_events; self->n_events++) {
+        self->events[self->n_events] = strdup(tick->events[self->n_events]);
+        if (!self->events[self->n_events])
+            return -ENOMEM;
+    }
+    return 1;
+}
+
+/* ---- one tick ---- */
+
+/* The layer of the tick's clock, made if need be; NULL below the lowest. Where no clock is known
+ * all ticks share the lowest. */
+static int find_layer(struct smartwatts_model *self, const struct scope_tick *tick,
+                      struct frequency_layer **ret_layer)
+{
+    uint64_t base_clock = self->settings.base_clock_mhz;
+    uint64_t base_freq = self->settings.base_freq_mhz / base_clock * base_clock;
+    double ratio = 1;
+    /* In this order, so that a clock on the edge of a layer falls where SmartWatts puts it. */
+    if (tick->mperf > 0)
+        ratio = floor((double)base_freq * tick->aperf / tick->mperf) / (double)base_clock;
+    *ret_layer = NULL;
+    if (!(ratio >= 1))
+        return 0;
+    struct frequency_layer **layer = &self->layers[ratio < RATIO_MAX ? (size_t)ratio : RATIO_MAX];
+    self->layer_settings.n_features = self->n_events;
+    int r = *layer ? 0 : frequency_layer_new(layer, &self->layer_settings);
+    *ret_layer = *layer;
+    return r;
+}
+
+static void read_features(const double *rates, size_t n_events, double *features)
+{
+    for (size_t e = 0; e < n_events; e++)
+        features[e] = rates[e] > 0 ? rates[e] : 0;
+}
+
+/* What all targets did together, which SmartWatts takes for the machine. */
+static void sum_targets(const struct scope_tick *tick, double *sums)
+{
+    memset(sums, 0, tick->n_events * sizeof(*sums));
+    for (size_t i = 0; i < tick->n_activities; i++)
+        for (size_t e = 0; e < tick->n_events; e++)
+            if (tick->activities[i].rates[e] > 0)
+                sums[e] += tick->activities[i].rates[e];
+}
+
+static void attribute(const struct frequency_layer *layer, const struct scope_tick *tick,
+                      const double *sums, struct model_output *output)
+{
+    double features[ELASTIC_NET_FEATURES_MAX];
+    output->is_silent = false;
+    output->idle_w = frequency_layer_intercept_w(layer);
+    output->predicted_w = output->idle_w + frequency_layer_dynamic_w(layer, sums);
+    for (size_t i = 0; i < tick->n_activities; i++) {
+        read_features(tick->activities[i].rates, tick->n_events, features);
+        output->dynamic_w[i] = frequency_layer_dynamic_w(layer, features);
+        output->target_sigma_w[i] = NAN;
+    }
+}
+
+static int smartwatts_step(struct model *model, const struct scope_tick *tick,
+                           struct model_output *output)
+{
+    struct smartwatts_model *self = (struct smartwatts_model *)model;
+    struct frequency_layer *layer = NULL;
+    output->is_silent = true;
+    output->scale_to_measured = true;
+    if (tick->n_activities == 0)
+        return 0;
+    int r = follow_events(self, tick);
+    if (r > 0)
+        r = find_layer(self, tick, &layer);
+    if (r < 0 || !layer)
+        return r;
+    double sums[ELASTIC_NET_FEATURES_MAX];
+    sum_targets(tick, sums);
+    if (frequency_layer_is_fitted(layer))
+        attribute(layer, tick, sums, output);
+    return tick->learn ? frequency_layer_learn(layer, sums, tick->measured_w) : 0;
+}
+
+static double smartwatts_interval_s(const void *values)
+{
+    const struct smartwatts_settings *settings = values ? values : &smartwatts_defaults;
+    return (double)settings->reports_ms / 1000;
+}
+
+static void smartwatts_free(struct model *model)
+{
+    if (!model)
+        return;
+    forget((struct smartwatts_model *)model);
+    free(model);
+}
+
+/* ---- options ---- */
+
+static int refuse_zero(const char *text, struct error *err)
+{
+    return text[strspn(text, "0")] == '\0' ? error_set(err, -EINVAL, "it must be at least 1") : 0;
+}
+
+static const char *const error_methods[] = {"median", "mean", NULL};
+
+#define AT(field) offsetof(struct smartwatts_settings, field)
+
+static const struct option_spec specs[] = {
+    {.key = "disable-cpu-formula",
+     .type = OPTION_FLAG,
+     .offset = AT(disable_cpu),
+     .help = "no watts for packages"},
+    {.key = "disable-dram-formula",
+     .type = OPTION_FLAG,
+     .offset = AT(disable_dram),
+     .help = "no watts for memory"},
+    {.key = "cpu-tdp",
+     .type = OPTION_COUNT,
+     .offset = AT(cpu_tdp_w),
+     .fallback = "400",
+     .argument = "WATTS",
+     .help = "a fit whose intercept reaches this is not taken"},
+    {.key = "cpu-base-clock",
+     .type = OPTION_COUNT,
+     .offset = AT(base_clock_mhz),
+     .fallback = "100",
+     .argument = "MHZ",
+     .check = refuse_zero,
+     .help = "width of a layer"},
+    {.key = "cpu-base-freq",
+     .type = OPTION_COUNT,
+     .offset = AT(base_freq_mhz),
+     .fallback = "2100",
+     .argument = "MHZ",
+     .help = "clock at which APERF equals MPERF"},
+    {.key = "cpu-error-threshold",
+     .type = OPTION_NUMBER,
+     .offset = AT(cpu_threshold_w),
+     .fallback = "2.0",
+     .argument = "WATTS",
+     .help = "error of a package's model above which it is fitted again"},
+    {.key = "dram-error-threshold",
+     .type = OPTION_NUMBER,
+     .offset = AT(dram_threshold_w),
+     .fallback = "2.0",
+     .argument = "WATTS",
+     .help = "the same for memory"},
+    {.key = "sensor-reports-frequency",
+     .type = OPTION_COUNT,
+     .offset = AT(reports_ms),
+     .fallback = "1000",
+     .argument = "MS",
+     .check = refuse_zero,
+     .help = "only with --no-close: the interval between reports, in milliseconds, that is taken "
+             "for the true one"},
+    {.key = "learn-min-samples-required",
+     .type = OPTION_COUNT,
+     .offset = AT(min_samples),
+     .fallback = "10",
+     .argument = "N",
+     .help = "samples a layer needs before its first fit"},
+    {.key = "learn-history-window-size",
+     .type = OPTION_COUNT,
+     .offset = AT(history_size),
+     .fallback = "60",
+     .argument = "N",
+     .check = refuse_zero,
+     .help = "samples a layer keeps; its intercept is 0 until it has so many"},
+    {.key = "learn-error-window-size",
+     .type = OPTION_COUNT,
+     .offset = AT(errors_size),
+     .fallback = "60",
+     .argument = "N",
+     .check = refuse_zero,
+     .help = "errors a layer keeps since its last fit"},
+    {.key = "learn-error-window-method",
+     .type = OPTION_CHOICE,
+     .offset = AT(error_method),
+     .fallback = "median",
+     .argument = "NAME",
+     .choices = error_methods,
+     .help = "what of these errors is held against the threshold"},
+};
+
+const struct model_ops model_smartwatts = {
+    .name = "smartwatts",
+    .about = "SmartWatts 2.4.1: a model per 100 MHz of the clock, silent while it knows nothing",
+    .options = specs,
+    .n_options = ARRAY_SIZE(specs),
+    .settings_size = sizeof(struct smartwatts_settings),
+    .new = smartwatts_new,
+    .original_interval_s = smartwatts_interval_s,
+    .step = smartwatts_step,
+    .free = smartwatts_free,
+};
