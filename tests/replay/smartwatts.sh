@@ -14,7 +14,7 @@ compare() { # compare NAME REPORTS [OPTION=VALUE]...
     local name=$1 reports=$2 flags=() option
     shift 2
     for option in "$@"; do
-        flags+=("--${option%%=*}" "${option#*=}")
+        flags+=("--$option")
     done
     "$formula" --quiet --post-mortem --model smartwatts --no-close --schema powerapi "${flags[@]}" \
         --input "jsonl:$reports" --output "jsonl:$folder/$name.power"
@@ -22,10 +22,11 @@ compare() { # compare NAME REPORTS [OPTION=VALUE]...
 }
 
 stream() { # stream SEED: the seed also chooses how many sockets there are and how the clock moves
-    local clocks=(steps turbo wander) clock
+    local clocks=(steps turbo wander) clock options=(cpu-base-freq=2600)
     clock=${clocks[$1 % 3]}
     python3 "$here/smartwatts_stream.py" --seed "$1" --sockets $((1 + $1 % 2)) --clock "$clock" >"$folder/$1.jsonl"
-    compare "seed-$1-$clock" "$folder/$1.jsonl" cpu-base-freq=2600
+    [ $(($1 % 2)) = 0 ] || options+=(disable-dram-formula=yes) # two sockets are enough to do
+    compare "seed-$1-$clock" "$folder/$1.jsonl" "${options[@]}"
 }
 
 recorded() {

@@ -71,7 +71,7 @@ def run_oracle(path, options):
     for socket, cpus in machine.groups["rapl"].items():
         events = next(iter(cpus.values()))
         for scope in SmartWattsFormulaScope:
-            if options[f"{scope.value}-rapl-ref-event"] not in events:
+            if options[f"disable-{scope.value}-formula"] or options[f"{scope.value}-rapl-ref-event"] not in events:
                 continue
             kept = Kept()
             handler = make_handler(options, scope, machine.sensor, socket, kept)
@@ -125,7 +125,7 @@ def main():
     options = {**defaults(), "stream": False}
     for text in sys.argv[4:]:
         key, value = text.split("=", maxsplit=1)
-        options[key] = type(options[key])(value)
+        options[key] = value == "yes" if isinstance(options[key], bool) else type(options[key])(value)
     theirs, stamps = run_oracle(reports, options)
     wrong, (n_ticks, n_silent, n_watts, largest, mean) = compare(theirs, read_power(power, stamps))
     print(f"{name}: {n_ticks} ticks of a scope, {n_silent} of them silent, {n_watts} watts: "
