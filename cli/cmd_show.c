@@ -21,6 +21,7 @@
 #include "common/scope.h"
 #include "common/target_record.h"
 #include "common/timestamp.h"
+#include "common/uri.h"
 
 struct show_values {
     char *store, *sensor, *label, *by, *format;
@@ -102,7 +103,7 @@ struct show {
     struct identities *identities;
     struct energy_sum *sum;
     char label[LABEL_SIZE];
-    uint64_t n_other_labels, n_damaged, n_power;
+    uint64_t n_other_labels, n_damaged, n_power, n_power_reports;
     struct power_record power;
     const struct log *log;
 };
@@ -128,14 +129,17 @@ static int add_document(struct show *show, const struct document *document, stru
     struct target_record target;
     if (document->kind == RECORD_POWER)
         return add_power(show, document, err);
+    show->n_power_reports += document->kind == RECORD_POWER_REPORT;
     if (document->kind != RECORD_TARGET)
         return 0;
     int r = target_record_decode(document, &target, err);
     return r < 0 ? r : identities_add(show->identities, &target);
 }
 
-/* Everything of these kinds. Damage is counted and told of once. */
-static int read_kinds(struct show *show, struct store *store, unsigned kinds, struct error *err)
+/* Everything of these kinds. Damage is counted and told of once; lines that cannot be read have no
+ * kind and come_again with the next kinds. */
+static int read_kinds(struct show *show, struct store *store, unsigned kinds, bool come_again,
+                      struct error *err)
 {
     const struct store_query query = {
         .kinds = kinds,
@@ -153,7 +157,7 @@ static int read_kinds(struct show *show, struct store *store, unsigned kinds, st
         if (r == CURSOR_DOCUMENT)
             r = add_document(show, &document, err);
         else if (r == CURSOR_BAD)
-            r = -EBADMSG;
+            r = come_again ? 0 : -EBADMSG;
         if (r == -EBADMSG) {
             if (show->n_damaged++ == 0)
                 log_warning(show->log, "%s (left out; more of the kind are only counted)",
@@ -173,25 +177,40 @@ static int read_store(struct show *show, struct error *err)
         store_open(&store, show->values.store, STORE_READ, cli_store_tables, NULL, show->log, err);
     if (r < 0)
         return r;
-    unsigned identities = KIND_BIT(RECORD_TARGET), watts = KIND_BIT(RECORD_POWER);
+    unsigned identities = KIND_BIT(RECORD_TARGET);
+    unsigned watts = KIND_BIT(RECORD_POWER) | KIND_BIT(RECORD_POWER_REPORT);
     if (strcmp(show->values.store, "jsonl:-") == 0) {
-        r = read_kinds(show, store, identities | watts, err);
+        r = read_kinds(show, store, identities | watts, false, err);
     } else {
-        r = read_kinds(show, store, identities, err);
+        r = read_kinds(show, store, identities, strcmp(store->ops->scheme, "jsonl") == 0, err);
         if (r >= 0)
-            r = read_kinds(show, store, watts, err);
+            r = read_kinds(show, store, watts, false, err);
     }
     store_close(store);
     return r;
 }
 
-static int show_print(struct show *show, struct error *err)
+static void explain_nothing(const struct show *show)
 {
-    if (show->n_power == 0)
+    char store[256];
+    (void)uri_redact(show->values.store, store, sizeof(store));
+    if (show->n_power_reports > 0)
+        log_warning(show->log,
+                    "%s holds %" PRIu64 " PowerReports here and no power records: PowerReports do "
+                    "not say how long their watts lasted, so there are no joules to add up; let "
+                    "watt-formula write --schema native for watt show",
+                    store, show->n_power_reports);
+    else
         log_warning(show->log,
                     "no watts in this span of %s: is watt-formula running? (watt-formula "
                     "--post-mortem makes them from stored reports)",
-                    show->values.store);
+                    store);
+}
+
+static int show_print(struct show *show, struct error *err)
+{
+    if (show->n_power == 0)
+        explain_nothing(show);
     const struct show_report report = {
         .format = show->values.format,
         .max_lines = show->values.top,

@@ -28,6 +28,7 @@
 #include "common/remote/remote.h"
 #include "common/remote_scheme.h"
 #include "common/scope.h"
+#include "common/uri.h"
 
 #define LOOK_MS 100
 #define FIRST_DATA_NS (20 * NS_PER_S)
@@ -294,8 +295,10 @@ static int look(struct top *top, struct error *err)
             return 1;
     }
     uint64_t waited_ns = clock_monotonic_ns(&clock_system) - top->start_ns;
+    char store[256];
     if (r >= 0 && top->live.n_ticks == 0 && waited_ns > FIRST_DATA_NS + 3 * top->interval_ns)
-        return error_set(err, -ENODATA, "no tick has arrived in %s", top->meter.uri);
+        return error_set(err, -ENODATA, "no tick has arrived in %s",
+                         uri_redact(top->meter.uri, store, sizeof(store)));
     return r;
 }
 

@@ -12,8 +12,7 @@
 #include "common/error.h"
 #include "common/scope.h"
 
-#define KNOWN_FORMS \
-    "mongodb://HOST/DATABASE, sqlite:DIR, jsonl:FILE, csv:DIR, tcp://HOST:PORT or null:"
+#define KNOWN_FORMS "mongodb://HOST/DATABASE, sqlite:DIR, jsonl:FILE or null:"
 
 static bool is_letter(char c)
 {
