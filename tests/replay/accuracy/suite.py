@@ -3,14 +3,17 @@
 """How near the models come to a known truth: generated streams and recorded traces through the real watt-formula with every model
 it has, and through the real SmartWatts where tests/replay/smartwatts_oracle.sh prepares it, judged by `watt score`.
 
-    suite.py [--build DIR] [--ticks N] [--seeds A,B,...] [--scenarios A,B,...] [--models A,B,...] [--no-oracle] [--markdown FILE]
+    suite.py [--build DIR] [--ticks N] [--seeds A,B,...] [--scenarios A,B,...] [--models A,B,...] [--no-oracle] [--keep DIR] [--markdown FILE]
     suite.py --check     the small part that ctest runs: asserts what must hold whatever the seed
 
+What SmartWatts says takes minutes to compute; --keep DIR keeps it for the next time, by a hash of the reports.
 Prints the table as Markdown; --markdown also puts it between the marks of that file (docs/accuracy.md)."""
 import argparse
+import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -73,19 +76,26 @@ def attribute(programs, model, reports, watts):
          "--output", f"jsonl:{watts}"])
 
 
-def ask_smartwatts(python, reports, watts, period_ms):
+def ask_smartwatts(python, reports, watts, period_ms, keep):
+    kept = keep / (hashlib.sha256(reports.read_bytes()).hexdigest()[:32] + ".watts") if keep else None
+    if kept and kept.exists():
+        shutil.copy(kept, watts)
+        return
     text = run([python, HERE / "smartwatts_watts.py", reports, f"cpu-base-freq={BASE_MHZ}",
                 f"sensor-reports-frequency={period_ms}"])
     watts.write_text(text, encoding="utf-8")
+    if kept:
+        keep.mkdir(parents=True, exist_ok=True)
+        shutil.copy(watts, kept)
 
 
-def judge(programs, python, models, name, reports, truth, period_ms):
+def judge(programs, python, keep, models, name, reports, truth, period_ms):
     """[(model, rows of watt score)] of one stream. reports: by model's kind, raw for ours, hwpc for SmartWatts."""
     scored = []
     for model in models + ([SMARTWATTS] if python else []):
         watts = reports["raw"].parent / f"{name}.{model.split()[0]}.watts"
         if model == SMARTWATTS:
-            ask_smartwatts(python, reports["hwpc"], watts, period_ms)
+            ask_smartwatts(python, reports["hwpc"], watts, period_ms, keep)
         else:
             attribute(programs, model, reports["raw"], watts)
         scored.append((model, programs.score(watts, truth), watts))
@@ -277,6 +287,7 @@ def parse_arguments():
     parser.add_argument("--scenarios")
     parser.add_argument("--models")
     parser.add_argument("--no-oracle", action="store_true")
+    parser.add_argument("--keep", type=Path)
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--check", action="store_true")
     return parser.parse_args()
@@ -299,7 +310,7 @@ def main():
             scenario, seed = job
             kinds = ("raw", "hwpc", "truth") if python else ("raw", "truth")
             streams = generate(programs, folder, scenario, seed, ticks, kinds)
-            scored = judge(programs, python, models, f"{scenario}-{seed}", streams, streams["truth"], 1000)
+            scored = judge(programs, python, arguments.keep, models, f"{scenario}-{seed}", streams, streams["truth"], 1000)
             wrong = check_stream(scenario, scored) if arguments.check else []
             for path in [*streams.values(), *(watts for _, _, watts in scored)]:
                 path.unlink()
@@ -311,7 +322,7 @@ def main():
             link = folder / f"{trace}.hwpc"
             link.symlink_to(path)
             reports = {"raw": link, "hwpc": link}
-            results.append((trace, judge(programs, python, models, trace, reports, None, period_ms)))
+            results.append((trace, judge(programs, python, arguments.keep, models, trace, reports, None, period_ms)))
         wrong = [text for _, _, texts in done for text in texts]
         if arguments.check:
             wrong += check_generator(programs, folder)
