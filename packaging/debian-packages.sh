@@ -23,6 +23,7 @@ test_packages() {
     cat <<'LIST'
 libcmocka-dev 1.1.5
 libfuse3-dev 3.14
+fuse3 3.14
 sqlite3 3.40
 jq 1.6
 python3 3.11

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which files there are: sys/class/powercap and the zones behind it, sys/devices/system/cpu, sys/bus/event_source/devices (links to the
+ * machine's own PMUs, but for `power`), dev/cpu/N/msr, proc (links to the machine's own, but for cpuinfo), clock and truth. */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "tests/hwsim/energy.h"
+
+enum node_kind {
+    NODE_FOLDER,
+    NODE_MIRROR, /* a folder of links to what the folder `text` holds, besides its own nodes */
+    NODE_LINK,   /* to `text` */
+    NODE_TEXT,   /* `text` */
+    NODE_ONLINE, /* the CPUs that have not vanished */
+    NODE_ZONE,   /* energy_uj of counter `number` */
+    NODE_MSR,    /* of CPU `number` */
+    NODE_CLOCK,
+    NODE_TRUTH,
+};
+
+struct node {
+    char path[200]; /* "/sys/..." within the tree; "" the root */
+    char text[128];
+    enum node_kind kind;
+    mode_t mode;
+    int package;    /* it vanishes with that package; -1: stays */
+    int number;
+};
+
+struct tree {
+    struct energy *energy;
+    struct node *nodes;
+    size_t n_nodes, capacity;
+};
+
+int tree_init(struct tree *ret_tree, struct energy *energy);
+void tree_deinit(struct tree *tree);
+/* NULL: no such node, or it has vanished. */
+const struct node *tree_find(const struct tree *tree, const char *path);
+/* The name within folder if path stands directly in it, else NULL. */
+const char *tree_child(const char *folder, const char *path);
+/* Where a path that a mirror covers points to; -ENOENT if nowhere. */
+int tree_mirror(const struct tree *tree, const char *path, char *target, size_t size);
