@@ -13,3 +13,16 @@ add_executable(watt-hwsim
   hwsim/usage.c)
 target_link_libraries(watt-hwsim PRIVATE watt_common PkgConfig::FUSE3 PkgConfig::INIH m)
 set_target_properties(watt-hwsim PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+add_executable(test_hwsim_scripted hwsim/scripted.c)
+target_link_libraries(test_hwsim_scripted PRIVATE watt_sensor PkgConfig::CMOCKA m)
+add_dependencies(test_hwsim_scripted watt-hwsim)
+set_target_properties(test_hwsim_scripted PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME hwsim/scripted COMMAND test_hwsim_scripted)
+set_tests_properties(hwsim/scripted PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77
+  ENVIRONMENT "WATT_BUILD=${CMAKE_BINARY_DIR}")
+
+watt_script_test(hwsim/killed hwsim/killed.py)
+watt_script_test(hwsim/live hwsim/live.py)
+# Their loops take whole CPUs.
+set_tests_properties(hwsim/live hwsim/killed PROPERTIES RUN_SERIAL ON)
