@@ -443,6 +443,19 @@ static int fill_tick(struct recorder *recorder)
     return r;
 }
 
+/* PowerAPI's sensor has no word for an energy that is not known: a counter that was reset shows 0.
+ */
+static void swap_unknown_energy(struct report *report, bool hide)
+{
+    for (size_t i = 0; i < report->n_energy; i++) {
+        struct energy_sample *sample = &report->energy[i];
+        if (sample->reason[0] == '\0')
+            continue;
+        sample->valid = hide;
+        sample->energy_uj = hide ? 0 : VALUE_ABSENT;
+    }
+}
+
 /* The same tick without what PowerAPI's sensor does not tell: totals, and CPU time, which is the
  * first count of each row. */
 static int write_hwpc(struct recorder *recorder, struct error *err)
@@ -453,7 +466,9 @@ static int write_hwpc(struct recorder *recorder, struct error *err)
     view.n_events--;
     for (size_t i = 0; i < view.n_targets; i++)
         view.targets[i].first_count++;
+    swap_unknown_energy(&view, true);
     int r = report_encode_powerapi(&view, &recorder->scratch, write_line, recorder->hwpc, err);
+    swap_unknown_energy(&view, false);
     for (size_t i = 0; i < view.n_targets; i++)
         view.targets[i].first_count--;
     return r;
