@@ -14,6 +14,9 @@ add_executable(watt-hwsim
 target_link_libraries(watt-hwsim PRIVATE watt_common PkgConfig::FUSE3 PkgConfig::INIH m)
 set_target_properties(watt-hwsim PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
+watt_unit_test(test_hwsim watt_common PkgConfig::INIH m)
+target_sources(test_hwsim PRIVATE hwsim/machine.c hwsim/script.c hwsim/usage.c)
+
 add_executable(test_hwsim_scripted hwsim/scripted.c)
 target_link_libraries(test_hwsim_scripted PRIVATE watt_sensor PkgConfig::CMOCKA m)
 add_dependencies(test_hwsim_scripted watt-hwsim)

@@ -31,6 +31,18 @@ static uint64_t units(const struct machine *machine)
     return (uint64_t)TIME_UNIT << 16 | (uint64_t)machine->energy_unit << 8 | POWER_UNIT;
 }
 
+/* One core's part, which has 32 bits of its own. */
+static int read_core(struct energy *energy, int package, uint64_t *ret_value)
+{
+    uint64_t n_cores = (uint64_t)(energy->machine->n_cpus / energy->machine->n_packages);
+    int r = read_counter(energy, SIM_CORE, package, ret_value);
+    if (r < 0)
+        return r;
+    const struct counter *counter = energy_counter(energy, SIM_CORE, package);
+    *ret_value = counter->start + (uint32_t)((counter->shown - counter->base) / n_cores);
+    return 0;
+}
+
 static int read_amd(struct energy *energy, int cpu, uint64_t address, uint64_t *ret_value)
 {
     int package = machine_package_of(energy->machine, cpu);
@@ -38,12 +50,8 @@ static int read_amd(struct energy *energy, int cpu, uint64_t address, uint64_t *
     case 0xc0010299:
         *ret_value = units(energy->machine);
         return 0;
-    case 0xc001029a: {
-        int n_cores = energy->machine->n_cpus / energy->machine->n_packages;
-        int r = read_counter(energy, SIM_CORE, package, ret_value);
-        *ret_value = (uint32_t)(*ret_value / (uint64_t)n_cores);
-        return r;
-    }
+    case 0xc001029a:
+        return read_core(energy, package, ret_value);
     case 0xc001029b:
         return read_counter(energy, SIM_PACKAGE, package, ret_value);
     default:

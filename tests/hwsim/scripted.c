@@ -31,8 +31,8 @@
 struct counter_truth {
     enum domain domain;
     int32_t package;
-    double unit_uj;
-    size_t n_reads, n_back; /* reads below the one before */
+    double unit_uj, zone_part; /* what a zone's whole nanojoules cut off, of 1 */
+    size_t n_reads, n_back;    /* reads below the one before */
     double last_raw;
     int64_t at_ns[READS_MAX];
     double true_j[READS_MAX];
@@ -43,15 +43,17 @@ struct counter_sum {
     size_t n_valid, n_invalid, n_wanted; /* n_wanted: invalid with the wanted reason */
 };
 
-static const char machine_text[] = "[machine]\n"
-                                   "vendor = intel\nfamily = 6\nmodel = 0x9e\n"
-                                   "packages = 2\ncpus = 4\ndomains = package dram\n"
-                                   "clock = file\njitter_us = 200\nlag_us = 300\n"
-                                   "high_bits = 0xabcd\n"
-                                   "[package 1]\nidle_w = 7\n"
-                                   "[user first]\nload = 1\nwatts = 30\ndram_watts = 3\n"
-                                   "[user second]\nload = 2\nperiod_s = 17\nwatts = 20\n"
-                                   "package = 1\n";
+#define AROUND_VENDOR(vendor)                                                                    \
+    "[machine]\n" vendor "packages = 2\ncpus = 4\nclock = file\njitter_us = 200\nlag_us = 300\n" \
+    "[package 1]\nidle_w = 7\n"                                                                  \
+    "[user first]\nload = 1\nwatts = 30\ndram_watts = 3\ncore_watts = 25\n"                      \
+    "[user second]\nload = 2\nperiod_s = 17\nwatts = 20\npackage = 1\n"
+
+static const char intel_text[] = AROUND_VENDOR("vendor = intel\nfamily = 6\nmodel = 0x9e\n"
+                                               "domains = package dram\nhigh_bits = 0xabcd\n");
+static const char amd_text[] = AROUND_VENDOR("vendor = amd\nfamily = 0x19\nmodel = 0x11\n"
+                                             "domains = package core\nenergy_unit = 16\n");
+static const char *machine_text;
 
 static struct made_tree tree;
 static pid_t simulator;
@@ -169,6 +171,7 @@ static void take_counter(const bson_t *counter)
     assert_int_equal(domain_parse(bson_iter_utf8(&field, NULL), &truth->domain), 0);
     truth->package = (int32_t)number_of(counter, "package");
     truth->unit_uj = number_of(counter, "unit_nj") / 1e3;
+    truth->zone_part = 1 - number_of(counter, "zone_unit_nj") / 1e3 / truth->unit_uj;
     truth->n_reads = truth->n_back = 0;
     assert_true(bson_iter_init_find(&field, counter, "reads") && bson_iter_recurse(&field, &reads));
     while (bson_iter_next(&reads)) {
@@ -276,7 +279,7 @@ static void judge(const struct counter_truth *truth, const struct energy_sample 
         return;
     }
     double true_uj = (true_j_at(truth, end_ns) - true_j_at(truth, end_ns - sample->dt_ns)) * 1e6;
-    double off_uj = fabs((double)sample->energy_uj - true_uj) - 1e-5 * true_uj;
+    double off_uj = fabs((double)sample->energy_uj - true_uj) - truth->zone_part * true_uj;
     sum->worst_uj = off_uj > sum->worst_uj ? off_uj : sum->worst_uj;
     sum->valid_uj += (double)sample->energy_uj;
     sum->true_uj += true_uj;
@@ -329,6 +332,11 @@ static void check_counter(const struct source_ops *ops, const struct fault_case 
                           const struct counter_truth *truth)
 {
     struct counter_sum sum = add_up(truth, fault);
+    /* The zone of AMD's "core" shows one core only: it is no measure of them all. */
+    if (truth->domain == DOMAIN_CORE && strcmp(ops->name, "powercap") == 0) {
+        assert_int_equal(sum.n_valid + sum.n_invalid, 0);
+        return;
+    }
     char what[160];
     (void)snprintf(what, sizeof(what),
                    "%s, %s: %s-%d: %zu valid, %zu invalid (%zu as wanted), %.3f J of %.3f J, worst "
@@ -343,17 +351,26 @@ static void check_counter(const struct source_ops *ops, const struct fault_case 
                     sum.n_valid >= TICKS - (is_concerned ? fault->most : 0) &&
                     sum.n_valid <= TICKS - (is_concerned ? fault->least : 0);
     is_right = is_right && truth->n_back == (is_concerned && fault->steps_back);
-    /* A read, of two counters in whole units each, and a sample in whole microjoules. */
-    is_right = is_right && (fault->is_late || sum.worst_uj <= 2 * truth->unit_uj + 2);
+    /* Two readings in whole units each, of each core in AMD's core domain, and microjoules. */
+    double n_registers = truth->domain == DOMAIN_CORE ? 2 : 1;
+    is_right = is_right && (fault->is_late || sum.worst_uj <= 2 * n_registers * truth->unit_uj + 4);
     if (!is_right)
         fail_msg("%s", what);
     if (is_concerned)
         print_message("%s\n", what);
 }
 
-static void check_faults(const struct source_ops *ops)
+static bool has_counter(const struct fault_case *fault)
 {
+    return machine_text == intel_text || fault->domain != DOMAIN_DRAM;
+}
+
+static void check_faults(const struct source_ops *ops, const char *text)
+{
+    machine_text = text;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        if (!has_counter(&cases[i]))
+            continue;
         start(cases[i].script);
         run(ops);
         for (size_t t = 0; t < n_truths; t++)
@@ -374,14 +391,25 @@ static const struct source_ops *source_named(const char *name)
 static void test_powercap(void **state)
 {
     (void)state;
-    check_faults(source_named("powercap"));
+    check_faults(source_named("powercap"), intel_text);
+}
+
+static void test_powercap_of_amd(void **state)
+{
+    (void)state;
+    check_faults(source_named("powercap"), amd_text);
 }
 
 static void test_msr(void **state)
 {
     (void)state;
-    if (source_named("msr"))
-        check_faults(source_named("msr"));
+    check_faults(source_named("msr"), intel_text);
+}
+
+static void test_msr_of_amd(void **state)
+{
+    (void)state;
+    check_faults(source_named("msr"), amd_text);
 }
 
 static int set_up(void **state)
@@ -412,7 +440,9 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_powercap, stop),
+        cmocka_unit_test_teardown(test_powercap_of_amd, stop),
         cmocka_unit_test_teardown(test_msr, stop),
+        cmocka_unit_test_teardown(test_msr_of_amd, stop),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
