@@ -12,6 +12,7 @@
 #include "common/array.h"
 #include "common/error.h"
 #include "formula/held_tick.h"
+#include "formula/state_io.h"
 
 struct assembly {
     unsigned wait_ticks;
@@ -233,4 +234,22 @@ int assembly_next(struct assembly *assembly, const struct report **ret_tick, str
 uint64_t assembly_late(const struct assembly *assembly)
 {
     return assembly->n_late;
+}
+
+/* ---- state ---- */
+
+void assembly_visit(struct assembly *assembly, struct state_io *io)
+{
+    state_words(io, "powerapi_seq", &assembly->powerapi_seq, 1);
+}
+
+const struct record_key *assembly_last(const struct assembly *assembly)
+{
+    return assembly->has_last ? &assembly->last : NULL;
+}
+
+void assembly_resume(struct assembly *assembly, const struct record_key *last)
+{
+    assembly->last = *last;
+    assembly->has_last = true;
 }

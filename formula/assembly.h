@@ -23,3 +23,9 @@ void assembly_finish(struct assembly *assembly);
  * incomplete parts are reasons too: "gap", "missing_part" (the tick is then not valid). */
 int assembly_next(struct assembly *assembly, const struct report **ret_tick, struct error *err);
 uint64_t assembly_late(const struct assembly *assembly); /* reports left out as too late, or double */
+
+struct state_io;
+/* What later ticks depend on; reports still held are not in it: they come again. */
+void assembly_visit(struct assembly *assembly, struct state_io *io);
+const struct record_key *assembly_last(const struct assembly *assembly); /* the tick released last, NULL: none */
+void assembly_resume(struct assembly *assembly, const struct record_key *last);

@@ -16,47 +16,11 @@
 #include "common/target_record.h"
 #include "formula/assembly.h"
 #include "formula/balance.h"
+#include "formula/formula_inside.h"
 
 #define BAD_LOGGED_MAX 10
 #define WARM_UP_MS \
     ((int64_t)3600 * 1000) /* of ticks before the last attributed one, to learn from */
-
-struct scope_state {
-    enum domain domain;
-    int32_t package;
-    struct model *model; /* NULL: the model wants nothing of this scope */
-    bool was_seen;
-};
-
-struct sensor_state {
-    char name[SENSOR_NAME_SIZE];
-    struct assembly *assembly;
-    struct scopes *scopes;
-    struct host_record host;
-    bool has_host;
-    struct scope_state *states;
-    size_t n_states, states_capacity;
-    struct record_key last; /* attributed before we started */
-    bool has_last;
-};
-
-struct formula {
-    struct formula_settings settings;
-    char label[LABEL_SIZE];
-    double original_interval_s; /* scope.h */
-    const struct log *log;
-    int (*emit)(const struct power_record *power, void *context);
-    void *context;
-    struct sensor_state **sensors;
-    size_t n_sensors, sensors_capacity;
-    struct sensor_state *current; /* the one of the last document */
-    struct report report;
-    struct hwpc_report hwpc;
-    struct power_record power;
-    double *dynamic_w, *target_sigma_w;
-    size_t dynamic_w_capacity, target_sigma_w_capacity;
-    struct formula_health health;
-};
 
 int formula_new(struct formula **ret_formula, const struct formula_settings *settings,
                 const struct log *log, int (*emit)(const struct power_record *power, void *context),
@@ -92,6 +56,7 @@ static void free_sensor(struct sensor_state *sensor)
     assembly_free(sensor->assembly);
     scopes_free(sensor->scopes);
     host_record_deinit(&sensor->host);
+    bson_destroy(sensor->host_document);
     free(sensor);
 }
 
@@ -105,6 +70,7 @@ void formula_free(struct formula *formula)
     report_deinit(&formula->report);
     hwpc_report_deinit(&formula->hwpc);
     power_record_deinit(&formula->power);
+    bson_destroy(formula->model_file);
     free(formula->dynamic_w);
     free(formula->target_sigma_w);
     free(formula);
@@ -143,7 +109,7 @@ static int add_sensor(struct formula *formula, const char *name, struct sensor_s
     return 0;
 }
 
-static int find_sensor(struct formula *formula, const char *name, struct sensor_state **ret_sensor)
+int formula_find_sensor(struct formula *formula, const char *name, struct sensor_state **ret_sensor)
 {
     *ret_sensor = formula->current;
     if (*ret_sensor && strcmp((*ret_sensor)->name, name) == 0)
@@ -156,6 +122,26 @@ static int find_sensor(struct formula *formula, const char *name, struct sensor_
     return add_sensor(formula, name, ret_sensor);
 }
 
+int formula_add_state(struct formula *formula, struct sensor_state *sensor, enum domain domain,
+                      int32_t package, struct scope_state **ret_state, struct error *err)
+{
+    int r = array_reserve(&sensor->states, &sensor->states_capacity, sensor->n_states + 1,
+                          sizeof(*sensor->states));
+    if (r < 0)
+        return error_set(err, r, "formula: out of memory");
+    struct scope_state *state = &sensor->states[sensor->n_states];
+    *state = (struct scope_state){.domain = domain, .package = package};
+    const struct model_ops *ops = formula->settings.model;
+    r = ops->new (&state->model, domain, formula->settings.model_settings, err);
+    if (r < 0)
+        return error_wrap(err, r, "model %s", ops->name);
+    if (r == MODEL_DISABLED)
+        state->model = NULL;
+    sensor->n_states++;
+    *ret_state = state;
+    return 0;
+}
+
 static int find_state(struct formula *formula, struct sensor_state *sensor,
                       const struct scope *scope, struct scope_state **ret_state, struct error *err)
 {
@@ -164,21 +150,10 @@ static int find_state(struct formula *formula, struct sensor_state *sensor,
         if ((*ret_state)->domain == scope->domain && (*ret_state)->package == scope->package)
             return 0;
     }
-    int r = array_reserve(&sensor->states, &sensor->states_capacity, sensor->n_states + 1,
-                          sizeof(*sensor->states));
-    if (r < 0)
-        return error_set(err, r, "formula: out of memory");
-    struct scope_state *state = &sensor->states[sensor->n_states];
-    *state = (struct scope_state){.domain = scope->domain, .package = scope->package};
-    const struct model_ops *ops = formula->settings.model;
-    r = ops->new (&state->model, scope->domain, formula->settings.model_settings, err);
-    if (r < 0)
-        return error_wrap(err, r, "model %s", ops->name);
-    if (r == MODEL_DISABLED)
-        state->model = NULL;
-    sensor->n_states++;
-    *ret_state = state;
-    return 0;
+    int r = formula_add_state(formula, sensor, scope->domain, scope->package, ret_state, err);
+    if (r >= 0 && (*ret_state)->model && formula->model_file)
+        formula_begin_model(formula, sensor, *ret_state);
+    return r;
 }
 
 /* ---- one tick ---- */
@@ -375,6 +350,10 @@ static int decode(struct formula *formula, const struct document *document, stru
 static int add_report(struct formula *formula, struct sensor_state *sensor,
                       const struct document *document, struct error *err)
 {
+    if (sensor->has_learned && record_key_compare(&document->key, &sensor->learned) <= 0) {
+        formula->health.n_known++;
+        return 0;
+    }
     if (sensor->has_last && document->key.timestamp_ms < sensor->last.timestamp_ms - WARM_UP_MS)
         return 0;
     struct error damage = {0};
@@ -388,13 +367,25 @@ static int add_report(struct formula *formula, struct sensor_state *sensor,
     return r < 0 ? r : drain(formula, sensor, err);
 }
 
+int formula_set_host(struct sensor_state *sensor, const struct document *document,
+                     struct error *err)
+{
+    host_record_clear(&sensor->host);
+    int r = host_record_decode(document, &sensor->host, err);
+    sensor->has_host = r >= 0;
+    bson_destroy(sensor->host_document);
+    sensor->host_document =
+        r < 0 ? NULL : bson_new_from_data(document->bytes, document->size_bytes);
+    return r >= 0 && !sensor->host_document ? -ENOMEM : r;
+}
+
 static int add_host(struct formula *formula, struct sensor_state *sensor,
                     const struct document *document)
 {
     struct error damage = {0};
-    host_record_clear(&sensor->host);
-    int r = host_record_decode(document, &sensor->host, &damage);
-    sensor->has_host = r >= 0;
+    if (sensor->has_learned && document->key.timestamp_ms < sensor->learned.timestamp_ms)
+        return 0; /* the state knows a later one, or the same */
+    int r = formula_set_host(sensor, document, &damage);
     return r == -ENOMEM ? r : r < 0 ? refuse(formula, document, &damage) : 0;
 }
 
@@ -404,6 +395,8 @@ static int add_target(struct formula *formula, struct sensor_state *sensor,
 {
     struct error damage = {0};
     struct target_record target;
+    if (sensor->has_learned && record_key_compare(&document->key, &sensor->learned) <= 0)
+        return 0;
     int r = target_record_decode(document, &target, &damage);
     if (r >= 0)
         r = scopes_note_target(sensor->scopes, target.target, target.cgroup, target.comm);
@@ -418,7 +411,7 @@ int formula_add(struct formula *formula, const struct document *document, struct
     if (!is_used || !is_wanted(formula, document->key.sensor))
         return 0;
     struct sensor_state *sensor;
-    int r = find_sensor(formula, document->key.sensor, &sensor);
+    int r = formula_find_sensor(formula, document->key.sensor, &sensor);
     if (r < 0)
         return error_set(err, r, "formula: out of memory");
     formula->current = sensor;

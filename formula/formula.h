@@ -3,6 +3,8 @@
  * knows no wall clock and no store: stream and post-mortem differ only in who calls formula_add. */
 #pragma once
 
+#include <stdio.h>
+
 #include "common/power_record.h"
 #include "formula/model.h"
 
@@ -35,5 +37,16 @@ int formula_finish(struct formula *formula, struct error *err);
 
 struct formula_health {
     uint64_t n_documents, n_reports, n_ticks, n_bad, n_late;
+    uint64_t n_known; /* reports left out because the restored state had learned from them already */
 };
 void formula_health(const struct formula *formula, struct formula_health *ret_health);
+
+/* Everything learned and everything the next tick depends on, as one document; between ticks. 1: this model keeps no state. */
+int formula_save(const struct formula *formula, bson_t *state, struct error *err);
+/* Goes on where the state ends: its ticks are neither attributed nor learned from again. Before the first document. -EBADMSG: it is not a state of
+ * this model, or damaged; the formula must then be freed. */
+int formula_load(struct formula *formula, const bson_t *state, struct error *err);
+/* Every new scope of any sensor begins with what a saved state knows of the same domain and package (of the sensor of that name, else of its first), if the CPU is the same. */
+int formula_use_models(struct formula *formula, const bson_t *state, struct error *err);
+/* Prints the coefficients of a saved state for people. -EBADMSG. */
+int formula_show(const bson_t *state, FILE *out, struct error *err);

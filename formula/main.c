@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/error.h"
@@ -21,6 +22,7 @@
 #include "common/scope.h"
 #include "common/store/batch.h"
 #include "formula/reader.h"
+#include "formula/state_file.h"
 
 #define BATCH_DOCUMENTS 65536
 #define BATCH_BYTES ((size_t)256 * 1024 * 1024)
@@ -28,6 +30,7 @@
 #define FLUSH_NS NS_PER_S
 #define RETRY_MAX_NS (60 * NS_PER_S)
 #define IDLE_WAIT_MS 200
+#define SAVE_RECORDS 300 /* records of watts between two savings of the state */
 
 static const struct store_ops *const *const store_tables[] = {store_table_local, store_table_remote,
                                                               NULL};
@@ -40,6 +43,7 @@ struct settings {
     char *model, *label, *schema, *static_watts;
     uint64_t wait_ticks;
     bool no_close;
+    char *state, *save_model, *model_file, *show_model;
 };
 
 static const char *const schemas[] = {"native", "powerapi", NULL};
@@ -111,6 +115,28 @@ static const struct option_spec specs[] = {
      .choices = static_choices,
      .help = "PowerReports only: share puts each target's share of idle into its power (default), "
              "apart writes idle as a target of its own"},
+    {.key = "state",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct settings, state),
+     .argument = "DIR",
+     .help = "keep there what was learned, and go on from it at the next start"},
+    {.key = "save-model",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct settings, save_model),
+     .argument = "FILE",
+     .flag_only = true,
+     .help = "write what was learned there at the end, for --model-file"},
+    {.key = "model-file",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct settings, model_file),
+     .argument = "FILE",
+     .help = "begin with what a machine of the same kind has learned"},
+    {.key = "show-model",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct settings, show_model),
+     .argument = "FILE",
+     .flag_only = true,
+     .help = "print the coefficients in a saved model or state, and exit"},
     {.key = "wait",
      .type = OPTION_COUNT,
      .offset = offsetof(struct settings, wait_ticks),
@@ -132,6 +158,9 @@ struct program {
     struct store *input, *output;
     struct store *history; /* the output, opened for reading; NULL where it cannot be read */
     struct batch *batch;
+    struct formula *formula;
+    char *state_path;    /* of --state, NULL: none */
+    uint64_t n_saved_at; /* records of watts when the state was saved last */
     bson_t scratch;
     bool writes_powerapi, static_share;
     uint64_t flushed_ns, retry_at_ns, retry_wait_ns;
@@ -279,6 +308,8 @@ static void open_history(struct program *program)
     }
 }
 
+static void save_now_and_then(struct program *program);
+
 /* ---- input ---- */
 
 /* Caught up: hand over what there is, then wait for more or for a signal. */
@@ -289,6 +320,7 @@ static int on_idle(void *context)
     int r = flush_or_keep(program, &failure);
     if (r < 0)
         return r;
+    save_now_and_then(program);
     sigset_t ours, before;
     (void)sigemptyset(&ours);
     (void)sigaddset(&ours, SIGINT);
@@ -335,6 +367,102 @@ static int read_all(struct program *program, struct formula *formula, struct err
     return r;
 }
 
+/* ---- state ---- */
+
+static int save_state(struct program *program, const char *path, struct error *err)
+{
+    bson_t state = BSON_INITIALIZER;
+    int r = formula_save(program->formula, &state, err);
+    if (r > 0)
+        log_warning(&program->log, "model %s keeps no state: %s is not written",
+                    program->settings.model, path);
+    else if (r == 0)
+        r = state_file_write(path, &state, err);
+    bson_destroy(&state);
+    program->n_saved_at = program->n_records;
+    return r < 0 ? r : 0;
+}
+
+/* Only once everything up to it is stored: what the state knows is not attributed again. */
+static void save_now_and_then(struct program *program)
+{
+    if (!program->state_path || batch_count(program->batch) > 0 ||
+        program->n_records - program->n_saved_at < SAVE_RECORDS)
+        return;
+    struct error failure = {0};
+    if (save_state(program, program->state_path, &failure) < 0)
+        log_warning(&program->log, "%s; going on without", failure.text);
+}
+
+static int load_model_file(struct program *program, struct formula *formula, struct error *err)
+{
+    const char *path = program->settings.model_file;
+    if (!path)
+        return 0;
+    bson_t *state = NULL;
+    int r = state_file_read(path, &state, err);
+    if (r >= 0) {
+        r = formula_use_models(formula, state, err);
+        if (r < 0)
+            r = error_wrap(err, r, "model file %s", path);
+    }
+    bson_destroy(state);
+    return r;
+}
+
+/* 1: the formula goes on from the state; 0: there is none, or none that can be used, which is said:
+ * then the formula may be half filled and must be made anew. */
+static int load_state(struct program *program, struct formula *formula)
+{
+    bson_t *state = NULL;
+    struct error failure = {0};
+    if (!program->state_path || access(program->state_path, F_OK) < 0)
+        return 0;
+    int r = state_file_read(program->state_path, &state, &failure);
+    if (r >= 0)
+        r = formula_load(formula, state, &failure);
+    bson_destroy(state);
+    if (r < 0)
+        log_warning(&program->log, "%s: %s; learning anew", program->state_path, failure.text);
+    return r < 0 ? 0 : 1;
+}
+
+static int make_formula(struct program *program, const struct formula_settings *settings,
+                        struct error *err)
+{
+    struct formula *formula;
+    int r = formula_new(&formula, settings, &program->log, on_power, program, err);
+    if (r < 0)
+        return r;
+    if (program->state_path && load_state(program, formula) == 0) {
+        formula_free(formula);
+        r = formula_new(&formula, settings, &program->log, on_power, program, err);
+        if (r < 0)
+            return r;
+    }
+    program->formula = formula;
+    return load_model_file(program, formula, err);
+}
+
+static int name_state(struct program *program, struct error *err)
+{
+    const struct settings *settings = &program->settings;
+    if (settings->state && asprintf(&program->state_path, "%s/formula-%s.state", settings->state,
+                                    settings->label ? settings->label : settings->model) < 0) {
+        program->state_path = NULL;
+        return error_set(err, -ENOMEM, "state: out of memory");
+    }
+    return 0;
+}
+
+static int save_at_end(struct program *program, struct error *err)
+{
+    int r = program->state_path ? save_state(program, program->state_path, err) : 0;
+    if (r >= 0 && program->settings.save_model)
+        r = save_state(program, program->settings.save_model, err);
+    return r;
+}
+
 static int run(struct program *program, struct error *err)
 {
     const struct settings *settings = &program->settings;
@@ -348,12 +476,12 @@ static int run(struct program *program, struct error *err)
         .n_sensors = settings->sensors.n_values,
         .resume = settings->post_mortem ? NULL : resume,
     };
-    struct formula *formula;
-    int r = formula_new(&formula, &formula_settings, &program->log, on_power, program, err);
+    int r = name_state(program, err);
+    if (r >= 0)
+        r = make_formula(program, &formula_settings, err);
     if (r < 0)
         return r;
-    r = read_all(program, formula, err);
-    formula_free(formula);
+    r = read_all(program, program->formula, err);
     if (r < 0 && program->emit_error.code < 0) {
         *err = program->emit_error; /* the output failed: a last try would say it again */
         return r;
@@ -364,7 +492,7 @@ static int run(struct program *program, struct error *err)
         *err = failure;
         r = error_wrap(err, flushed, "output: %zu records not stored", batch_count(program->batch));
     }
-    return r;
+    return r < 0 ? r : save_at_end(program, err);
 }
 
 /* ---- start ---- */
@@ -428,12 +556,25 @@ static int parse(struct program *program, struct options *options, int argc, cha
     return r == 0 ? check(program, err) : r;
 }
 
+static int show_model(const char *path, struct error *err)
+{
+    bson_t *state = NULL;
+    int r = state_file_read(path, &state, err);
+    if (r < 0)
+        return r;
+    r = formula_show(state, stdout, err);
+    bson_destroy(state);
+    return r < 0 ? error_wrap(err, r, "model %s", path) : r;
+}
+
 static int start(struct program *program, struct options *options, int argc, char **argv,
                  struct error *err)
 {
     int r = parse(program, options, argc, argv, err);
     if (r != 0)
         return r == OPTIONS_EXIT ? 0 : r;
+    if (program->settings.show_model)
+        return show_model(program->settings.show_model, err);
     struct sigaction action = {.sa_handler = on_signal};
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
@@ -442,6 +583,8 @@ static int start(struct program *program, struct options *options, int argc, cha
     r = open_stores(program, err);
     if (r >= 0)
         r = run(program, err);
+    formula_free(program->formula);
+    free(program->state_path);
     batch_free(program->batch);
     store_close(program->output);
     store_close(program->history);

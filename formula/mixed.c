@@ -352,4 +352,8 @@ void mixed_visit(struct mixed *mixed, struct state_io *io)
     state_words(io, "place", mixed->place, MIXED_SLOTS_MAX);
     state_words(io, "n_factor", &mixed->n_factor, 1);
     robust_visit(&mixed->robust, io);
+    for (size_t s = 0; s < MIXED_SLOTS_MAX; s++)
+        io->is_damaged |= mixed->place[s] > N;
+    io->is_damaged |=
+        mixed->n_factor > N || (mixed->n_factor > 0 && mixed->n_factor < MIXED_PRICES);
 }

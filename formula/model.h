@@ -4,6 +4,8 @@
  * only time is the ticks'. */
 #pragma once
 
+#include <stdio.h>
+
 #include "common/options.h"
 #include "formula/scope.h"
 
@@ -46,6 +48,8 @@ struct model_ops {
     /* State as one BSON document and back, for restarts; NULL in both: nothing worth keeping. load refuses what it did not write: -EBADMSG. */
     int (*save)(const struct model *model, bson_t *state);
     int (*load)(struct model *model, const bson_t *state, struct error *err);
+    /* Prints what it has learned, for people: coefficients with units and doubt. May be NULL. */
+    void (*show)(const struct model *model, FILE *out);
     void (*free)(struct model *model);
 };
 

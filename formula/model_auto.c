@@ -7,6 +7,7 @@
  * so that it is priced and not charged to the rest. */
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -381,6 +382,35 @@ static int auto_load(struct model *model, const bson_t *state, struct error *err
     return r;
 }
 
+static void auto_show(const struct model *model, FILE *out)
+{
+    const struct auto_model *self = (const struct auto_model *)model;
+    static const char *const fit_names[FITS] = {"clock^1", "clock^2"};
+    static const char *const names[FEATURE_ROOT] = {"work", "instructions", "llc_misses"};
+    double units[FEATURE_ROOT] = {0, self->features.unit[FEATURE_INSTRUCTIONS],
+                                  self->features.unit[FEATURE_MISSES]};
+    for (size_t i = FEATURE_SOURCES; i-- > 0;) /* the event that stood for work */
+        if (self->features.work_unit[i] > 0)
+            units[FEATURE_WORK] = self->features.work_unit[i];
+    fprintf(out, "  learned from %" PRIu64 " ticks; usual miss %.2f W\n", self->n_learned,
+            residual_sigma_w(&self->robust.residual));
+    for (size_t k = 0; k < FITS; k++) {
+        const struct mixed *fit = &self->fits[k];
+        fprintf(out, "  %s: idle %.2f W", fit_names[k], fit->theta[MIXED_IDLE]);
+        for (size_t f = 0; f < FEATURE_ROOT; f++) {
+            double x[FEATURE_COUNT] = {0};
+            x[f] = 1;
+            if (units[f] > 0)
+                fprintf(out, ", %s %.4g +- %.2g nJ each", names[f],
+                        fit->theta[MIXED_POOLED + f] / units[f] * 1e9,
+                        mixed_sigma(fit, MIXED_NO_SLOT, x) / units[f] * 1e9);
+        }
+        fprintf(out, ", awake %.2f W\n",
+                fit->theta[MIXED_POOLED + FEATURE_ROOT] *
+                    sqrt(fmax(self->features.mean[FEATURE_WORK], 0)));
+    }
+}
+
 const struct model_ops model_auto = {
     .name = "auto",
     .about = "prices per event and per target, learned from the machine's own watts",
@@ -388,5 +418,6 @@ const struct model_ops model_auto = {
     .step = auto_step,
     .save = auto_save,
     .load = auto_load,
+    .show = auto_show,
     .free = auto_free,
 };

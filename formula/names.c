@@ -202,3 +202,8 @@ size_t names_count(const struct names *names)
 {
     return names->n_used;
 }
+
+uint32_t names_end(const struct names *names)
+{
+    return (uint32_t)names->n_names;
+}

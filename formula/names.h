@@ -32,3 +32,5 @@ int names_note(struct names *names, const char *text, uint32_t *ret_number);
 /* Valid until the next names_number or names_begin; its text until the next names_begin. */
 struct name *names_at(struct names *names, uint32_t number);
 size_t names_count(const struct names *names);
+/* Numbers run from 0 to below this; a free one has no text. */
+uint32_t names_end(const struct names *names);

@@ -62,3 +62,7 @@ int scopes_note_target(struct scopes *scopes, const char *target, const char *cg
  * Adds to *reasons what made the tick doubtful ("absurd_counts", "multiplexed", "no_counts"). The scopes are borrowed until the next call. */
 int scopes_build(struct scopes *scopes, const struct report *tick, const struct host_record *host, struct reasons *reasons,
                  const struct scope **ret_scopes, size_t *ret_n_scopes);
+
+/* Appends to an array what target records said, and notes it again. -EBADMSG. */
+void scopes_save_kin(const struct scopes *scopes, bson_t *array);
+int scopes_load_kin(struct scopes *scopes, const bson_iter_t *array);

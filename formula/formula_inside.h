@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What formula.c and formula_state.c share, and nobody else. */
+#pragma once
+
+#include "common/host_record.h"
+#include "common/powerapi.h"
+#include "formula/assembly.h"
+#include "formula/formula.h"
+#include "formula/scope.h"
+
+struct scope_state {
+    enum domain domain;
+    int32_t package;
+    struct model *model; /* NULL: the model wants nothing of this scope */
+    bool was_seen;
+};
+
+struct sensor_state {
+    char name[SENSOR_NAME_SIZE];
+    struct assembly *assembly;
+    struct scopes *scopes;
+    struct host_record host;
+    bson_t *host_document;  /* as it came; NULL: none */
+    bool has_host;
+    struct scope_state *states;
+    size_t n_states, states_capacity;
+    struct record_key last; /* attributed before we started */
+    bool has_last;
+    struct record_key learned; /* the last tick the restored state knows */
+    bool has_learned;
+};
+
+struct formula {
+    struct formula_settings settings;
+    char label[LABEL_SIZE];
+    double original_interval_s; /* scope.h */
+    const struct log *log;
+    int (*emit)(const struct power_record *power, void *context);
+    void *context;
+    struct sensor_state **sensors;
+    size_t n_sensors, sensors_capacity;
+    struct sensor_state *current; /* the one of the last document */
+    struct report report;
+    struct hwpc_report hwpc;
+    struct power_record power;
+    double *dynamic_w, *target_sigma_w;
+    size_t dynamic_w_capacity, target_sigma_w_capacity;
+    struct formula_health health;
+    bson_t *model_file;     /* formula_use_models: what a new scope begins with; NULL: nothing */
+};
+
+int formula_find_sensor(struct formula *formula, const char *name, struct sensor_state **ret_sensor);
+/* Begins an empty state for a scope; state->model is NULL where the model wants nothing of it. */
+int formula_add_state(struct formula *formula, struct sensor_state *sensor, enum domain domain, int32_t package,
+                      struct scope_state **ret_state, struct error *err);
+int formula_set_host(struct sensor_state *sensor, const struct document *document, struct error *err);
+/* Begins a new scope with the model of the same domain and package in formula->model_file. */
+void formula_begin_model(struct formula *formula, struct sensor_state *sensor, struct scope_state *state);
