@@ -16,6 +16,9 @@ libsqlite3-dev 3.40
 libinih-dev 55
 libcap-ng-dev 0.8.3
 libpfm4-dev 4.12
+libbpf-dev 1:1.1
+clang 1:14
+bpftool 7.1
 LIST
 }
 

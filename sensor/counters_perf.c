@@ -98,33 +98,6 @@ static void perf_close(struct engine *engine)
     free(perf);
 }
 
-/* A group that fits on paper may never get onto the hardware, for instance when the NMI watchdog
- * holds a counter: events give way from the end until the group really runs. Only a set of our own
- * choice is cut. */
-static int make_fit(struct counters_perf *perf, const struct topology *topology, bool is_asked,
-                    struct error *err)
-{
-    for (;;) {
-        struct perf_group group = {0};
-        int64_t cell[EVENT_SET_MAX + 2] = {0};
-        size_t n = perf->set.n_events;
-        int r = perf_group_open(&group, &perf->set, -1, topology_first_online(topology));
-        if (r == 0)
-            r = perf_group_read(&group, cell);
-        perf_group_close(&group);
-        if (r == 0 && (cell[n] == 0 || cell[n + 1] > 0))
-            return 0;
-        bool does_not_fit = r == 0 || r == -EINVAL || r == -ENOSPC;
-        if (!does_not_fit || is_asked || n == 1)
-            return error_set(err, r < 0 ? r : -ENOSPC,
-                             "the %zu events cannot be counted together: %s", n,
-                             r < 0 ? strerror(-r) : "the counters are taken");
-        log_warning(perf->host->log, "perf: %s does not fit beside the other events",
-                    perf->set.events[n - 1].name);
-        perf->set.n_events--;
-    }
-}
-
 static void open_cpu(struct counters_perf *perf, size_t cpu, int32_t package)
 {
     struct cpu *whole = &perf->cpus[cpu];
@@ -169,7 +142,8 @@ static int perf_open(struct engine **ret_engine, const struct host *host,
     perf->n_allowed = limit > DESCRIPTORS_RESERVED ? limit - DESCRIPTORS_RESERVED : 0;
     int r = event_set_choose(&perf->set, host, topology, events, n_events, err);
     if (r == 0)
-        r = make_fit(perf, topology, n_events > 0, err);
+        r = perf_group_fit(&perf->set, topology_first_online(topology), n_events > 0, host->log,
+                           err);
     if (r == 0)
         r = open_whole(perf, topology, err);
     if (r < 0) {

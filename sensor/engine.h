@@ -26,6 +26,7 @@ struct engine_ops {
     const char *name; /* "perf" */
     const char *about;
     bool does_process, does_cgroup; /* granularities */
+    uint64_t capabilities;          /* 1 << CAP_..., needed also after opening */
     const struct option_spec *options;
     size_t n_options;
     size_t settings_size;
@@ -39,6 +40,9 @@ struct engine_ops {
                 struct error *err);
     /* Adds one host_event per event, in the order of its counts. */
     int (*describe)(const struct engine *engine, struct host_record *host_record);
+    /* May be NULL. False: no cgroup was made or removed and no task moved since the last call, so that walking the tree of cgroups would find
+     * little: processes that were made in a cgroup of their own at once (clone3) are not noticed. */
+    bool (*tree_has_changed)(struct engine *engine);
     /* Targets have come or gone (targets.h). Opens and closes what it needs; a target that cannot be opened keeps a row without counts and with
      * a reason. Called after every targets_refresh, before read. */
     int (*set_targets)(struct engine *engine, struct targets *targets, const struct topology *topology, struct error *err);

@@ -5,9 +5,12 @@
 
 #include "sensor/engine.h"
 
-extern const struct engine_ops counters_perf, counters_proc;
+extern const struct engine_ops counters_bpf, counters_perf, counters_proc;
 
 const struct engine_ops *const engine_table[] = {
+#ifdef WATT_BPF
+    &counters_bpf,
+#endif
     &counters_perf,
     &counters_proc,
     NULL,

@@ -11,6 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/error.h"
+#include "common/log.h"
+
 /* Layout of a group read: nr, enabled, running, values. */
 enum { READ_NR, READ_ENABLED, READ_RUNNING, READ_VALUES };
 
@@ -74,6 +77,35 @@ int perf_group_read(struct perf_group *group, int64_t *cell)
         group->last[i] = values[i];
     }
     return r;
+}
+
+static bool does_run(const struct event_set *set, int cpu, int *ret_r)
+{
+    struct perf_group group = {0};
+    int64_t cell[EVENT_SET_MAX + 2] = {0};
+    size_t n = set->n_events;
+    *ret_r = perf_group_open(&group, set, -1, cpu);
+    if (*ret_r == 0)
+        *ret_r = perf_group_read(&group, cell);
+    perf_group_close(&group);
+    return *ret_r == 0 && (cell[n] == 0 || cell[n + 1] > 0);
+}
+
+int perf_group_fit(struct event_set *set, int cpu, bool is_asked, const struct log *log,
+                   struct error *err)
+{
+    int r;
+    while (!does_run(set, cpu, &r)) {
+        bool does_not_fit = r == 0 || r == -EINVAL || r == -ENOSPC;
+        if (!does_not_fit || is_asked || set->n_events == 1)
+            return error_set(err, r < 0 ? r : -ENOSPC,
+                             "the %zu events cannot be counted together: %s", set->n_events,
+                             r < 0 ? strerror(-r) : "the counters are taken");
+        log_warning(log, "perf: %s does not fit beside the other events",
+                    set->events[set->n_events - 1].name);
+        set->n_events--;
+    }
+    return 0;
 }
 
 void perf_group_close(struct perf_group *group)

@@ -8,6 +8,9 @@
 
 #include "sensor/event_set.h"
 
+struct error;
+struct log;
+
 /* The zero value is closed. */
 struct perf_group {
     size_t n_events;
@@ -23,6 +26,10 @@ static inline bool perf_group_is_open(const struct perf_group *group)
 /* cgroup_fd: its directory, -1: everything on the CPU. Counting starts at 0, now. The errno of perf_event_open: -ENODEV CPU offline, -ENOENT
  * cgroup gone (or the perf hierarchy is elsewhere), -EMFILE, -EACCES; -EINVAL the events do not fit together. */
 int perf_group_open(struct perf_group *group, const struct event_set *set, int cgroup_fd, int cpu);
+/* A group that fits on paper may never get onto the hardware, for instance when the NMI watchdog holds a counter: takes events from the end of
+ * the set until the group really runs on that CPU, with a warning for each. A set that was asked for is not cut: -ENOSPC, as for one event
+ * that cannot run, or the errno of perf_group_open. */
+int perf_group_fit(struct event_set *set, int cpu, bool is_asked, const struct log *log, struct error *err);
 /* Adds the increases since the last read to cell[n_events + 2]. -ENODATA: the kernel took the group apart (its CPU went offline). */
 int perf_group_read(struct perf_group *group, int64_t *cell);
 /* What stands in the counters: values[n_events + 2], as above. Errors as perf_group_read; the increases it gives are not touched. */

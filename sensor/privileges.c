@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* After opening, a sensor still has to
  *   open counters for new targets and CPUs                      CAP_PERFMON
- *   open zones and cgroups again, whoever owns them              CAP_DAC_READ_SEARCH
+ *   open zones and cgroups again, whoever owns them, cgroups by
+ *   their id too (open_by_handle_at)                             CAP_DAC_READ_SEARCH
  *   see the processes of others where /proc hides them           CAP_SYS_PTRACE
- * and what an open source asks for (its capabilities in source.h), such as
+ * and what an open source or engine asks for (its capabilities in source.h, engine.h), such as
  *   open registers of another CPU                                CAP_SYS_RAWIO
+ *   ask programs and maps in kernels before 5.19                 CAP_BPF
  * and nothing else: files are written as the user it runs as. */
 #include "sensor/privileges.h"
 

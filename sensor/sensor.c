@@ -26,6 +26,8 @@
 #include "sensor/target_name.h"
 #include "sensor/tick_clock.h"
 
+#define WALK_INTERVAL_NS NS_PER_S /* at most so long without a look at the whole tree of cgroups \
+                                   */
 #define RUN_MAX ((UINT64_C(1) << 48) - 1) /* 12 hex digits */
 
 struct sensor {
@@ -38,6 +40,7 @@ struct sensor {
     struct targets *targets;
     struct outbox outbox;
     struct tick_clock ticks;
+    uint64_t walked_at_ns;  /* last look at the whole tree of cgroups, 0: none */
     uint64_t counted_at_ns; /* middle of the last engine reading, monotonic clock */
     struct record_key key;  /* of the tick under way, or of the next one */
     uint32_t n_identities;  /* target records of this tick */
@@ -137,10 +140,27 @@ static bool complain(const struct sensor *sensor, bool was_failing, int r, const
     return r < 0;
 }
 
+/* The engine may know that the tree of cgroups is as it was. The look every second is the net. */
+static int refresh_targets(struct sensor *sensor, struct error *err)
+{
+    const struct engine *engine = sensor->engine;
+    uint64_t now_ns = clock_monotonic_ns(sensor->host->clock);
+    /* Asked in any case, and before the walk: what changes during it is seen at the next. */
+    bool is_still =
+        engine && engine->ops->tree_has_changed && !engine->ops->tree_has_changed(sensor->engine);
+    if (is_still && sensor->walked_at_ns && now_ns - sensor->walked_at_ns < WALK_INTERVAL_NS) {
+        targets_keep(sensor->targets);
+        return 0;
+    }
+    int r = targets_refresh(sensor->targets, err);
+    sensor->walked_at_ns = r < 0 ? 0 : now_ns;
+    return r;
+}
+
 static int look_at_targets(struct sensor *sensor)
 {
     struct error err = {0};
-    int r = targets_refresh(sensor->targets, &err);
+    int r = refresh_targets(sensor, &err);
     if (r == -ENOMEM)
         return r;
     sensor->targets_fail = complain(sensor, sensor->targets_fail, r, "looking for targets", &err);
@@ -410,6 +430,8 @@ uint64_t sensor_capabilities(const struct sensor *sensor)
     uint64_t capabilities = 0;
     for (size_t i = 0; i < sensor->n_sources; i++)
         capabilities |= sensor->sources[i]->ops->capabilities;
+    if (sensor->engine)
+        capabilities |= sensor->engine->ops->capabilities;
     return capabilities;
 }
 

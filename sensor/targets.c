@@ -31,7 +31,9 @@ struct cgroup_node {
     uint64_t inode;
     char *path;
     bool is_allowed; /* by the rules */
+    bool is_taken;   /* targets_each_new_cgroup gave it and it was taken */
     struct target *target;
+    struct target *charged; /* itself or the nearest target above, NULL: other */
     uint64_t last_seen;
 };
 
@@ -47,6 +49,7 @@ struct targets {
     size_t n_nodes, nodes_capacity;
     struct id_map nodes_by_inode;
     struct id_map processes;
+    struct id_map commands;
     char path[PATH_MAX]; /* of the directory being walked */
 };
 
@@ -144,6 +147,7 @@ void targets_free(struct targets *targets)
     free(targets->nodes);
     id_map_deinit(&targets->nodes_by_inode);
     id_map_deinit(&targets->processes);
+    id_map_deinit(&targets->commands);
     free(targets);
 }
 
@@ -193,8 +197,10 @@ static int add_node(struct targets *targets, uint64_t inode, struct cgroup_node 
     return 0;
 }
 
-/* targets->path names the directory, name is its last component below parent_fd. */
-static int visit(struct targets *targets, int parent_fd, const char *name, uint64_t inode)
+/* targets->path names the directory, name is its last component below parent_fd; *charged is the
+ * nearest target above, and becomes the nearest for what lies below. */
+static int visit(struct targets *targets, int parent_fd, const char *name, uint64_t inode,
+                 struct target **charged)
 {
     struct cgroup_node *node = id_map_get(&targets->nodes_by_inode, inode);
     /* Outside cgroup2 inodes are used again: the path decides whether it is the same life. */
@@ -211,8 +217,11 @@ static int visit(struct targets *targets, int parent_fd, const char *name, uint6
             return r;
         node->target->cgroup_inode = inode;
     }
-    if (node->target)
+    if (node->target) {
         node->target->last_seen = targets->generation;
+        *charged = node->target;
+    }
+    node->charged = *charged;
     return 0;
 }
 
@@ -229,11 +238,12 @@ static int open_directory(int parent_fd, const char *name, DIR **ret_directory)
     return r;
 }
 
-static int walk(struct targets *targets, DIR *directory, size_t path_size, int depth);
+static int walk(struct targets *targets, DIR *directory, size_t path_size, int depth,
+                struct target *charged);
 
 /* Visits one entry and what lies below it. path_size: of the parent's path, without the slash. */
 static int walk_entry(struct targets *targets, int parent_fd, const char *name, size_t path_size,
-                      int depth)
+                      int depth, struct target *charged)
 {
     struct stat status;
     size_t name_size = strlen(name);
@@ -242,7 +252,7 @@ static int walk_entry(struct targets *targets, int parent_fd, const char *name, 
         return 0;
     targets->path[path_size] = '/';
     memcpy(targets->path + path_size + 1, name, name_size + 1);
-    int r = visit(targets, parent_fd, name, status.st_ino);
+    int r = visit(targets, parent_fd, name, status.st_ino, &charged);
     /* File systems that do not count links of directories say 1. */
     if (r < 0 || status.st_nlink == 2 || depth >= DEPTH_MAX)
         return r;
@@ -252,12 +262,13 @@ static int walk_entry(struct targets *targets, int parent_fd, const char *name, 
         return r;
     if (r < 0)
         return 0; /* gone, or not ours to see */
-    r = walk(targets, directory, path_size + 1 + name_size, depth + 1);
+    r = walk(targets, directory, path_size + 1 + name_size, depth + 1, charged);
     (void)closedir(directory);
     return r;
 }
 
-static int walk(struct targets *targets, DIR *directory, size_t path_size, int depth)
+static int walk(struct targets *targets, DIR *directory, size_t path_size, int depth,
+                struct target *charged)
 {
     for (;;) {
         errno = 0;
@@ -268,18 +279,19 @@ static int walk(struct targets *targets, DIR *directory, size_t path_size, int d
             continue;
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
-        int r = walk_entry(targets, dirfd(directory), entry->d_name, path_size, depth);
+        int r = walk_entry(targets, dirfd(directory), entry->d_name, path_size, depth, charged);
         if (r < 0)
             return r;
     }
 }
 
+/* A cgroup that was removed since the last look still has counts to be charged in this tick. */
 static void forget_vanished_nodes(struct targets *targets)
 {
     size_t n_kept = 0;
     for (size_t i = 0; i < targets->n_nodes; i++) {
         struct cgroup_node *node = targets->nodes[i];
-        if (node->last_seen == targets->generation) {
+        if (node->last_seen + 1 >= targets->generation) {
             targets->nodes[n_kept++] = node;
             continue;
         }
@@ -308,7 +320,7 @@ int targets_refresh(struct targets *targets, struct error *err)
     DIR *directory;
     int r = root ? open_directory(AT_FDCWD, root, &directory) : -ENOENT;
     if (r == 0) {
-        r = walk(targets, directory, 0, 0);
+        r = walk(targets, directory, 0, 0, NULL);
         (void)closedir(directory);
     }
     if (r < 0) {
@@ -321,6 +333,21 @@ int targets_refresh(struct targets *targets, struct error *err)
     }
     forget_vanished_nodes(targets);
     return 0;
+}
+
+void targets_keep(struct targets *targets)
+{
+    uint64_t before = targets->generation++;
+    for (size_t i = 0; i < targets->n_nodes; i++)
+        if (targets->nodes[i]->last_seen == before)
+            targets->nodes[i]->last_seen++;
+    forget_vanished_nodes(targets);
+    for (size_t i = 0; i < targets->n_targets; i++) {
+        struct target *target = targets->targets[i];
+        bool is_of_tree = !target->cgroup || target->cgroup_inode;
+        if (is_of_tree && target->last_seen == before)
+            target->last_seen++;
+    }
 }
 
 static bool is_below(const char *cgroup, const char *path)
@@ -380,6 +407,78 @@ int targets_find_process(struct targets *targets, pid_t pid, uint64_t start_tick
     return 0;
 }
 
+/* FNV-1a. Two commands with one hash share a target as long as both live: 2^-64 is never. */
+static uint64_t command_id(const char *cgroup, const char *comm)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (const char *c = cgroup; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+    hash = (hash ^ ':') * UINT64_C(0x100000001b3);
+    for (const char *c = comm; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static int add_command(struct targets *targets, const char *comm, const char *cgroup,
+                       struct target **ret_target)
+{
+    struct target *target;
+    int r = add_target(targets, cgroup, 0, 0, &target);
+    if (r < 0)
+        return r;
+    size_t path_length = strlen(target->name),
+           comm_length = name_escape(comm, strlen(comm), NULL, 0);
+    char *name = realloc(target->name, path_length + 1 + comm_length + 1);
+    if (name) {
+        target->name = name;
+        name[path_length] = ':';
+        (void)name_escape(comm, strlen(comm), name + path_length + 1, comm_length + 1);
+        r = id_map_put(&targets->commands, command_id(cgroup, comm), target);
+    }
+    if (!name || r < 0) {
+        target_free(target);
+        targets->n_targets--;
+        return -ENOMEM;
+    }
+    (void)snprintf(target->comm, sizeof(target->comm), "%s", comm);
+    target->is_command = true;
+    *ret_target = target;
+    return 0;
+}
+
+int targets_find_command(struct targets *targets, const char *comm, const char *cgroup, pid_t pid,
+                         uid_t uid, struct target **ret_target)
+{
+    *ret_target = NULL;
+    if (!target_rules_match_process(targets->rules, cgroup, comm, pid, uid))
+        return 0;
+    struct target *target = id_map_get(&targets->commands, command_id(cgroup, comm));
+    if (!target) {
+        int r = add_command(targets, comm, cgroup, &target);
+        if (r < 0)
+            return r;
+    }
+    target->last_seen = targets->generation;
+    *ret_target = target;
+    return 0;
+}
+
+bool targets_find_cgroup(const struct targets *targets, uint64_t inode, struct target **ret_target)
+{
+    const struct cgroup_node *node = id_map_get(&targets->nodes_by_inode, inode);
+    if (node)
+        *ret_target = node->charged;
+    return node != NULL;
+}
+
+void targets_each_new_cgroup(struct targets *targets, bool (*take)(uint64_t inode, void *context),
+                             void *context)
+{
+    for (size_t i = 0; i < targets->n_nodes; i++)
+        if (!targets->nodes[i]->is_taken)
+            targets->nodes[i]->is_taken = take(targets->nodes[i]->inode, context);
+}
+
 size_t targets_count(const struct targets *targets)
 {
     return targets->n_targets;
@@ -426,6 +525,8 @@ void targets_sweep(struct targets *targets, void (*released)(struct target *targ
         uint64_t id = process_id(target->pid, target->start_ticks);
         if (target->pid && id_map_get(&targets->processes, id) == target)
             id_map_remove(&targets->processes, id);
+        if (target->is_command)
+            id_map_remove(&targets->commands, command_id(target->cgroup, target->comm));
         target_free(target);
     }
     targets->n_targets = n_kept;
@@ -478,13 +579,15 @@ void target_describe(const struct target *target, struct target_record *ret_reco
     ret_record->container = text_or_null(scratch->container);
     ret_record->unit = text_or_null(scratch->unit);
     ret_record->pod = text_or_null(scratch->pod);
-    if (!target->pid)
+    if (!target->pid && !target->is_command)
         return;
     (void)name_escape(target->comm, strlen(target->comm), scratch->comm_text,
                       sizeof(scratch->comm_text));
-    find_user(target->uid, scratch->user_text, sizeof(scratch->user_text));
     ret_record->target_kind = "process";
     ret_record->name = ret_record->comm = scratch->comm_text;
+    if (target->is_command)
+        return; /* many processes, maybe of many users */
+    find_user(target->uid, scratch->user_text, sizeof(scratch->user_text));
     ret_record->user = scratch->user_text;
     ret_record->pid = target->pid;
     ret_record->start_ticks = (int64_t)target->start_ticks;

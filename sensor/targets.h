@@ -17,6 +17,7 @@ struct target {
     uint64_t cgroup_inode; /* 0: unknown */
     pid_t pid;             /* 0: not a process */
     uint64_t start_ticks;
+    bool is_command;       /* the short-lived processes of one command in one cgroup, "/a/b:COMM" */
     char comm[64];         /* raw bytes */
     uid_t uid;
     bool is_announced;     /* its target record was written */
@@ -38,6 +39,8 @@ enum granularity targets_granularity(const struct targets *targets);
  * A tree that cannot be walked is an error, and then no target counts as vanished; a directory that vanishes on the way is none.
  * What lies deeper than 64 levels is charged to the deepest target above it. */
 int targets_refresh(struct targets *targets, struct error *err);
+/* The same when it is known that the tree has not changed since: every cgroup target that was there still is. */
+void targets_keep(struct targets *targets);
 uint64_t targets_generation(const struct targets *targets);
 
 /* A process was seen. Gives its target, added if new: the process itself with process granularity, the deepest selected cgroup on its path with
@@ -45,6 +48,17 @@ uint64_t targets_generation(const struct targets *targets);
  * to be announced anew. -ENOMEM. */
 int targets_find_process(struct targets *targets, pid_t pid, uint64_t start_ticks, const char *comm, const char *cgroup,
                          uid_t uid, struct target **ret_target);
+
+/* A process that was born and ended between two looks was seen: identities stay bounded because all of one command in one cgroup are one
+ * target, "PATH:COMM". NULL if no rule selects it. -ENOMEM. */
+int targets_find_command(struct targets *targets, const char *comm, const char *cgroup, pid_t pid, uid_t uid,
+                         struct target **ret_target);
+
+/* Cgroup granularity: who is charged for what happens in that very cgroup, be it a target or not: itself or the nearest target above, NULL
+ * for "other". False if it is not in the tree; one that vanished since the last refresh still is. */
+bool targets_find_cgroup(const struct targets *targets, uint64_t inode, struct target **ret_target);
+/* Calls take for every cgroup of the tree that was not taken before, the root left out; take returns whether it took it. */
+void targets_each_new_cgroup(struct targets *targets, bool (*take)(uint64_t inode, void *context), void *context);
 
 /* All targets, vanished ones of this generation included, in order of number. */
 size_t targets_count(const struct targets *targets);

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The maps are arrays of the kernel's that are mapped into this process: reading a target costs no
+ * system call, and one flush per CPU is all that a tick asks of the kernel. Sums only grow while a
+ * slot lives; what was seen last time is kept here. */
+#include "sensor/bpf_slots.h"
+
+#include <assert.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/error.h"
+
+#include <sensor/counters.skel.h> /* made by cmake/bpf.cmake */
+
+#define WORD_SLOTS 64 /* slots in a word of the map of used ones */
+#define WORDS_MAX (sizeof(struct bpf_sums) / sizeof(uint64_t))
+#define WORDS_PLAIN (offsetof(struct bpf_sums, enabled_ns) / sizeof(uint64_t))
+
+struct bpf_slots {
+    struct counters *kernel;
+    bool is_process;
+    uint32_t n_slots, n_cpus;
+    size_t n_packages;
+    size_t n_words; /* of a sum: WORDS_PLAIN without extra events, else WORDS_MAX */
+    size_t sums_size, slots_size, used_size, free_size;
+    uint64_t *sums; /* [n_slots * n_packages * n_words], struct bpf_sums or its first half */
+    uint64_t *last; /* the same, as last seen */
+    struct bpf_slot *slots; /* [n_slots] */
+    uint64_t *used;         /* [n_slots / WORD_SLOTS] */
+    uint64_t *free;         /* ring of n_slots */
+};
+
+static int be_silent(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+    (void)level;
+    (void)format;
+    (void)arguments;
+    return 0; /* what failed is said in our own words */
+}
+
+static size_t whole_pages(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (size + page - 1) / page * page;
+}
+
+static void *map_array(const struct bpf_map *map, size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static size_t package_index(const struct topology *topology, int32_t package)
+{
+    for (size_t i = 0; i < topology->n_packages; i++)
+        if (topology->packages[i] == package)
+            return i;
+    return 0;
+}
+
+static void set_constants(const struct bpf_slots *slots, size_t n_extra,
+                          const struct topology *topology)
+{
+    struct counters__rodata *constants = slots->kernel->rodata;
+    constants->is_process = slots->is_process;
+    constants->n_packages = (uint32_t)slots->n_packages;
+    constants->n_cpus = slots->n_cpus;
+    constants->n_extra = (uint32_t)n_extra;
+    constants->free_mask = slots->n_slots - 1;
+    for (int cpu = 0; cpu < topology->n_cpus; cpu++)
+        constants->package_of_cpu[cpu] =
+            (unsigned char)package_index(topology, topology->package[cpu]);
+}
+
+static int size_maps(const struct bpf_slots *slots, size_t n_extra)
+{
+    const struct {
+        struct bpf_map *map;
+        uint32_t n_entries;
+    } sizes[] = {
+        {slots->kernel->maps.sums, slots->n_slots * (uint32_t)slots->n_packages},
+        {slots->kernel->maps.slots, slots->n_slots},
+        {slots->kernel->maps.used_slots, slots->n_slots / WORD_SLOTS},
+        {slots->kernel->maps.free_slots, slots->n_slots},
+        {slots->kernel->maps.slot_of_cgroup, slots->is_process ? 1 : slots->n_slots},
+        {slots->kernel->maps.extra_events, n_extra ? (uint32_t)n_extra * slots->n_cpus : 1},
+    };
+    int r = bpf_map__set_value_size(slots->kernel->maps.sums,
+                                    (uint32_t)(slots->n_words * sizeof(uint64_t)));
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) && r == 0; i++)
+        r = bpf_map__set_max_entries(sizes[i].map, sizes[i].n_entries);
+    return r;
+}
+
+static int configure(const struct bpf_slots *slots, size_t n_extra, const struct topology *topology)
+{
+    struct counters *kernel = slots->kernel;
+    if (topology->n_cpus > BPF_CPUS_MAX || slots->n_packages > UINT8_MAX)
+        return -E2BIG;
+    set_constants(slots, n_extra, topology);
+    /* Each granularity attaches what it needs and nothing else. */
+    (void)bpf_program__set_autoattach(kernel->progs.on_flush, false);
+    (void)bpf_program__set_autoload(kernel->progs.on_exec, slots->is_process);
+    (void)bpf_program__set_autoload(kernel->progs.on_exit, slots->is_process);
+    (void)bpf_program__set_autoload(kernel->progs.on_mkdir, !slots->is_process);
+    (void)bpf_program__set_autoload(kernel->progs.on_rmdir, !slots->is_process);
+    return size_maps(slots, n_extra);
+}
+
+static int share_maps(struct bpf_slots *slots)
+{
+    size_t n_words = slots->n_slots * slots->n_packages * slots->n_words;
+    slots->sums_size = whole_pages(n_words * sizeof(uint64_t));
+    slots->slots_size = whole_pages(slots->n_slots * sizeof(struct bpf_slot));
+    slots->used_size = whole_pages(slots->n_slots / WORD_SLOTS * sizeof(uint64_t));
+    slots->free_size = whole_pages(slots->n_slots * sizeof(uint64_t));
+    slots->sums = map_array(slots->kernel->maps.sums, slots->sums_size);
+    slots->slots = map_array(slots->kernel->maps.slots, slots->slots_size);
+    slots->used = map_array(slots->kernel->maps.used_slots, slots->used_size);
+    slots->free = map_array(slots->kernel->maps.free_slots, slots->free_size);
+    slots->last = calloc(n_words, sizeof(uint64_t));
+    if (!slots->sums || !slots->slots || !slots->used || !slots->free || !slots->last)
+        return -ENOMEM;
+    for (uint32_t number = 1; number < slots->n_slots; number++)
+        slots->free[number - 1] = number;
+    slots->used[0] = 1u << BPF_SLOT_OTHER;
+    __atomic_store_n(&slots->kernel->bss->free_given, slots->n_slots - 1, __ATOMIC_RELEASE);
+    return 0;
+}
+
+static int explain(int r, const char *what, struct error *err)
+{
+    if (r == -EPERM || r == -EACCES)
+        return error_set(err, -EPERM, "%s is not permitted: it needs CAP_BPF and CAP_PERFMON",
+                         what);
+    return error_set(err, r, "%s: %s: this kernel lacks what it needs (BTF, tracing programs)",
+                     what, strerror(-r));
+}
+
+static int load(struct bpf_slots *slots, size_t n_extra, const struct topology *topology,
+                struct error *err)
+{
+    (void)libbpf_set_print(be_silent);
+    slots->kernel = counters__open();
+    int r = slots->kernel ? configure(slots, n_extra, topology) : -errno;
+    if (r == 0)
+        r = counters__load(slots->kernel);
+    if (r < 0)
+        return explain(r, "loading the counting program", err);
+    r = share_maps(slots);
+    if (r < 0)
+        return error_set(err, r, "sharing the counting program's maps: %s", strerror(-r));
+    r = counters__attach(slots->kernel);
+    return r < 0 ? explain(r, "attaching the counting program", err) : 0;
+}
+
+int bpf_slots_open(struct bpf_slots **ret_slots, bool is_process, uint32_t n_slots, size_t n_extra,
+                   const struct topology *topology, struct error *err)
+{
+    assert(n_slots >= WORD_SLOTS && (n_slots & (n_slots - 1)) == 0 && n_extra <= BPF_EXTRA_MAX);
+    struct bpf_slots *slots = calloc(1, sizeof(*slots));
+    if (!slots)
+        return error_set(err, -ENOMEM, "out of memory");
+    slots->is_process = is_process;
+    slots->n_slots = n_slots;
+    slots->n_cpus = (uint32_t)topology->n_cpus;
+    slots->n_packages = topology->n_packages ? topology->n_packages : 1;
+    slots->n_words = n_extra ? WORDS_MAX : WORDS_PLAIN;
+    int r = load(slots, n_extra, topology, err);
+    if (r < 0) {
+        bpf_slots_close(slots);
+        return r;
+    }
+    *ret_slots = slots;
+    return 0;
+}
+
+static void unshare_map(void *memory, size_t size)
+{
+    if (memory)
+        (void)munmap(memory, size);
+}
+
+void bpf_slots_close(struct bpf_slots *slots)
+{
+    if (!slots)
+        return;
+    unshare_map(slots->sums, slots->sums_size);
+    unshare_map(slots->slots, slots->slots_size);
+    unshare_map(slots->used, slots->used_size);
+    unshare_map(slots->free, slots->free_size);
+    counters__destroy(slots->kernel);
+    free(slots->last);
+    free(slots);
+}
+
+int bpf_slots_put_event(struct bpf_slots *slots, int cpu, size_t index, int fd)
+{
+    uint32_t place = (uint32_t)index * slots->n_cpus + (uint32_t)cpu;
+    int map_fd = bpf_map__fd(slots->kernel->maps.extra_events);
+    return fd < 0 ? bpf_map_delete_elem(map_fd, &place)
+                  : bpf_map_update_elem(map_fd, &place, &fd, BPF_ANY);
+}
+
+void bpf_slots_flush(struct bpf_slots *slots, const struct topology *topology)
+{
+    int fd = bpf_program__fd(slots->kernel->progs.on_flush);
+    for (int cpu = 0; cpu < topology->n_cpus; cpu++) {
+        LIBBPF_OPTS(bpf_test_run_opts, options, .flags = BPF_F_TEST_RUN_ON_CPU,
+                    .cpu = (uint32_t)cpu);
+        if (topology->is_online[cpu])
+            (void)bpf_prog_test_run_opts(fd, &options); /* a CPU that went offline has switched */
+    }
+}
+
+static uint32_t take_free_slot(struct bpf_slots *slots)
+{
+    struct counters__bss *kernel = slots->kernel->bss;
+    uint64_t taken = __atomic_load_n(&kernel->free_taken, __ATOMIC_ACQUIRE);
+    while (taken < kernel->free_given) { /* only we give */
+        uint32_t number = (uint32_t)slots->free[taken & (slots->n_slots - 1)];
+        if (__atomic_compare_exchange_n(&kernel->free_taken, &taken, taken + 1, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            return number;
+    }
+    (void)__atomic_fetch_add(&kernel->slots_missing, 1, __ATOMIC_RELAXED);
+    return BPF_SLOT_OTHER;
+}
+
+static void give_back(struct bpf_slots *slots, uint32_t number)
+{
+    uint64_t given = slots->kernel->bss->free_given;
+    slots->free[given & (slots->n_slots - 1)] = number;
+    __atomic_store_n(&slots->kernel->bss->free_given, given + 1, __ATOMIC_RELEASE);
+}
+
+int bpf_slots_add_cgroup(struct bpf_slots *slots, uint64_t cgroup_id)
+{
+    struct bpf_map *map = slots->kernel->maps.slot_of_cgroup;
+    uint32_t number;
+    if (bpf_map__lookup_elem(map, &cgroup_id, sizeof(cgroup_id), &number, sizeof(number), 0) == 0)
+        return 0;
+    number = take_free_slot(slots);
+    if (number == BPF_SLOT_OTHER)
+        return -ENOSPC;
+    slots->slots[number] = (struct bpf_slot){.life = cgroup_id, .cgroup_id = cgroup_id};
+    int r = bpf_map__update_elem(map, &cgroup_id, sizeof(cgroup_id), &number, sizeof(number),
+                                 BPF_NOEXIST);
+    if (r < 0) {
+        slots->slots[number] = (struct bpf_slot){0};
+        give_back(slots, number);
+        return r == -EEXIST ? 0 : -ENOSPC;
+    }
+    (void)__atomic_fetch_or(&slots->used[number / WORD_SLOTS], UINT64_C(1) << (number % WORD_SLOTS),
+                            __ATOMIC_RELEASE);
+    return 0;
+}
+
+uint32_t bpf_slots_capacity(const struct bpf_slots *slots)
+{
+    return slots->n_slots;
+}
+
+uint32_t bpf_slots_next(const struct bpf_slots *slots, uint32_t number)
+{
+    while (number < slots->n_slots) {
+        uint64_t word = __atomic_load_n(&slots->used[number / WORD_SLOTS], __ATOMIC_ACQUIRE);
+        word >>= number % WORD_SLOTS;
+        if (word)
+            return number + (uint32_t)__builtin_ctzll(word);
+        number = (number / WORD_SLOTS + 1) * WORD_SLOTS;
+    }
+    return slots->n_slots;
+}
+
+const struct bpf_slot *bpf_slots_at(const struct bpf_slots *slots, uint32_t number)
+{
+    assert(number < slots->n_slots);
+    return &slots->slots[number];
+}
+
+bool bpf_slots_take(struct bpf_slots *slots, uint32_t number, size_t package,
+                    struct bpf_sums *ret_gained)
+{
+    size_t place = (number * slots->n_packages + package) * slots->n_words;
+    uint64_t gained[WORDS_MAX] = {0}, any = 0;
+    for (size_t i = 0; i < slots->n_words; i++) {
+        uint64_t now = __atomic_load_n(&slots->sums[place + i], __ATOMIC_RELAXED);
+        gained[i] = now - slots->last[place + i];
+        slots->last[place + i] = now;
+        any |= gained[i];
+    }
+    memcpy(ret_gained, gained, sizeof(gained));
+    return any != 0;
+}
+
+void bpf_slots_release(struct bpf_slots *slots, uint32_t number)
+{
+    assert(number != BPF_SLOT_OTHER);
+    struct bpf_slot *slot = &slots->slots[number];
+    if (!slots->is_process)
+        (void)bpf_map__delete_elem(slots->kernel->maps.slot_of_cgroup, &slot->cgroup_id,
+                                   sizeof(slot->cgroup_id), 0);
+    size_t place = number * slots->n_packages * slots->n_words;
+    size_t size = slots->n_packages * slots->n_words * sizeof(uint64_t);
+    memset(&slots->sums[place], 0, size);
+    memset(&slots->last[place], 0, size);
+    memset(slot, 0, sizeof(*slot));
+    (void)__atomic_fetch_and(&slots->used[number / WORD_SLOTS],
+                             ~(UINT64_C(1) << (number % WORD_SLOTS)), __ATOMIC_RELEASE);
+    give_back(slots, number);
+}
+
+uint64_t bpf_slots_missing(const struct bpf_slots *slots)
+{
+    return __atomic_load_n(&slots->kernel->bss->slots_missing, __ATOMIC_RELAXED);
+}
+
+uint64_t bpf_slots_tree_changes(const struct bpf_slots *slots)
+{
+    return __atomic_load_n(&slots->kernel->bss->tree_changes, __ATOMIC_RELAXED);
+}

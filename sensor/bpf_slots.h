@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The sensor's hand on counters.bpf.c: loads it, shares its maps, and gives the increases of each slot. A slot is a process' or a cgroup's
+ * place in the sums; slot 0 (BPF_SLOT_OTHER) is everything else but the idle task. Nothing here knows targets. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sensor/counters_bpf.h"
+#include "sensor/topology.h"
+
+struct error;
+
+struct bpf_slots;
+
+/* n_slots: a power of two, at least 64; who finds no slot is charged to slot 0 and counted. n_extra: perf events to be read at a change of
+ * target, at most BPF_EXTRA_MAX. Attaches at once: counting begins. Errors say what is missing: -EPERM capabilities, else BTF or program types. */
+int bpf_slots_open(struct bpf_slots **ret_slots, bool is_process, uint32_t n_slots, size_t n_extra, const struct topology *topology,
+                   struct error *err);
+void bpf_slots_close(struct bpf_slots *slots);
+
+/* Extra event `index` of a CPU; fd -1: none any more. A negative errno of the kernel. */
+int bpf_slots_put_event(struct bpf_slots *slots, int cpu, size_t index, int fd);
+
+/* Makes every online CPU hand in what it has gathered, running slices included (these as of the scheduler's last tick: what is missing comes
+ * with the next flush). Call before bpf_slots_take. */
+void bpf_slots_flush(struct bpf_slots *slots, const struct topology *topology);
+
+/* Gives a slot to a cgroup that has none, and counts it from now on. 0, or -ENOSPC. */
+int bpf_slots_add_cgroup(struct bpf_slots *slots, uint64_t cgroup_id);
+
+/* The slots in use, slot 0 first, in order of number: start with number 0, go on with the number returned before + 1. Returns the capacity at
+ * the end. */
+uint32_t bpf_slots_next(const struct bpf_slots *slots, uint32_t number);
+uint32_t bpf_slots_capacity(const struct bpf_slots *slots);
+const struct bpf_slot *bpf_slots_at(const struct bpf_slots *slots, uint32_t number);
+/* The increases in one package since the last look. False: there are none, and ret_gained is all zero. */
+bool bpf_slots_take(struct bpf_slots *slots, uint32_t number, size_t package, struct bpf_sums *ret_gained);
+/* Frees a slot that has ended and gains no more: it may be given out again at once. */
+void bpf_slots_release(struct bpf_slots *slots, uint32_t number);
+
+/* Since the start: times that somebody found no free slot; cgroups made and removed, tasks moved. */
+uint64_t bpf_slots_missing(const struct bpf_slots *slots);
+uint64_t bpf_slots_tree_changes(const struct bpf_slots *slots);

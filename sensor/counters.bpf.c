@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* The kernel's part of the bpf engine: at every context switch the slice that ends is gathered for
+ * the target that ran, and handed to the target's sums when another target takes the CPU. Nothing
+ * is opened per target, and nothing is looked up while the target stays the same. CPU time is the
+ * scheduler's own (sum_exec_runtime), so that it agrees with cpu.stat and steal is nobody's. The
+ * few kernel types used are declared here and relocated against the running kernel's BTF (CO-RE),
+ * so that the build needs no kernel. */
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "sensor/counters_bpf.h"
+
+#define CORE __attribute__((preserve_access_index))
+#define PF_KTHREAD 0x00200000
+#define PRIO_FAIR_MIN 100 /* below are the real-time classes */
+#define LIFE_OF_KERNEL 1  /* all kernel threads; no process has it */
+
+typedef __u32 u32;
+typedef __u64 u64;
+
+struct kernfs_node {
+    u64 id;
+} CORE;
+
+struct cgroup_root {
+    int hierarchy_id;
+} CORE;
+
+struct cgroup_subsys_state {
+    struct cgroup *cgroup;
+    struct cgroup_subsys_state *parent;
+} CORE;
+
+struct cgroup {
+    struct cgroup_subsys_state self;
+    struct kernfs_node *kn;
+    struct cgroup_root *root;
+} CORE;
+
+struct css_set {
+    struct cgroup *dfl_cgrp;
+} CORE;
+
+struct sched_entity {
+    u64 sum_exec_runtime, prev_sum_exec_runtime;
+} CORE;
+
+struct kuid {
+    u32 val;
+} CORE;
+
+struct cred {
+    struct kuid uid;
+} CORE;
+
+struct atomic {
+    int counter;
+} CORE;
+
+struct signal_struct {
+    struct atomic live;
+} CORE;
+
+struct task_struct {
+    int pid, tgid, prio;
+    unsigned int flags;
+    unsigned long min_flt, maj_flt;
+    struct sched_entity se;
+    struct task_struct *group_leader;
+    struct signal_struct *signal;
+    struct css_set *cgroups;
+    const struct cred *cred;
+    u64 start_boottime;
+    char comm[BPF_COMM_SIZE];
+} CORE;
+
+/* What a CPU is running, and what it has gathered for it since its target last changed: one cache
+ * line, as it is touched at every switch. */
+struct running {
+    u64 task;             /* the task's address: a switch that was not seen is noticed */
+    u64 group;            /* cgroup id, or process (life_of_process); 0: nobody, idle */
+    u64 start_runtime_ns; /* of the task when it was switched in */
+    u64 start_faults;
+    u64 cpu_ns;
+    u64 moved_at_ns; /* another CPU moved its process to another cgroup then; 0: nobody did */
+    u32 context_switches, page_faults;
+    u32 slot, tgid;
+} __attribute__((aligned(64)));
+
+/* The extra events of a CPU as last read. */
+struct extra_start {
+    u64 counts[BPF_EXTRA_MAX];
+    u64 enabled_ns, running_ns;
+};
+
+const volatile bool is_process = false; /* granularity */
+const volatile __u32 n_packages = 1;
+const volatile __u32 n_cpus = 1; /* possible ones: extra event e of CPU c is at e * n_cpus + c */
+const volatile __u32 n_extra = 0;
+const volatile __u32 free_mask = 0; /* max_entries of free_slots - 1, a power of two - 1 */
+const volatile unsigned char package_of_cpu[BPF_CPUS_MAX];
+
+__u64 free_taken;    /* slots taken from the ring of free ones, by both */
+__u64 free_given;    /* slots put there, by the sensor */
+__u64 slots_missing; /* times somebody found no free slot and was charged to other */
+__u64 tree_changes;  /* cgroups made and removed, tasks moved */
+
+static struct running running_on[BPF_CPUS_MAX];
+static struct extra_start extra_on[BPF_CPUS_MAX];
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, u32);
+    __type(value, struct bpf_sums);
+} sums SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, u32);
+    __type(value, struct bpf_slot);
+} slots SEC(".maps");
+
+/* One bit per slot: the sensor looks at 64 in one go. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, u32);
+    __type(value, u64);
+} used_slots SEC(".maps");
+
+/* Of 8 bytes each, as arrays are laid out in such steps. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, u32);
+    __type(value, u64);
+} free_slots SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __type(key, u64);
+    __type(value, u32);
+} slot_of_cgroup SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, u32);
+} slot_of_process SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+    __uint(key_size, sizeof(int));
+    __uint(value_size, sizeof(int));
+} extra_events SEC(".maps");
+
+static u32 this_cpu(void)
+{
+    return bpf_get_smp_processor_id() & (BPF_CPUS_MAX - 1);
+}
+
+static u64 cgroup_id_of(struct task_struct *task)
+{
+    return task->cgroups->dfl_cgrp->kn->id;
+}
+
+/* Unlike the leader's address this is not used again by the next process. */
+static u64 life_of_process(struct task_struct *task)
+{
+    if (task->flags & PF_KTHREAD)
+        return LIFE_OF_KERNEL;
+    return (u64)task->tgid << 32 | (u32)(task->group_leader->start_boottime >> 10);
+}
+
+/* ---- slots ---- */
+
+/* Who loses the race for a place eight times in a row is charged to other until its next switch. */
+static u32 take_free_slot(void)
+{
+    for (int tries = 0; tries < 8; tries++) {
+        u64 taken = free_taken;
+        if (taken >= free_given)
+            break;
+        u32 place = (u32)taken & free_mask;
+        u64 *slot = bpf_map_lookup_elem(&free_slots, &place);
+        u32 number = slot ? (u32)*slot : BPF_SLOT_OTHER;
+        if (__sync_val_compare_and_swap(&free_taken, taken, taken + 1) == taken)
+            return number;
+    }
+    __sync_fetch_and_add(&slots_missing, 1);
+    return BPF_SLOT_OTHER;
+}
+
+/* From here on the sensor sees the slot. */
+static void mark_used(u32 number)
+{
+    u32 place = number / 64;
+    u64 *word = bpf_map_lookup_elem(&used_slots, &place);
+    if (word)
+        __sync_fetch_and_or(word, 1ull << (number % 64));
+}
+
+/* The storage of a process says which slot it has, but maybe of the time before a move, or of a
+ * slot that was freed since: the slot says whether it is of this very life. */
+static struct bpf_slot *slot_in_storage(const u32 *stored, u64 life)
+{
+    struct bpf_slot *slot = stored ? bpf_map_lookup_elem(&slots, stored) : NULL;
+    return slot && slot->life == life ? slot : NULL;
+}
+
+/* Two threads may get here at once, and there may be no memory: false if the slot was not kept. */
+static bool keep_in_storage(struct task_struct *leader, u32 *stored, u32 number)
+{
+    if (stored) {
+        u32 old = *stored;
+        return __sync_val_compare_and_swap(stored, old, number) == old;
+    }
+    stored =
+        bpf_task_storage_get(&slot_of_process, leader, &number, BPF_LOCAL_STORAGE_GET_F_CREATE);
+    return stored && *stored == number;
+}
+
+static u32 new_process_slot(struct task_struct *leader, u64 life, u32 *stored)
+{
+    u32 number = take_free_slot();
+    struct bpf_slot *slot = bpf_map_lookup_elem(&slots, &number);
+    if (!number || !slot)
+        return BPF_SLOT_OTHER;
+    slot->life = life;
+    slot->cgroup_id = cgroup_id_of(leader);
+    slot->start_ns = leader->start_boottime;
+    slot->tgid = (u32)leader->tgid;
+    slot->uid = leader->cred->uid.val;
+    __builtin_memcpy(slot->comm, leader->comm, BPF_COMM_SIZE);
+    /* Its exit may have been told already, and a slot that is not kept is nobody's next time. */
+    if (!keep_in_storage(leader, stored, number) || !leader->signal->live.counter)
+        slot->has_ended = 1;
+    mark_used(number);
+    return number;
+}
+
+static u32 process_slot(struct task_struct *task, u64 life)
+{
+    if (life == LIFE_OF_KERNEL)
+        return BPF_SLOT_OTHER;
+    struct task_struct *leader = task->group_leader;
+    u32 *stored = bpf_task_storage_get(&slot_of_process, leader, NULL, 0);
+    if (slot_in_storage(stored, life))
+        return *stored;
+    return new_process_slot(leader, life, stored);
+}
+
+static u32 cgroup_slot(u64 cgroup_id)
+{
+    u32 *slot = bpf_map_lookup_elem(&slot_of_cgroup, &cgroup_id);
+    return slot ? *slot : BPF_SLOT_OTHER;
+}
+
+/* ---- counting ---- */
+
+/* A counter that was opened anew starts below what was last read. */
+static u64 increase(u64 value, u64 *last)
+{
+    u64 gained = value >= *last ? value - *last : 0;
+    *last = value;
+    return gained;
+}
+
+/* Reads the extra events; what they gained since the last reading belongs to sum, if any. */
+static void read_extra(u32 cpu, struct bpf_sums *sum)
+{
+    struct extra_start *start = &extra_on[cpu];
+    struct bpf_perf_event_value value = {};
+    for (u32 i = 0; i < BPF_EXTRA_MAX && i < n_extra; i++) {
+        if (bpf_perf_event_read_value(&extra_events, i * n_cpus + cpu, &value, sizeof(value)))
+            continue;
+        u64 count = increase(value.counter, &start->counts[i]);
+        if (sum)
+            __sync_fetch_and_add(&sum->extra[i], count);
+        if (i)
+            continue;
+        u64 enabled_ns = increase(value.enabled, &start->enabled_ns);
+        u64 running_ns = increase(value.running, &start->running_ns);
+        if (sum) {
+            __sync_fetch_and_add(&sum->enabled_ns, enabled_ns);
+            __sync_fetch_and_add(&sum->running_ns, running_ns);
+        }
+    }
+}
+
+/* Hands what this CPU has gathered to the sums of its target. */
+static void settle(struct running *running, u32 cpu)
+{
+    struct bpf_sums *sum = NULL;
+    if (running->group) {
+        u32 place = running->slot;
+        if (n_packages > 1)
+            place = place * n_packages + package_of_cpu[cpu];
+        sum = bpf_map_lookup_elem(&sums, &place);
+    }
+    if (sum) {
+        __sync_fetch_and_add(&sum->cpu_ns, running->cpu_ns);
+        __sync_fetch_and_add(&sum->context_switches, running->context_switches);
+        if (running->page_faults)
+            __sync_fetch_and_add(&sum->page_faults, running->page_faults);
+    }
+    if (n_extra)
+        read_extra(cpu, sum);
+    running->cpu_ns = 0;
+    running->context_switches = 0;
+    running->page_faults = 0;
+}
+
+/* The target of `task` takes the CPU, if it has not got it already. */
+static void enter(struct running *running, u32 cpu, struct task_struct *task)
+{
+    u64 group = is_process ? life_of_process(task) : cgroup_id_of(task);
+    if (group == running->group)
+        return;
+    settle(running, cpu);
+    running->slot = is_process ? process_slot(task, group) : cgroup_slot(group);
+    running->group = group;
+}
+
+/* The task was moved while it ran here: what it ran before belongs to where it was. Returns what it
+ * ran since. */
+static u64 split_at_move(struct running *running, u32 cpu, struct task_struct *task, u64 ran_ns)
+{
+    u64 since_ns = bpf_ktime_get_ns() - running->moved_at_ns;
+    u64 after_ns = since_ns < ran_ns ? since_ns : ran_ns;
+    running->cpu_ns += ran_ns - after_ns;
+    settle(running, cpu);
+    running->group = 0;
+    enter(running, cpu, task);
+    return after_ns;
+}
+
+/* Some switches are not told: the slice of `task` began unseen. The fair scheduler remembers what
+ * the task had run by then. */
+static void gather_unseen(struct running *running, u32 cpu, struct task_struct *task)
+{
+    enter(running, cpu, task);
+    running->context_switches++;
+    if (task->prio >= PRIO_FAIR_MIN)
+        running->cpu_ns += task->se.sum_exec_runtime - task->se.prev_sum_exec_runtime;
+}
+
+/* Gathers what `task`, now on this CPU, did since it was switched in or last looked at. */
+static void gather(struct running *running, u32 cpu, struct task_struct *task)
+{
+    u64 runtime_ns = task->se.sum_exec_runtime;
+    u64 faults = task->min_flt + task->maj_flt;
+    if (running->task == (u64)task) {
+        u64 ran_ns = runtime_ns - running->start_runtime_ns;
+        if (running->moved_at_ns)
+            ran_ns = split_at_move(running, cpu, task, ran_ns);
+        running->cpu_ns += ran_ns;
+        running->page_faults += (u32)(faults - running->start_faults);
+    } else if (running->task) {
+        gather_unseen(running, cpu, task);
+    }
+}
+
+/* From here on what this CPU does belongs to `task`. */
+static void start(struct running *running, u32 cpu, struct task_struct *task)
+{
+    if (is_process && running->moved_at_ns) { /* the same process may have another slot by now */
+        settle(running, cpu);
+        running->group = 0;
+    }
+    enter(running, cpu, task);
+    running->task = (u64)task;
+    running->tgid = (u32)task->tgid;
+    running->moved_at_ns = 0;
+    running->start_runtime_ns = task->se.sum_exec_runtime;
+    running->start_faults = task->min_flt + task->maj_flt;
+}
+
+SEC("tp_btf/sched_switch")
+int on_switch(u64 *context)
+{
+    struct task_struct *previous = (void *)context[1], *next = (void *)context[2];
+    u32 cpu = this_cpu();
+    struct running *running = &running_on[cpu];
+    if (previous->pid)
+        gather(running, cpu, previous);
+    if (next->pid) {
+        start(running, cpu, next);
+        running->context_switches++;
+        return 0;
+    }
+    running->task = (u64)next;
+    running->tgid = 0;
+    if (n_extra) { /* what idling counts is nobody's */
+        settle(running, cpu);
+        running->group = 0;
+    }
+    return 0;
+}
+
+static void flush(void)
+{
+    u32 cpu = this_cpu();
+    struct running *running = &running_on[cpu];
+    struct task_struct *task = bpf_get_current_task_btf();
+    if (task->pid)
+        gather(running, cpu, task);
+    settle(running, cpu);
+    running->group = 0; /* its target may be another one by now */
+    if (task->pid)
+        start(running, cpu, task);
+}
+
+/* Run on every CPU by the sensor before it reads (BPF_PROG_TEST_RUN). */
+SEC("raw_tp")
+int on_flush(void *context)
+{
+    flush();
+    return 0;
+}
+
+/* ---- lives ---- */
+
+static struct bpf_slot *slot_of(struct task_struct *task)
+{
+    u32 *number = bpf_task_storage_get(&slot_of_process, task->group_leader, NULL, 0);
+    return slot_in_storage(number, life_of_process(task));
+}
+
+SEC("tp_btf/sched_process_exec")
+int on_exec(u64 *context)
+{
+    struct task_struct *task = (void *)context[0];
+    struct bpf_slot *slot = slot_of(task);
+    if (slot)
+        __builtin_memcpy(slot->comm, task->group_leader->comm, BPF_COMM_SIZE);
+    return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int on_exit(u64 *context)
+{
+    struct task_struct *task = (void *)context[0];
+    struct bpf_slot *slot = task->signal->live.counter ? NULL : slot_of(task);
+    if (!slot)
+        return 0;
+    __builtin_memcpy(slot->comm, task->group_leader->comm, BPF_COMM_SIZE);
+    slot->has_ended = 1;
+    return 0;
+}
+
+/* A process that changes its cgroup goes on in another slot: no other life has this number. */
+static void leave_slot(struct task_struct *task)
+{
+    struct bpf_slot *slot = slot_of(task);
+    if (!slot)
+        return;
+    slot->life = 0;
+    slot->has_ended = 1;
+}
+
+/* CPUs that run the process now have to split its time when they next look; one that ran it last
+ * still holds its slot. */
+static void tell_cpus(u32 tgid)
+{
+    u64 now_ns = bpf_ktime_get_ns();
+    for (u32 cpu = 0; cpu < n_cpus && cpu < BPF_CPUS_MAX; cpu++) {
+        struct running *running = &running_on[cpu];
+        if (running->tgid == tgid || (is_process && running->group >> 32 == tgid))
+            running->moved_at_ns = now_ns;
+    }
+}
+
+/* Called with interrupts off, after the move. */
+SEC("tp_btf/cgroup_attach_task")
+int on_attach(u64 *context)
+{
+    struct cgroup *cgroup = (void *)context[0];
+    struct task_struct *task = (void *)context[2];
+    if (cgroup->root->hierarchy_id) /* 0 is the unified one */
+        return 0;
+    __sync_fetch_and_add(&tree_changes, 1);
+    if (is_process)
+        leave_slot(task);
+    tell_cpus((u32)task->tgid);
+    return 0;
+}
+
+/* A cgroup is its own from its first moment; whether it is a target is decided when the sensor next
+ * looks. */
+SEC("tp_btf/cgroup_mkdir")
+int on_mkdir(u64 *context)
+{
+    struct cgroup *cgroup = (void *)context[0];
+    if (cgroup->root->hierarchy_id) /* the others number their directories alike */
+        return 0;
+    __sync_fetch_and_add(&tree_changes, 1);
+    u64 id = cgroup->kn->id;
+    u32 number = take_free_slot();
+    struct bpf_slot *slot = bpf_map_lookup_elem(&slots, &number);
+    if (!number || !slot)
+        return 0;
+    slot->life = id;
+    slot->cgroup_id = id;
+    slot->parent_id = cgroup->self.parent->cgroup->kn->id;
+    mark_used(number);
+    if (bpf_map_update_elem(&slot_of_cgroup, &id, &number, BPF_NOEXIST))
+        slot->has_ended = 1;
+    return 0;
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int on_rmdir(u64 *context)
+{
+    struct cgroup *cgroup = (void *)context[0];
+    if (cgroup->root->hierarchy_id)
+        return 0;
+    __sync_fetch_and_add(&tree_changes, 1);
+    u64 id = cgroup->kn->id;
+    u32 *number = bpf_map_lookup_elem(&slot_of_cgroup, &id);
+    struct bpf_slot *slot = number ? bpf_map_lookup_elem(&slots, number) : NULL;
+    if (slot && slot->life == id)
+        slot->has_ended = 1;
+    return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

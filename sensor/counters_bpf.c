@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Engine "bpf": the kernel adds up each process or cgroup at every context switch (counters.bpf.c),
+ * so that nothing is opened per target and what lives shorter than a tick is seen too. The total is
+ * the sum of everything that was counted: interrupt time stays where the kernel books it, the idle
+ * task is nobody.
+ *
+ * A slot is a process or a cgroup; a target may have several (a cgroup with cgroups below that are
+ * no targets of their own, short-lived processes of one command). A slot that has ended is kept
+ * until it gains no more: its last task still ran when it said so, and may take long to go. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "common/scope.h"
+#include "sensor/bpf_columns.h"
+#include "sensor/bpf_events.h"
+#include "sensor/bpf_settings.h"
+#include "sensor/bpf_slots.h"
+#include "sensor/cgroup_paths.h"
+#include "sensor/engine.h"
+#include "sensor/tally.h"
+
+#define PROCESS_SLOTS 65536 /* room for what is born and dies within a few ticks */
+#define CGROUP_SLOTS 16384
+#define PROBE_SLOTS 64
+#define SLOTS_MAX (1 << 20)
+#define STILL_LOOKS 256 /* a slot that gained nothing for so long is asked whether it still lives \
+                         */
+
+/* What is remembered of a slot between two ticks. */
+struct slot_state {
+    struct target *target; /* of this tick; NULL: other */
+    bool is_known;         /* it was there in an earlier tick */
+    bool is_brief;         /* it had ended when it was first seen */
+    bool is_leaving;       /* it had ended at the last look */
+    uint16_t n_still;      /* looks since it last gained something */
+};
+
+struct counters_bpf {
+    struct engine engine;
+    enum granularity granularity;
+    const struct host *host;
+    struct bpf_slots *slots;
+    struct slot_state *states; /* [capacity of slots] */
+    uint32_t *found;           /* [capacity of slots], numbers of the slots of this tick */
+    uint32_t n_found;
+    struct bpf_columns columns;
+    struct bpf_events events;
+    struct cgroup_paths *paths;
+    struct tally tally;
+    size_t n_packages;
+    int32_t *packages; /* [n_packages] ids, as they were at open */
+    uint64_t last_missing, last_tree_changes;
+    size_t n_without_events; /* CPUs */
+    uint64_t ns_per_tick;
+    bool has_read;
+};
+
+extern const struct engine_ops counters_bpf;
+
+/* ---- probe, open, close ---- */
+
+/* The kernel counts itself, so that the roots have to be its own. NULL if they are. */
+static const char *find_obstacle(const struct host *host, enum granularity granularity)
+{
+    struct statfs status;
+    if (strcmp(host->procfs, "/proc") != 0 || strcmp(host->sysfs, "/sys") != 0)
+        return "counts the running kernel, not the one under --procfs and --sysfs";
+    if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
+        return "this kernel has no type information (/sys/kernel/btf/vmlinux, "
+               "CONFIG_DEBUG_INFO_BTF)";
+    if (!host->cgroupfs)
+        return granularity == GRANULARITY_CGROUP ? "there is no cgroup2 mount" : NULL;
+    if (statfs(host->cgroupfs, &status) < 0 || status.f_type != CGROUP2_SUPER_MAGIC)
+        return "the cgroup root is no cgroup2 mount";
+    return NULL;
+}
+
+static void bpf_probe(const struct host *host, const struct topology *topology,
+                      enum granularity granularity, struct engine_probe *ret_probe)
+{
+    *ret_probe = (struct engine_probe){0};
+    const char *obstacle = find_obstacle(host, granularity);
+    struct bpf_slots *slots;
+    struct error err = {0};
+    if (obstacle) {
+        (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "%s", obstacle);
+        return;
+    }
+    bool is_process = granularity == GRANULARITY_PROCESS;
+    int r = bpf_slots_open(&slots, is_process, PROBE_SLOTS, 0, topology, &err);
+    if (r < 0) {
+        (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "%s", err.text);
+        if (r == -EPERM)
+            (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice),
+                           "run as root, or setcap "
+                           "cap_bpf,cap_perfmon,cap_dac_read_search=ep watt-sensor");
+        return;
+    }
+    bpf_slots_close(slots);
+    ret_probe->is_usable = true;
+    (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason),
+                   "added up in the kernel per %s and package, nothing opened per target",
+                   is_process ? "process" : "cgroup");
+}
+
+static void bpf_close(struct engine *engine)
+{
+    struct counters_bpf *bpf = (struct counters_bpf *)engine;
+    bpf_events_deinit(&bpf->events);
+    bpf_slots_close(bpf->slots);
+    cgroup_paths_free(bpf->paths);
+    tally_deinit(&bpf->tally);
+    free(bpf->states);
+    free(bpf->found);
+    free(bpf->packages);
+    free(bpf);
+}
+
+/* Of a set of our own choice events give way, all of them if need be: CPU time remains. */
+static int choose_columns(struct counters_bpf *bpf, const struct topology *topology,
+                          const char *const *events, size_t n_events, struct error *err)
+{
+    bool is_asked = n_events > 0;
+    struct event_set set;
+    struct error why = {0};
+    const struct log *log = bpf->host->log;
+    int r = event_set_choose(&set, bpf->host, topology, events, n_events, is_asked ? err : &why);
+    if (r < 0 && is_asked)
+        return r;
+    if (r < 0)
+        set.n_events = 0;
+    r = bpf_columns_choose(&bpf->columns, &set, is_asked, err);
+    if (r < 0 || bpf->columns.extra.n_events == 0)
+        return r;
+    struct event_set fitting = bpf->columns.extra;
+    r = perf_group_fit(&fitting, topology_first_online(topology), is_asked, log,
+                       is_asked ? err : &why);
+    if (r < 0 && is_asked)
+        return r;
+    if (r < 0)
+        log_warning(log, "bpf: no hardware event is counted: %s", why.text);
+    if (r == 0 && fitting.n_events == bpf->columns.extra.n_events)
+        return 0;
+    if (r < 0)
+        fitting.n_events = 0;
+    return bpf_columns_choose(&bpf->columns, &fitting, false, err);
+}
+
+static int make_room(struct counters_bpf *bpf, const struct topology *topology)
+{
+    uint32_t n_slots = bpf_slots_capacity(bpf->slots);
+    bpf->n_packages = topology->n_packages ? topology->n_packages : 1;
+    bpf->states = calloc(n_slots, sizeof(*bpf->states));
+    bpf->found = calloc(n_slots, sizeof(*bpf->found));
+    bpf->packages = calloc(bpf->n_packages, sizeof(*bpf->packages));
+    if (!bpf->states || !bpf->found || !bpf->packages)
+        return -ENOMEM;
+    for (size_t i = 0; i < topology->n_packages; i++)
+        bpf->packages[i] = topology->packages[i];
+    return 0;
+}
+
+static int open_all(struct counters_bpf *bpf, const struct topology *topology,
+                    const char *const *events, size_t n_events, uint32_t n_slots, struct error *err)
+{
+    int r = choose_columns(bpf, topology, events, n_events, err);
+    if (r == 0)
+        r = bpf_slots_open(&bpf->slots, bpf->granularity == GRANULARITY_PROCESS, n_slots,
+                           bpf->columns.extra.n_events, topology, err);
+    if (r < 0)
+        return r;
+    r = bpf_events_init(&bpf->events, &bpf->columns.extra, topology);
+    if (r == 0)
+        r = cgroup_paths_new(&bpf->paths, bpf->host->cgroupfs);
+    if (r == 0)
+        r = make_room(bpf, topology);
+    return r < 0 ? error_set(err, r, "the bpf engine: %s", strerror(-r)) : 0;
+}
+
+static int bpf_open(struct engine **ret_engine, const struct host *host,
+                    const struct topology *topology, enum granularity granularity,
+                    const char *const *events, size_t n_events, const void *settings,
+                    struct error *err)
+{
+    const struct counters_bpf_settings *own = settings;
+    bool is_process = granularity == GRANULARITY_PROCESS;
+    uint64_t n_slots = own ? own->n_slots : 0;
+    if (n_slots == 0)
+        n_slots = is_process ? PROCESS_SLOTS : CGROUP_SLOTS;
+    if (n_slots < PROBE_SLOTS || n_slots > SLOTS_MAX || (n_slots & (n_slots - 1)) != 0)
+        return error_set(err, -EINVAL,
+                         "bpf-slots = %" PRIu64 ": a power of two from %d to %d is wanted", n_slots,
+                         PROBE_SLOTS, SLOTS_MAX);
+    struct counters_bpf *bpf = calloc(1, sizeof(*bpf));
+    if (!bpf)
+        return error_set(err, -ENOMEM, "out of memory");
+    bpf->engine.ops = &counters_bpf;
+    bpf->host = host;
+    bpf->granularity = granularity;
+    long ticks_per_s = sysconf(_SC_CLK_TCK);
+    bpf->ns_per_tick = NS_PER_S / (uint64_t)(ticks_per_s > 0 ? ticks_per_s : 100);
+    int r = open_all(bpf, topology, events, n_events, (uint32_t)n_slots, err);
+    if (r < 0) {
+        bpf_close(&bpf->engine);
+        return r;
+    }
+    *ret_engine = &bpf->engine;
+    return 0;
+}
+
+static int bpf_describe(const struct engine *engine, struct host_record *host_record)
+{
+    return bpf_columns_describe(&((const struct counters_bpf *)engine)->columns, host_record);
+}
+
+/* ---- targets ---- */
+
+static bool bpf_tree_has_changed(struct engine *engine)
+{
+    struct counters_bpf *bpf = (struct counters_bpf *)engine;
+    uint64_t changes = bpf_slots_tree_changes(bpf->slots);
+    bool has_changed = changes != bpf->last_tree_changes;
+    bpf->last_tree_changes = changes;
+    return has_changed;
+}
+
+/* Without a slot it is counted under other, which the report says, and asks again next time. */
+static bool add_cgroup(uint64_t inode, void *context)
+{
+    struct counters_bpf *bpf = context;
+    return bpf_slots_add_cgroup(bpf->slots, inode) == 0;
+}
+
+static int bpf_set_targets(struct engine *engine, struct targets *targets,
+                           const struct topology *topology, struct error *err)
+{
+    (void)err;
+    struct counters_bpf *bpf = (struct counters_bpf *)engine;
+    bpf->n_without_events = bpf_events_follow(&bpf->events, bpf->slots, topology, bpf->host->log);
+    if (bpf->granularity == GRANULARITY_CGROUP)
+        targets_each_new_cgroup(targets, add_cgroup, bpf);
+    return 0;
+}
+
+static void bpf_release_target(struct engine *engine, struct target *target)
+{
+    (void)engine;
+    (void)target; /* slots look their targets up anew each tick */
+}
+
+/* A cgroup that was made and removed between two looks is charged to the one above it. */
+static struct target *find_cgroup(const struct targets *targets, const struct bpf_slot *slot)
+{
+    struct target *target;
+    if (targets_find_cgroup(targets, slot->cgroup_id, &target) ||
+        targets_find_cgroup(targets, slot->parent_id, &target))
+        return target;
+    return NULL;
+}
+
+/* The target of a process' slot. One that was born and ended between two looks counts under its
+ * command. */
+static int find_process(struct counters_bpf *bpf, struct targets *targets,
+                        const struct bpf_slot *slot, struct slot_state *state)
+{
+    char comm[BPF_COMM_SIZE + 1] = "";
+    memcpy(comm, slot->comm, BPF_COMM_SIZE);
+    const char *path = cgroup_paths_find(bpf->paths, slot->cgroup_id);
+    if (!path)
+        return 0;
+    if (state->is_brief)
+        return targets_find_command(targets, comm, path, (pid_t)slot->tgid, slot->uid,
+                                    &state->target);
+    return targets_find_process(targets, (pid_t)slot->tgid, slot->start_ns / bpf->ns_per_tick, comm,
+                                path, slot->uid, &state->target);
+}
+
+static int find_target(struct counters_bpf *bpf, struct targets *targets, uint32_t number)
+{
+    const struct bpf_slot *slot = bpf_slots_at(bpf->slots, number);
+    struct slot_state *state = &bpf->states[number];
+    if (!state->is_known)
+        state->is_brief = slot->has_ended;
+    state->is_known = true;
+    state->target = NULL;
+    if (number == BPF_SLOT_OTHER)
+        return 0;
+    if (bpf->granularity == GRANULARITY_PROCESS)
+        return find_process(bpf, targets, slot, state);
+    state->target = find_cgroup(targets, slot);
+    return 0;
+}
+
+static int find_targets(struct counters_bpf *bpf, struct targets *targets)
+{
+    uint32_t n = bpf_slots_capacity(bpf->slots);
+    bpf->n_found = 0;
+    for (uint32_t number = bpf_slots_next(bpf->slots, 0); number < n;
+         number = bpf_slots_next(bpf->slots, number + 1)) {
+        int r = find_target(bpf, targets, number);
+        if (r < 0)
+            return r;
+        bpf->found[bpf->n_found++] = number;
+    }
+    for (size_t i = 0; i < targets_count(targets); i++)
+        targets_at(targets, i)->engine_data =
+            (void *)(uintptr_t)i; /* its index, until the next tick */
+    return 0;
+}
+
+/* ---- read ---- */
+
+static void add_gain(const struct bpf_columns *columns, const struct bpf_sums *gained,
+                     int64_t *cell)
+{
+    for (size_t i = 0; i < columns->n_columns; i++) {
+        uint64_t count;
+        memcpy(&count, (const char *)gained + columns->columns[i].offset, sizeof(count));
+        cell[i] += (int64_t)count;
+    }
+    cell[columns->n_columns] += (int64_t)gained->enabled_ns;
+    cell[columns->n_columns + 1] += (int64_t)gained->running_ns;
+}
+
+/* Hands a slot's increases to its target and to the total; false if there are none. */
+static bool take_slot(struct counters_bpf *bpf, uint32_t number)
+{
+    const struct target *target = bpf->states[number].target;
+    bool has_gained = false;
+    for (size_t package = 0; package < bpf->n_packages; package++) {
+        struct bpf_sums gained;
+        if (!bpf_slots_take(bpf->slots, number, package, &gained))
+            continue;
+        has_gained = true;
+        add_gain(&bpf->columns, &gained, tally_total(&bpf->tally, package));
+        if (target)
+            add_gain(&bpf->columns, &gained,
+                     tally_cell(&bpf->tally, (size_t)(uintptr_t)target->engine_data, package));
+    }
+    return has_gained;
+}
+
+/* What ended unseen, for instance the old life of a process whose second thread called exec. */
+static bool is_gone(const struct counters_bpf *bpf, const struct targets *targets,
+                    const struct bpf_slot *slot)
+{
+    struct target *target;
+    if (bpf->granularity == GRANULARITY_CGROUP)
+        return !targets_find_cgroup(targets, slot->cgroup_id, &target);
+    return kill((pid_t)slot->tgid, 0) < 0 && errno == ESRCH;
+}
+
+static void look_at_end(struct counters_bpf *bpf, const struct targets *targets, uint32_t number,
+                        bool has_gained)
+{
+    const struct bpf_slot *slot = bpf_slots_at(bpf->slots, number);
+    struct slot_state *state = &bpf->states[number];
+    if (number == BPF_SLOT_OTHER)
+        return;
+    state->n_still = has_gained ? 0 : (uint16_t)(state->n_still + 1);
+    if (state->is_leaving && !has_gained) {
+        bpf_slots_release(bpf->slots, number);
+        *state = (struct slot_state){0};
+    } else if (slot->has_ended) {
+        state->is_leaving = true;
+    } else if (state->n_still == STILL_LOOKS) {
+        state->n_still = 0;
+        state->is_leaving = is_gone(bpf, targets, slot);
+    }
+}
+
+/* The plain counts are exact; where the extra events could not count all the time, they are brought
+ * to the same part of it, so that one scale holds for the row. */
+static void put_on_one_scale(const struct counters_bpf *bpf, int64_t *cell)
+{
+    int64_t enabled_ns = cell[bpf->columns.n_columns],
+            running_ns = cell[bpf->columns.n_columns + 1];
+    if (running_ns <= 0 || running_ns >= enabled_ns)
+        return;
+    double share = (double)running_ns / (double)enabled_ns;
+    for (size_t i = 0; i < bpf->columns.n_columns; i++)
+        if (bpf->columns.columns[i].extra < 0)
+            cell[i] = (int64_t)((double)cell[i] * share + 0.5);
+}
+
+static int take_slots(struct counters_bpf *bpf, struct targets *targets)
+{
+    bool has_times = bpf->columns.extra.n_events > 0;
+    size_t n_targets = targets_count(targets);
+    int r = tally_begin(&bpf->tally, n_targets, bpf->n_packages, bpf->columns.n_columns, has_times);
+    if (r < 0)
+        return r;
+    for (uint32_t i = 0; i < bpf->n_found; i++)
+        look_at_end(bpf, targets, bpf->found[i], take_slot(bpf, bpf->found[i]));
+    for (size_t target = 0; target <= n_targets && has_times; target++)
+        for (size_t package = 0; package < bpf->n_packages; package++)
+            put_on_one_scale(bpf, tally_cell(&bpf->tally, target, package));
+    return 0;
+}
+
+static void say_what_is_missing(struct counters_bpf *bpf, struct report *report)
+{
+    uint64_t missing = bpf_slots_missing(bpf->slots);
+    if (missing != bpf->last_missing)
+        reasons_add(&report->reasons, "targets_dropped");
+    if (bpf->n_without_events > 0)
+        reasons_add(&report->reasons, "events_missing");
+    bpf->last_missing = missing;
+}
+
+static int bpf_read(struct engine *engine, struct targets *targets, const struct topology *topology,
+                    struct report *report)
+{
+    struct counters_bpf *bpf = (struct counters_bpf *)engine;
+    bpf_slots_flush(bpf->slots, topology);
+    int r = find_targets(bpf, targets);
+    if (r >= 0)
+        r = take_slots(bpf, targets);
+    if (r < 0)
+        return r;
+    cgroup_paths_trim(bpf->paths);
+    if (!bpf->has_read) {
+        bpf->has_read = true;
+        return 0;
+    }
+    say_what_is_missing(bpf, report);
+    for (size_t i = 0; i < bpf->columns.n_columns && r >= 0; i++)
+        r = report_add_event(report, bpf->columns.columns[i].name);
+    return r < 0 ? r : tally_publish(&bpf->tally, targets, bpf->packages, report);
+}
+
+static const struct option_spec bpf_options[] = {
+    {.key = "bpf-slots",
+     .type = OPTION_COUNT,
+     .offset = offsetof(struct counters_bpf_settings, n_slots),
+     .argument = "N",
+     .fallback = "0",
+     .help = "room for N processes or cgroups at once in the engine bpf, those that ended within "
+             "the last ticks included; a power of two, 0: 65536 processes or 16384 cgroups"},
+};
+
+const struct engine_ops counters_bpf = {
+    .name = "bpf",
+    .about = "CPU time, switches, faults and perf events per process or cgroup, added up in the "
+             "kernel",
+    .does_process = true,
+    .does_cgroup = true,
+    .capabilities = UINT64_C(1) << CAP_BPF,
+    .options = bpf_options,
+    .n_options = ARRAY_SIZE(bpf_options),
+    .settings_size = sizeof(struct counters_bpf_settings),
+    .probe = bpf_probe,
+    .open = bpf_open,
+    .describe = bpf_describe,
+    .tree_has_changed = bpf_tree_has_changed,
+    .set_targets = bpf_set_targets,
+    .read = bpf_read,
+    .release_target = bpf_release_target,
+    .close = bpf_close,
+};
