@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
+if(WATT_BPF)
+  watt_unit_test(test_bpf_columns watt_sensor)
+endif()
 watt_unit_test(test_counters_proc watt_sensor)
 watt_unit_test(test_cpu_busy watt_sensor)
 watt_unit_test(test_cpu_power_table watt_sensor)

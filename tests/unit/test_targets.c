@@ -230,6 +230,91 @@ static void records_say_who_it_is(void **state)
     targets_free(targets);
 }
 
+static void brief_processes_are_one_target_per_command(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct target_record record;
+    struct target_names scratch;
+    bench_new(&bench, NULL, 0);
+    struct targets *targets;
+    struct target *first, *second, *other;
+    assert_int_equal(targets_new(&targets, &bench.host, GRANULARITY_PROCESS, bench.rules), 0);
+    assert_int_equal(targets_refresh(targets, NULL), 0);
+    assert_int_equal(targets_find_command(targets, "cc1", "/", 7, 0, &first), 0);
+    assert_int_equal(targets_find_command(targets, "cc1", "/", 8, 0, &second), 0);
+    assert_int_equal(targets_find_command(targets, "c:\n1", "/a", 9, 0, &other), 0);
+    assert_ptr_equal(first, second);
+    assert_string_equal(first->name, "/:cc1");
+    assert_string_equal(other->name, "/a:c:%0A1");
+    target_describe(first, &record, &scratch);
+    assert_string_equal(record.target_kind, "process");
+    assert_string_equal(record.comm, "cc1");
+    assert_int_equal(record.pid, VALUE_ABSENT);
+    assert_null(record.user);
+    assert_int_equal(targets_refresh(targets, NULL), 0);
+    targets_sweep(targets, NULL, NULL);
+    assert_int_equal(targets_count(targets), 1);
+    assert_int_equal(targets_find_command(targets, "cc1", "/", 7, 0, &first), 0);
+    assert_false(first->is_announced);
+    targets_free(targets);
+    bench_free(&bench);
+}
+
+static bool refuse_once(uint64_t inode, void *context)
+{
+    (void)inode;
+    return (*(int *)context)++ > 0;
+}
+
+static void cgroups_are_given_until_taken_and_charged_above(void **state)
+{
+    (void)state;
+    struct bench bench;
+    const char *const rules[] = {"cgroup:/a"};
+    bench_new(&bench, rules, 1);
+    make_cgroup(&bench, "a/b", "1\n");
+    refresh(&bench);
+    int n_given = 0;
+    targets_each_new_cgroup(bench.targets, refuse_once, &n_given);
+    assert_int_equal(n_given, 2);
+    targets_each_new_cgroup(bench.targets, refuse_once, &n_given);
+    assert_int_equal(n_given, 3);
+    targets_each_new_cgroup(bench.targets, refuse_once, &n_given);
+    assert_int_equal(n_given, 3);
+    struct stat status;
+    char path[PATH_MAX];
+    made_tree_path(&bench.tree, "a/b", path);
+    assert_int_equal(stat(path, &status), 0);
+    struct target *target = NULL;
+    assert_true(targets_find_cgroup(bench.targets, status.st_ino, &target));
+    assert_string_equal(target->name, "/a");
+    assert_false(targets_find_cgroup(bench.targets, status.st_ino + 12345, &target));
+    bench_free(&bench);
+}
+
+static void a_tree_that_is_kept_is_not_walked(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_new(&bench, NULL, 0);
+    make_cgroup(&bench, "a", "1\n");
+    refresh(&bench);
+    make_cgroup(&bench, "b", "1\n");
+    made_tree_remove(&bench.tree, "a");
+    targets_keep(bench.targets);
+    assert_int_equal(targets_count(bench.targets), 2);
+    assert_false(target_has_vanished(bench.targets, targets_at(bench.targets, 1)));
+    refresh(&bench);
+    assert_int_equal(targets_count(bench.targets), 3);
+    assert_true(target_has_vanished(bench.targets, targets_at(bench.targets, 1)));
+    targets_sweep(bench.targets, NULL, NULL);
+    targets_keep(bench.targets);
+    assert_int_equal(targets_count(bench.targets), 2);
+    assert_string_equal(targets_at(bench.targets, 1)->name, "/b");
+    bench_free(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +324,9 @@ int main(void)
         cmocka_unit_test(a_tree_that_cannot_be_walked_ends_nobody),
         cmocka_unit_test(nesting_has_an_end),
         cmocka_unit_test(records_say_who_it_is),
+        cmocka_unit_test(brief_processes_are_one_target_per_command),
+        cmocka_unit_test(cgroups_are_given_until_taken_and_charged_above),
+        cmocka_unit_test(a_tree_that_is_kept_is_not_walked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
