@@ -19,7 +19,9 @@
 #include "tests/hwsim/tree.h"
 #include "tests/hwsim/truth.h"
 
+/* Listed in the tree, since nobody says that they are closed when the end comes first. */
 struct file {
+    struct file *next;
     const struct node *node; /* the table no longer grows */
     char *text;              /* of the last read at the start */
     size_t size;
@@ -28,6 +30,12 @@ struct file {
 static struct tree *served(void)
 {
     return fuse_get_context()->private_data;
+}
+
+static void file_free(struct file *file)
+{
+    free(file->text);
+    free(file);
 }
 
 static struct file *file_of(const struct fuse_file_info *info)
@@ -158,6 +166,8 @@ static int on_open(const char *path, struct fuse_file_info *info)
     if (!file)
         return node ? -ENOMEM : -ENOENT;
     file->node = node;
+    file->next = served()->open_files;
+    served()->open_files = file;
     info->fh = (uintptr_t)file;
     info->direct_io = 1;
     return 0;
@@ -166,8 +176,12 @@ static int on_open(const char *path, struct fuse_file_info *info)
 static int on_release(const char *path, struct fuse_file_info *info)
 {
     (void)path;
-    free(file_of(info)->text);
-    free(file_of(info));
+    struct file **at = &served()->open_files;
+    while (*at && *at != file_of(info))
+        at = &(*at)->next;
+    if (*at)
+        *at = file_of(info)->next;
+    file_free(file_of(info));
     return 0;
 }
 
@@ -290,6 +304,10 @@ int serve(struct tree *tree, const char *folder, void (*ready)(void *context), v
                  : error_set(err, -EINVAL, "libfuse refuses its options");
     if (fuse)
         fuse_destroy(fuse);
+    for (struct file *file; (file = tree->open_files);) {
+        tree->open_files = file->next;
+        file_free(file);
+    }
     fuse_opt_free_args(&arguments);
     return r;
 }

@@ -29,10 +29,13 @@ struct node {
     int number;
 };
 
+struct file;
+
 struct tree {
     struct energy *energy;
     struct node *nodes;
     size_t n_nodes, capacity;
+    struct file *open_files; /* serve.c's */
 };
 
 int tree_init(struct tree *ret_tree, struct energy *energy);
