@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The perf and proc engines on the real machine. Needs root and a cgroup2 mount; skips (77)
+/* The perf and proc engines on the real machine. Needs root and a cgroup2 mount; fails
  * without. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* AMD's registers through real system calls: a file system in user space serves cpu/N/msr, where
  * the offset is the register's number, as the kernel's device does. (In a plain file AMD's
- * registers, one byte apart, would overlap.) Needs the right to mount FUSE; skips (77) without. The
+ * registers, one byte apart, would overlap.) Needs the right to mount FUSE; fails without. The
  * mount is in a folder of the test's own and goes with the process that serves it. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@
 #include "sensor/source.h"
 #include "tests/unit/made_tree.h"
 
-#define SKIPPED 77
+#define CANNOT_RUN 77
 #define N_CPUS 4 /* two cores of two threads */
 #define UNIT_BITS 0xa1003
 
@@ -212,7 +212,7 @@ int main(void)
     if (!mount_devices()) {
         (void)fprintf(stderr, "skipped: FUSE cannot be mounted here\n");
         made_tree_remove(&tree, "");
-        return SKIPPED;
+        return CANNOT_RUN;
     }
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
     unmount_devices();

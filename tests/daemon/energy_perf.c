@@ -2,7 +2,7 @@
 /* The power PMU through the real system calls: a folder that looks like the PMU's, but whose type
  * is that of the kernel's `msr` PMU, so that "energy" is the time stamp counter and the power is
  * constant and known. Spans are waited for by looking at the clock. Needs x86, the msr PMU and the
- * right to open events of a CPU; skips (77) without. */
+ * right to open events of a CPU; fails without. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 #include "sensor/source.h"
 #include "tests/unit/made_tree.h"
 
-#define SKIPPED 77
+#define CANNOT_RUN 77
 #define PMU "sys/bus/event_source/devices/power/"
 #define SCALE_J 1e-9 /* a counter of some GHz is some watts */
 
@@ -316,15 +316,15 @@ static void what_does_not_open_is_absent(void **state)
     assert_int_equal(domains_of_probe(SOURCE_ABSENT), 0);
 }
 
-/* In a child that gave its rights away. 0: as wanted, SKIPPED: this machine lets everybody. */
+/* In a child that gave its rights away. 0: as wanted, CANNOT_RUN: this machine lets everybody. */
 static int probe_as_nobody(const char *wanted_advice)
 {
     struct source_probe probe;
     if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
-        return SKIPPED;
+        return CANNOT_RUN;
     source_perf.probe(&host, &topology, NULL, &probe);
     if (probe.availability == SOURCE_USABLE)
-        return SKIPPED;
+        return CANNOT_RUN;
     return probe.availability == SOURCE_UNREADABLE && probe.is_energy_counter &&
                    probe.domains == DOMAIN_BIT(DOMAIN_PACKAGE) &&
                    strstr(probe.advice, wanted_advice)
@@ -352,7 +352,7 @@ static void who_may_not_is_told_what_to_type(void **state)
             _exit(probe_as_nobody(cases[i].advice));
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_true(WIFEXITED(status));
-        if (WEXITSTATUS(status) == SKIPPED)
+        if (WEXITSTATUS(status) == CANNOT_RUN)
             skip();
         assert_int_equal(WEXITSTATUS(status), 0);
     }
@@ -388,6 +388,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_may_not_is_told_what_to_type, set_up, tear_down),
     };
     if (!can_open())
-        return SKIPPED;
+        return CANNOT_RUN;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -257,7 +257,7 @@ int bench_remove_all(void **state)
 static int skip_for(const char *reason)
 {
     (void)fprintf(stderr, "skipped: %s\n", reason);
-    return BENCH_SKIPPED;
+    return BENCH_CANNOT_RUN;
 }
 
 int bench_find_machine(const struct engine_ops *ops, enum granularity granularity)

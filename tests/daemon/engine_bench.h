@@ -7,7 +7,7 @@
 
 #include "sensor/engine.h"
 
-#define BENCH_SKIPPED 77
+#define BENCH_CANNOT_RUN 77
 
 struct engine_bench {
     char cgroupfs[PATH_MAX], name[64]; /* of the cgroup that holds all others, below the mount: "/watt-test-1234" */
@@ -21,7 +21,7 @@ struct engine_bench {
 
 extern struct engine_bench bench; /* one per program */
 
-/* Everything but the engine. BENCH_SKIPPED, with a word on standard error, where a test cannot run. */
+/* Everything but the engine. BENCH_CANNOT_RUN, with a word on standard error, where a test cannot run. */
 int bench_find_machine(const struct engine_ops *ops, enum granularity granularity);
 /* Opens the engine for the cgroups below the bench's. settings: the engine's own, may be NULL. */
 void bench_open(const struct engine_ops *ops, enum granularity granularity, const char *const *events, size_t n_events,

