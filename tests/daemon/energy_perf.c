@@ -2,7 +2,7 @@
 /* The power PMU through the real system calls: a folder that looks like the PMU's, but whose type
  * is that of the kernel's `msr` PMU, so that "energy" is the time stamp counter and the power is
  * constant and known. Spans are waited for by looking at the clock. Needs x86, the msr PMU and the
- * right to open events of a CPU; fails without. */
+ * right to open events of a CPU; skips (77) without. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -254,9 +254,9 @@ int bench_remove_all(void **state)
     return 0;
 }
 
-static int skip_for(const char *reason)
+static int cannot_run(const char *reason)
 {
-    (void)fprintf(stderr, "skipped: %s\n", reason);
+    (void)fprintf(stderr, "cannot run: %s\n", reason);
     return BENCH_CANNOT_RUN;
 }
 
@@ -266,10 +266,10 @@ int bench_find_machine(const struct engine_ops *ops, enum granularity granularit
     struct topology topology;
     struct engine_probe probe;
     if (geteuid() != 0)
-        return skip_for("needs root to make cgroups");
+        return cannot_run("needs root to make cgroups");
     if (host_read_text(mounts, sizeof(mounts), "/proc/self/mounts") < 0 ||
         host_find_cgroupfs(mounts, bench.cgroupfs, sizeof(bench.cgroupfs)) < 0)
-        return skip_for("no cgroup2 mount");
+        return cannot_run("no cgroup2 mount");
     (void)snprintf(bench.name, sizeof(bench.name), "/watt-test-engines-%d", (int)getpid());
     bench.host = (struct host){.sysfs = "/sys",
                                .procfs = "/proc",
@@ -280,5 +280,5 @@ int bench_find_machine(const struct engine_ops *ops, enum granularity granularit
         return 1;
     ops->probe(&bench.host, &topology, granularity, &probe);
     topology_deinit(&topology);
-    return probe.is_usable ? 0 : skip_for(probe.reason);
+    return probe.is_usable ? 0 : cannot_run(probe.reason);
 }

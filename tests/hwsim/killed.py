@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 
-from simulated import BUILD, HERE, cgroup_mount, skip
+from simulated import BUILD, HERE, cannot_run, cgroup_mount
 
 DEADLINE_S = 30
 
@@ -73,7 +73,7 @@ def killed(scratch):
 
 def main():
     if os.geteuid() != 0 or not os.path.exists("/dev/fuse") or not cgroup_mount():
-        skip("needs root, /dev/fuse and a cgroup2 mount")
+        cannot_run("needs root, /dev/fuse and a cgroup2 mount")
     with tempfile.TemporaryDirectory(prefix="watt-hwsim.") as scratch:
         whole(scratch)
         killed(scratch)

@@ -435,7 +435,7 @@ static int tear_down(void **state)
 int main(void)
 {
     if (geteuid() != 0 || access("/dev/fuse", W_OK) != 0) {
-        print_message("skipped: needs root and /dev/fuse\n");
+        print_message("cannot run: needs root and /dev/fuse\n");
         return CANNOT_RUN;
     }
     const struct CMUnitTest tests[] = {

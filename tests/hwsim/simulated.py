@@ -15,8 +15,8 @@ CANNOT_RUN = 77
 WORK = "read line; while :; do :; done"
 
 
-def skip(why):
-    print(f"skipped: {why}")
+def cannot_run(why):
+    print(f"cannot run: {why}")
     sys.exit(CANNOT_RUN)
 
 
@@ -34,7 +34,7 @@ class Simulated:
     def __init__(self, *names):
         mount = cgroup_mount()
         if os.geteuid() != 0 or not os.path.exists("/dev/fuse") or not mount:
-            skip("needs root, /dev/fuse and a cgroup2 mount")
+            cannot_run("needs root, /dev/fuse and a cgroup2 mount")
         self.scratch = tempfile.mkdtemp(prefix="watt-hwsim.")
         self.folder = os.path.join(self.scratch, "machine")
         os.mkdir(self.folder)
