@@ -21,6 +21,7 @@
 #include "common/remote_scheme.h"
 #include "common/scope.h"
 #include "common/store/batch.h"
+#include "formula/arguments.h"
 #include "formula/reader.h"
 #include "formula/state_file.h"
 
@@ -35,124 +36,9 @@
 static const struct store_ops *const *const store_tables[] = {store_table_local, store_table_remote,
                                                               NULL};
 
-struct settings {
-    char *input, *output;
-    bool post_mortem;
-    int64_t from_ms, to_ms;
-    struct option_list sensors;
-    char *model, *label, *schema, *static_watts;
-    uint64_t wait_ticks;
-    bool no_close;
-    char *state, *save_model, *model_file, *show_model;
-};
-
-static const char *const schemas[] = {"native", "powerapi", NULL};
-static const char *const static_choices[] = {"apart", "share", NULL};
-static const char *model_choices[16]; /* from model_table */
-
-static const struct option_spec specs[] = {
-    {.key = "input",
-     .type = OPTION_STRING,
-     .offset = offsetof(struct settings, input),
-     .fallback = "sqlite:",
-     .argument = "URI",
-     .help = "where the reports are: sqlite:DIR, mongodb://HOST/DB, jsonl:FILE"},
-    {.key = "output",
-     .type = OPTION_STRING,
-     .offset = offsetof(struct settings, output),
-     .fallback = "sqlite:",
-     .argument = "URI",
-     .help = "where the watts go: sqlite:DIR, mongodb://HOST/DB, jsonl:FILE, jsonl:- (standard "
-             "output), null:"},
-    {.key = "post-mortem",
-     .type = OPTION_FLAG,
-     .offset = offsetof(struct settings, post_mortem),
-     .flag_only = true,
-     .help = "attribute what is there and exit, instead of following the input"},
-    {.key = "from",
-     .type = OPTION_TIME,
-     .offset = offsetof(struct settings, from_ms),
-     .argument = "TIME",
-     .flag_only = true,
-     .help = "first moment of the span: 2026-01-31T12:00:00Z, -2h"},
-    {.key = "to",
-     .type = OPTION_TIME,
-     .offset = offsetof(struct settings, to_ms),
-     .argument = "TIME",
-     .flag_only = true,
-     .help = "end of the span, itself outside; only with --post-mortem"},
-    {.key = "sensor",
-     .type = OPTION_LIST,
-     .offset = offsetof(struct settings, sensors),
-     .argument = "NAME",
-     .help = "only this sensor's reports"},
-    {.key = "model",
-     .type = OPTION_CHOICE,
-     .offset = offsetof(struct settings, model),
-     .fallback = "auto",
-     .argument = "NAME",
-     .choices = model_choices,
-     .help = "how watts are split: auto (a price per event, learned), share (CPU time), smartwatts "
-             "(as SmartWatts 2.4.1 does)"},
-    {.key = "label",
-     .type = OPTION_STRING,
-     .offset = offsetof(struct settings, label),
-     .argument = "LABEL",
-     .help = "name of this attribution, so that several of one recording stand side by side; "
-             "default: the model's name"},
-    {.key = "schema",
-     .type = OPTION_CHOICE,
-     .offset = offsetof(struct settings, schema),
-     .fallback = "native",
-     .argument = "NAME",
-     .choices = schemas,
-     .help = "what is written: native power records or PowerAPI's PowerReports; what is read is "
-             "recognised record by record"},
-    {.key = "static",
-     .type = OPTION_CHOICE,
-     .offset = offsetof(struct settings, static_watts),
-     .argument = "HOW",
-     .choices = static_choices,
-     .help = "PowerReports only: share puts each target's share of idle into its power (default), "
-             "apart writes idle as a target of its own"},
-    {.key = "state",
-     .type = OPTION_STRING,
-     .offset = offsetof(struct settings, state),
-     .argument = "DIR",
-     .help = "keep there what was learned, and go on from it at the next start"},
-    {.key = "save-model",
-     .type = OPTION_STRING,
-     .offset = offsetof(struct settings, save_model),
-     .argument = "FILE",
-     .flag_only = true,
-     .help = "write what was learned there at the end, for --model-file"},
-    {.key = "model-file",
-     .type = OPTION_STRING,
-     .offset = offsetof(struct settings, model_file),
-     .argument = "FILE",
-     .help = "begin with what a machine of the same kind has learned"},
-    {.key = "show-model",
-     .type = OPTION_STRING,
-     .offset = offsetof(struct settings, show_model),
-     .argument = "FILE",
-     .flag_only = true,
-     .help = "print the coefficients in a saved model or state, and exit"},
-    {.key = "wait",
-     .type = OPTION_COUNT,
-     .offset = offsetof(struct settings, wait_ticks),
-     .fallback = "2",
-     .argument = "TICKS",
-     .help = "how many later ticks of a sensor to wait for the rest of an incomplete one"},
-    {.key = "no-close",
-     .type = OPTION_FLAG,
-     .offset = offsetof(struct settings, no_close),
-     .help = "publish what the model says, without closing the balance to the measured energy; "
-             "smartwatts is then fed as the original is"},
-};
-
 struct program {
     struct log log;
-    struct settings settings;
+    struct arguments arguments;
     struct store_settings *store_settings;
     struct model_settings *model_settings;
     struct store *input, *output;
@@ -196,7 +82,7 @@ static int flush(struct program *program, struct error *err)
 /* A service outlives its output: the batch is kept and tried again, ever more seldom. */
 static int flush_or_keep(struct program *program, struct error *err)
 {
-    if (program->settings.post_mortem)
+    if (program->arguments.post_mortem)
         return flush(program, err);
     if (now_ns() < program->retry_at_ns)
         return 0;
@@ -268,9 +154,9 @@ static int resume(const char *sensor, struct record_key *ret_last, void *context
     struct store_query query = {
         .kinds = program->writes_powerapi ? KIND_BIT(RECORD_POWER_REPORT) : KIND_BIT(RECORD_POWER),
         .sensor = sensor,
-        .label = program->writes_powerapi  ? NULL
-                 : program->settings.label ? program->settings.label
-                                           : program->settings.model,
+        .label = program->writes_powerapi   ? NULL
+                 : program->arguments.label ? program->arguments.label
+                                            : program->arguments.model,
         .from_ms = VALUE_ABSENT,
         .to_ms = VALUE_ABSENT,
         .newest_first = true,
@@ -296,12 +182,12 @@ static int resume(const char *sensor, struct record_key *ret_last, void *context
 /* An output that cannot be read, or is not there yet, has no history. */
 static void open_history(struct program *program)
 {
-    const struct store_ops *ops = store_find(program->settings.output, store_tables, NULL);
-    if (program->settings.post_mortem || !ops || !ops->can_read ||
-        strcmp(program->settings.output, "jsonl:-") == 0)
+    const struct store_ops *ops = store_find(program->arguments.output, store_tables, NULL);
+    if (program->arguments.post_mortem || !ops || !ops->can_read ||
+        strcmp(program->arguments.output, "jsonl:-") == 0)
         return;
     struct error failure = {0};
-    if (store_open(&program->history, program->settings.output, STORE_READ, store_tables,
+    if (store_open(&program->history, program->arguments.output, STORE_READ, store_tables,
                    program->store_settings, &program->log, &failure) < 0) {
         program->history = NULL;
         log_debug(&program->log, "output: no history: %s", failure.text);
@@ -335,13 +221,13 @@ static int on_idle(void *context)
 
 static int read_all(struct program *program, struct formula *formula, struct error *err)
 {
-    const struct settings *settings = &program->settings;
+    const struct arguments *arguments = &program->arguments;
     struct reader_settings reader = {
-        .sensor = settings->sensors.n_values == 1 ? settings->sensors.values[0] : NULL,
-        .from_ms = settings->from_ms,
-        .to_ms = settings->to_ms,
+        .sensor = arguments->sensors.n_values == 1 ? arguments->sensors.values[0] : NULL,
+        .from_ms = arguments->from_ms,
+        .to_ms = arguments->to_ms,
     };
-    if (!settings->post_mortem) {
+    if (!arguments->post_mortem) {
         int ended = reader_stream(formula, program->input, &reader, &program->log, &stop, on_idle,
                                   program, err);
         return ended > 0 ? formula_finish(formula, err) : ended;
@@ -375,7 +261,7 @@ static int save_state(struct program *program, const char *path, struct error *e
     int r = formula_save(program->formula, &state, err);
     if (r > 0)
         log_warning(&program->log, "model %s keeps no state: %s is not written",
-                    program->settings.model, path);
+                    program->arguments.model, path);
     else if (r == 0)
         r = state_file_write(path, &state, err);
     bson_destroy(&state);
@@ -396,7 +282,7 @@ static void save_now_and_then(struct program *program)
 
 static int load_model_file(struct program *program, struct formula *formula, struct error *err)
 {
-    const char *path = program->settings.model_file;
+    const char *path = program->arguments.model_file;
     if (!path)
         return 0;
     bson_t *state = NULL;
@@ -446,9 +332,9 @@ static int make_formula(struct program *program, const struct formula_settings *
 
 static int name_state(struct program *program, struct error *err)
 {
-    const struct settings *settings = &program->settings;
-    if (settings->state && asprintf(&program->state_path, "%s/formula-%s.state", settings->state,
-                                    settings->label ? settings->label : settings->model) < 0) {
+    const struct arguments *arguments = &program->arguments;
+    if (arguments->state && asprintf(&program->state_path, "%s/formula-%s.state", arguments->state,
+                                     arguments->label ? arguments->label : arguments->model) < 0) {
         program->state_path = NULL;
         return error_set(err, -ENOMEM, "state: out of memory");
     }
@@ -458,23 +344,23 @@ static int name_state(struct program *program, struct error *err)
 static int save_at_end(struct program *program, struct error *err)
 {
     int r = program->state_path ? save_state(program, program->state_path, err) : 0;
-    if (r >= 0 && program->settings.save_model)
-        r = save_state(program, program->settings.save_model, err);
+    if (r >= 0 && program->arguments.save_model)
+        r = save_state(program, program->arguments.save_model, err);
     return r;
 }
 
 static int run(struct program *program, struct error *err)
 {
-    const struct settings *settings = &program->settings;
+    const struct arguments *arguments = &program->arguments;
     struct formula_settings formula_settings = {
-        .model = model_find(settings->model),
-        .model_settings = model_settings_of(program->model_settings, model_find(settings->model)),
-        .label = settings->label,
-        .leave_open = settings->no_close,
-        .wait_ticks = settings->wait_ticks > 1000 ? 1000 : (unsigned)settings->wait_ticks,
-        .sensors = (const char *const *)settings->sensors.values,
-        .n_sensors = settings->sensors.n_values,
-        .resume = settings->post_mortem ? NULL : resume,
+        .model = model_find(arguments->model),
+        .model_settings = model_settings_of(program->model_settings, model_find(arguments->model)),
+        .label = arguments->label,
+        .leave_open = arguments->no_close,
+        .wait_ticks = arguments->wait_ticks > 1000 ? 1000 : (unsigned)arguments->wait_ticks,
+        .sensors = (const char *const *)arguments->sensors.values,
+        .n_sensors = arguments->sensors.n_values,
+        .resume = arguments->post_mortem ? NULL : resume,
     };
     int r = name_state(program, err);
     if (r >= 0)
@@ -499,38 +385,39 @@ static int run(struct program *program, struct error *err)
 
 static int check(struct program *program, struct error *err)
 {
-    struct settings *settings = &program->settings;
-    const struct store_ops *ops = store_find(settings->input, store_tables, err);
+    struct arguments *arguments = &program->arguments;
+    const struct store_ops *ops = store_find(arguments->input, store_tables, err);
     if (!ops)
         return -EINVAL;
     if (!ops->can_read)
-        return error_set(err, -EINVAL, "--input %s: a %s store cannot be read", settings->input,
+        return error_set(err, -EINVAL, "--input %s: a %s store cannot be read", arguments->input,
                          ops->scheme);
-    if (!settings->post_mortem && !ops->can_follow)
+    if (!arguments->post_mortem && !ops->can_follow)
         return error_set(err, -EINVAL,
                          "--input %s: a %s store cannot be followed; add --post-mortem",
-                         settings->input, ops->scheme);
-    if (!settings->post_mortem && settings->to_ms != VALUE_ABSENT)
+                         arguments->input, ops->scheme);
+    if (!arguments->post_mortem && arguments->to_ms != VALUE_ABSENT)
         return error_set(err, -EINVAL, "--to has a meaning only with --post-mortem");
-    program->writes_powerapi = strcmp(settings->schema, "powerapi") == 0;
-    if (program->writes_powerapi && uri_is_remote(settings->output))
+    program->writes_powerapi = strcmp(arguments->schema, "powerapi") == 0;
+    if (program->writes_powerapi && uri_is_remote(arguments->output))
         return error_set(err, -EINVAL,
                          "--schema powerapi: a remote store keeps native records only; write "
                          "PowerReports with --output jsonl:FILE, or leave --schema out");
-    if (settings->static_watts && !program->writes_powerapi)
+    if (arguments->static_watts && !program->writes_powerapi)
         return error_set(err, -EINVAL, "--static has a meaning only with --schema powerapi");
-    program->static_share = !settings->static_watts || strcmp(settings->static_watts, "share") == 0;
+    program->static_share =
+        !arguments->static_watts || strcmp(arguments->static_watts, "share") == 0;
     return 0;
 }
 
 static int open_stores(struct program *program, struct error *err)
 {
-    int r = store_open(&program->input, program->settings.input, STORE_READ, store_tables,
+    int r = store_open(&program->input, program->arguments.input, STORE_READ, store_tables,
                        program->store_settings, &program->log, err);
     if (r < 0)
         return error_wrap(err, r, "input");
     open_history(program);
-    r = store_open(&program->output, program->settings.output, STORE_WRITE, store_tables,
+    r = store_open(&program->output, program->arguments.output, STORE_WRITE, store_tables,
                    program->store_settings, &program->log, err);
     if (r < 0)
         return error_wrap(err, r, "output");
@@ -540,10 +427,7 @@ static int open_stores(struct program *program, struct error *err)
 static int parse(struct program *program, struct options *options, int argc, char **argv,
                  struct error *err)
 {
-    for (size_t i = 0; model_table[i] && i + 1 < ARRAY_SIZE(model_choices); i++)
-        model_choices[i] = model_table[i]->name;
-    struct option_group group = {"formula", specs, ARRAY_SIZE(specs), &program->settings};
-    int r = options_add(options, &group);
+    int r = arguments_add(&program->arguments, options);
     if (r >= 0)
         r = model_settings_add(program->model_settings, options);
     if (r >= 0)
@@ -573,8 +457,8 @@ static int start(struct program *program, struct options *options, int argc, cha
     int r = parse(program, options, argc, argv, err);
     if (r != 0)
         return r == OPTIONS_EXIT ? 0 : r;
-    if (program->settings.show_model)
-        return show_model(program->settings.show_model, err);
+    if (program->arguments.show_model)
+        return show_model(program->arguments.show_model, err);
     struct sigaction action = {.sa_handler = on_signal};
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
