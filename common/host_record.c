@@ -62,6 +62,7 @@ int host_record_add_source(struct host_record *host, struct host_source **ret_so
         .package = PACKAGE_NONE,
         .unit_uj = (double)NAN,
         .range_uj = VALUE_ABSENT,
+        .peak_w = (double)NAN,
         .floor_w = (double)NAN,
     };
     return 0;
@@ -99,8 +100,13 @@ static int check(const struct host_record *host, struct error *err)
             r = error_set(err, -ERANGE, "packages.%zu.max_w: infinite", i);
     }
     for (size_t i = 0; r == 0 && i < host->n_sources; i++) {
-        if (isinf(host->sources[i].unit_uj))
-            r = error_set(err, -ERANGE, "sources.%zu.unit_uj: infinite", i);
+        const struct host_source *source = &host->sources[i];
+        const char *infinite = isinf(source->unit_uj)   ? "unit_uj"
+                               : isinf(source->peak_w)  ? "peak_w"
+                               : isinf(source->floor_w) ? "floor_w"
+                                                        : NULL;
+        if (infinite)
+            r = error_set(err, -ERANGE, "sources.%zu.%s: infinite", i, infinite);
     }
     for (size_t i = 0; r == 0 && i < host->n_events; i++) {
         r = check_text("event", host->events[i].event, err);
@@ -150,6 +156,7 @@ static void append_sources(bson_t *document, const struct host_record *host)
         append_text(&element, "source", source->source);
         append_double(&element, "unit_uj", source->unit_uj);
         append_int64(&element, "range_uj", source->range_uj);
+        append_double(&element, "peak_w", source->peak_w);
         append_double(&element, "floor_w", source->floor_w);
         (void)bson_append_document_end(&array, &element);
     }
@@ -234,6 +241,8 @@ static int read_source(bson_iter_t *fields, void *record, struct error *err)
             r = field_double(fields, &source->unit_uj, err);
         } else if (strcmp(key, "range_uj") == 0) {
             r = field_amount(fields, &source->range_uj, err);
+        } else if (strcmp(key, "peak_w") == 0) {
+            r = field_double(fields, &source->peak_w, err);
         } else if (strcmp(key, "floor_w") == 0) {
             r = field_double(fields, &source->floor_w, err);
         }

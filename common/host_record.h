@@ -17,6 +17,7 @@ struct host_source {
     char source[WORD_SIZE];
     double unit_uj;                /* one count of the hardware, NAN: not known */
     int64_t range_uj;              /* where it wraps, VALUE_ABSENT: does not */
+    double peak_w;                 /* the most the domain can plausibly draw: more in a span is refused; NAN: not known */
     double floor_w;                /* what the domain draws when nothing runs, where the source knows (a curve), else NAN */
 };
 

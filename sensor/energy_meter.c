@@ -112,5 +112,6 @@ int energy_meter_describe(const struct energy_meter *meter, const char *source,
     (void)snprintf(row->source, sizeof(row->source), "%s", source);
     row->unit_uj = meter->unit_uj;
     row->range_uj = meter->range_uj;
+    row->peak_w = meter->bound_w;
     return 0;
 }

@@ -372,6 +372,14 @@ static void describe_limit(const struct powercap_zone *zone, struct host_record 
     }
 }
 
+static double peak_w(const struct powercap *powercap, size_t first, size_t end)
+{
+    double sum_w = 0;
+    for (size_t i = first; i < end; i++)
+        sum_w += powercap->zones[i].is_mirror ? 0 : plausible_w(&powercap->zones[i].what);
+    return sum_w;
+}
+
 static int powercap_describe(const struct source *source, struct host_record *host_record)
 {
     const struct powercap *powercap = (const struct powercap *)source;
@@ -386,6 +394,7 @@ static int powercap_describe(const struct source *source, struct host_record *ho
         (void)snprintf(row->source, sizeof(row->source), "%s", source_powercap.name);
         row->unit_uj = zone->unit_uj;
         row->range_uj = zone->range_uj;
+        row->peak_w = peak_w(powercap, first, run_end(powercap, first));
         if (zone->domain == DOMAIN_PACKAGE)
             describe_limit(zone, host_record);
     }

@@ -186,7 +186,7 @@ static bool same_source(struct comparison at, const struct host_source *a,
                         const struct host_source *b)
 {
     return INT(domain) && INT(package) && TEXT(source) && DOUBLE(unit_uj) && INT(range_uj) &&
-           DOUBLE(floor_w);
+           DOUBLE(peak_w) && DOUBLE(floor_w);
 }
 
 static bool same_event(struct comparison at, const struct host_event *a, const struct host_event *b)

@@ -338,6 +338,7 @@ void random_host(struct host_record *host, uint64_t seed)
         word(&state, row->source);
         row->unit_uj = double_or_absent(&state);
         row->range_uj = amount_or_absent(&state);
+        row->peak_w = double_or_absent(&state);
         row->floor_w = double_or_absent(&state);
     }
     for (uint64_t n = random_below(&state, 4); n > 0; n--) {

@@ -259,6 +259,7 @@ static void what_the_registers_count_is_what_is_said(void **state)
     assert_int_equal(record.n_sources, 3);
     assert_true(record.sources[0].unit_uj == 61.03515625);
     assert_int_equal(record.sources[0].range_uj, INT64_C(262143999938));
+    assert_true(record.sources[0].peak_w >= 500 && record.sources[0].peak_w <= 2000);
     host_record_deinit(&record);
 }
 

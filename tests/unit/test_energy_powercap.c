@@ -319,6 +319,7 @@ static void constraints_bound_a_wrap(void **state)
     assert_int_equal(record.n_sources, 2);
     assert_int_equal(record.sources[0].range_uj, RANGE_UJ);
     assert_float_equal(record.sources[0].unit_uj, 61.035, 1e-9);
+    assert_true(record.sources[0].peak_w >= 64);
     host_record_deinit(&record);
 }
 

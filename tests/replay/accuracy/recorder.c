@@ -65,6 +65,7 @@ static int describe_host(const struct recorder *recorder, struct host_record *ho
                                        .source = "powercap",
                                        .unit_uj = UNIT_J * 1e6,
                                        .range_uj = VALUE_ABSENT,
+                                       .peak_w = NAN,
                                        .floor_w = NAN};
     }
     for (unsigned e = 0; e < N_EVENTS; e++) {
