@@ -17,13 +17,19 @@ set_target_properties(watt-hwsim PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BIN
 watt_unit_test(test_hwsim watt_common PkgConfig::INIH m)
 target_sources(test_hwsim PRIVATE hwsim/machine.c hwsim/script.c hwsim/usage.c)
 
-add_executable(test_hwsim_scripted hwsim/scripted.c)
-target_link_libraries(test_hwsim_scripted PRIVATE watt_sensor PkgConfig::CMOCKA m)
-add_dependencies(test_hwsim_scripted watt-hwsim)
-set_target_properties(test_hwsim_scripted PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-add_test(NAME hwsim/scripted COMMAND test_hwsim_scripted)
-set_tests_properties(hwsim/scripted PROPERTIES TIMEOUT 120
-  ENVIRONMENT "WATT_BUILD=${CMAKE_BINARY_DIR}")
+# watt_hwsim_test(NAME): tests/hwsim/NAME.c, which runs sources on simulated machines in scripted time.
+add_library(watt_hwsim_harness STATIC hwsim/counter_truth.c hwsim/harness.c)
+target_link_libraries(watt_hwsim_harness PUBLIC watt_sensor PkgConfig::CMOCKA m)
+function(watt_hwsim_test name)
+  add_executable(test_hwsim_${name} hwsim/${name}.c)
+  target_link_libraries(test_hwsim_${name} PRIVATE watt_hwsim_harness)
+  add_dependencies(test_hwsim_${name} watt-hwsim)
+  set_target_properties(test_hwsim_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME hwsim/${name} COMMAND test_hwsim_${name})
+  set_tests_properties(hwsim/${name} PROPERTIES TIMEOUT 120
+    ENVIRONMENT "WATT_BUILD=${CMAKE_BINARY_DIR}")
+endfunction()
+watt_hwsim_test(scripted)
 
 watt_script_test(hwsim/killed hwsim/killed.py)
 watt_script_test(hwsim/live hwsim/live.py)
