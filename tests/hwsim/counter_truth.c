@@ -14,6 +14,11 @@
 
 #define TRUTH_SIZE ((size_t)64 << 20)
 
+struct truth_list {
+    struct counter_truth *truths;
+    size_t n_truths, capacity;
+};
+
 static double number_of(const bson_t *document, const char *name, double missing)
 {
     bson_iter_t field;
@@ -30,11 +35,13 @@ static void take_read(const bson_t *read, struct counter_truth *truth, double *l
     double raw = number_of(read, "raw", 0);
     truth->n_back += truth->n_reads > 0 && raw < *last_raw;
     *last_raw = raw;
+    struct truth_read taken = {.at_ns = (int64_t)number_of(read, "at_ns", 0), .true_j = sum_j};
+    bool is_again = truth->n_reads > 0 && truth->reads[truth->n_reads - 1].at_ns == taken.at_ns;
     assert_int_equal(array_reserve(&truth->reads, &truth->reads_capacity, truth->n_reads + 1,
                                    sizeof(*truth->reads)),
                      0);
-    truth->reads[truth->n_reads++] =
-        (struct truth_read){.at_ns = (int64_t)number_of(read, "at_ns", 0), .true_j = sum_j};
+    truth->n_reads += !is_again;
+    truth->reads[truth->n_reads - 1] = taken;
 }
 
 static void enter(const bson_iter_t *element, bson_t *ret_document)
@@ -49,7 +56,7 @@ static void take_counter(const bson_t *counter, struct counter_truth *truth)
 {
     bson_iter_t field, reads;
     double last_raw = 0;
-    *truth = (struct counter_truth){0};
+    *truth = (struct counter_truth){.n_parts = 1};
     assert_true(bson_iter_init_find(&field, counter, "domain"));
     assert_int_equal(domain_parse(bson_iter_utf8(&field, NULL), &truth->domain), 0);
     truth->package = (int32_t)number_of(counter, "package", PACKAGE_NONE);
@@ -63,11 +70,42 @@ static void take_counter(const bson_t *counter, struct counter_truth *truth)
     }
 }
 
+/* Adds another part's joules at the moments when both were read. */
+static void add_part(struct counter_truth *truth, struct counter_truth *part)
+{
+    size_t n_kept = 0;
+    for (size_t i = 0, j = 0; i < truth->n_reads; i++) {
+        while (j < part->n_reads && part->reads[j].at_ns < truth->reads[i].at_ns)
+            j++;
+        if (j == part->n_reads || part->reads[j].at_ns != truth->reads[i].at_ns)
+            continue;
+        truth->reads[n_kept] = truth->reads[i];
+        truth->reads[n_kept++].true_j += part->reads[j].true_j;
+    }
+    truth->n_reads = n_kept;
+    truth->n_parts++;
+    truth->n_back += part->n_back;
+    free(part->reads);
+}
+
+static void add_truth(struct truth_list *list, struct counter_truth *truth)
+{
+    for (size_t i = 0; i < list->n_truths; i++) {
+        if (list->truths[i].domain == truth->domain && list->truths[i].package == truth->package) {
+            add_part(&list->truths[i], truth);
+            return;
+        }
+    }
+    assert_int_equal(
+        array_reserve(&list->truths, &list->capacity, list->n_truths + 1, sizeof(*list->truths)),
+        0);
+    list->truths[list->n_truths++] = *truth;
+}
+
 void counter_truths_read(const char *path, struct counter_truth **ret_truths, size_t *ret_n_truths)
 {
     bson_iter_t field, counters;
-    struct counter_truth *truths = NULL;
-    size_t n_truths = 0, capacity = 0;
+    struct truth_list list = {0};
     SCOPED(scope_free) char *text = malloc(TRUTH_SIZE);
     assert_non_null(text);
     ssize_t size = host_read_text(text, TRUTH_SIZE, "%s", path);
@@ -80,13 +118,14 @@ void counter_truths_read(const char *path, struct counter_truth **ret_truths, si
                 bson_iter_recurse(&field, &counters));
     while (bson_iter_next(&counters)) {
         bson_t counter;
+        struct counter_truth truth;
         enter(&counters, &counter);
-        assert_int_equal(array_reserve(&truths, &capacity, n_truths + 1, sizeof(*truths)), 0);
-        take_counter(&counter, &truths[n_truths++]);
+        take_counter(&counter, &truth);
+        add_truth(&list, &truth);
     }
     bson_destroy(document);
-    *ret_truths = truths;
-    *ret_n_truths = n_truths;
+    *ret_truths = list.truths;
+    *ret_n_truths = list.n_truths;
 }
 
 void counter_truths_free(struct counter_truth *truths, size_t n_truths)

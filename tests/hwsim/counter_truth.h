@@ -7,15 +7,17 @@
 
 #include "common/record.h"
 
+/* Of one domain and package, over all its dies or cores. */
 struct counter_truth {
     enum domain domain;
     int32_t package; /* PACKAGE_NONE for psys */
     double unit_uj;
     double zone_part; /* what a zone's whole nanojoules cut off, of 1 */
-    size_t n_back;    /* reads below the one before */
+    size_t n_parts;
+    size_t n_back;    /* reads below the one before, of all parts */
     struct truth_read {
         int64_t at_ns; /* of the simulator's clock, ascending */
-        double true_j; /* since the start */
+        double true_j; /* since the start, as the last read at that moment showed */
     } *reads;
     size_t n_reads, reads_capacity;
 };

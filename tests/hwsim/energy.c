@@ -57,7 +57,7 @@ static uint64_t as_of_ns(const struct machine *machine, uint64_t now_ns)
 static double idle_w(const struct machine *machine, const struct counter *counter)
 {
     if (counter->domain != SIM_PSYS)
-        return machine->packages[counter->package].idle_w[counter->domain];
+        return counter->share * machine->packages[counter->package].idle_w[counter->domain];
     double sum_w = machine->psys_idle_w;
     for (int i = 0; i < machine->n_packages; i++)
         sum_w += machine->packages[i].idle_w[SIM_PACKAGE] + machine->packages[i].idle_w[SIM_DRAM];
@@ -68,7 +68,7 @@ static double user_w(const struct sim_user *user, const struct counter *counter)
 {
     if (counter->domain == SIM_PSYS)
         return user->watts[SIM_PACKAGE] + user->watts[SIM_DRAM];
-    return user->package == counter->package ? user->watts[counter->domain] : 0;
+    return user->package == counter->package ? counter->share * user->watts[counter->domain] : 0;
 }
 
 double energy_idle_j(const struct energy *energy, const struct counter *counter, uint64_t at_ns)
@@ -156,11 +156,21 @@ bool energy_is_gone(const struct energy *energy, int package)
     return false;
 }
 
-struct counter *energy_counter(struct energy *energy, enum sim_domain domain, int package)
+static int part_of(const struct machine *machine, enum sim_domain domain, int cpu)
 {
+    if (!machine->is_amd)
+        return machine_die_of(machine, cpu);
+    return domain == SIM_CORE ? machine_core_of(machine, cpu) : 0;
+}
+
+struct counter *energy_counter(struct energy *energy, enum sim_domain domain, int cpu)
+{
+    int package = machine_package_of(energy->machine, cpu);
+    int part = part_of(energy->machine, domain, cpu);
     for (int i = 0; i < energy->n_counters; i++) {
         struct counter *counter = &energy->counters[i];
-        if (counter->domain == domain && (domain == SIM_PSYS || counter->package == package))
+        if (counter->domain == domain &&
+            (domain == SIM_PSYS || (counter->package == package && counter->part == part)))
             return counter;
     }
     return NULL;
@@ -179,20 +189,44 @@ static void aim_wrap(const struct energy *energy, struct counter *counter)
     }
 }
 
-static void add_counter(struct energy *energy, enum sim_domain domain, int package)
+static double unit_nj(const struct machine *machine, enum sim_domain domain)
+{
+    if (domain == SIM_DRAM && machine->dram_unit_nj > 0)
+        return machine->dram_unit_nj;
+    if (domain == SIM_PSYS && machine->psys_unit_nj > 0)
+        return machine->psys_unit_nj;
+    return machine->unit_is_uj ? ldexp(1e3, machine->energy_unit)
+                               : ldexp(1e9, -machine->energy_unit);
+}
+
+/* Parts are uneven, so that taking one for another shows. */
+static void add_counter(struct energy *energy, enum sim_domain domain, int package, int part,
+                        int n_parts)
 {
     const struct machine *machine = energy->machine;
     if (!machine->has_domain[domain])
         return;
     struct counter *counter = &energy->counters[energy->n_counters++];
-    *counter = (struct counter){.domain = domain, .package = package};
-    counter->unit_nj = domain == SIM_DRAM && machine->dram_unit_nj > 0
-                           ? machine->dram_unit_nj
-                           : ldexp(1e9, -machine->energy_unit);
+    *counter = (struct counter){.domain = domain, .package = package, .part = part};
+    counter->share = (part + 1) / (n_parts * (n_parts + 1) / 2.0);
+    counter->unit_nj = unit_nj(machine, domain);
     counter->zone_unit_nj = (uint64_t)counter->unit_nj;
     counter->start =
         package < 0 ? machine->psys_start_counts : machine->packages[package].start_counts;
     aim_wrap(energy, counter);
+}
+
+static void add_die(struct energy *energy, int package, int die)
+{
+    const struct machine *machine = energy->machine;
+    int n_cores = machine_cores_per_package(machine);
+    for (int domain = 0; domain < SIM_PSYS; domain++) {
+        bool is_per_core = machine->is_amd && domain == SIM_CORE;
+        for (int core = 0; core < n_cores && is_per_core; core++)
+            add_counter(energy, SIM_CORE, package, core, n_cores);
+        if (!is_per_core)
+            add_counter(energy, (enum sim_domain)domain, package, die, machine->n_dies);
+    }
 }
 
 void energy_init(struct energy *energy, const struct machine *machine, struct script *script)
@@ -202,11 +236,10 @@ void energy_init(struct energy *energy, const struct machine *machine, struct sc
     energy->script = script;
     energy->start_ns = monotonic_ns();
     for (int package = 0; package < machine->n_packages; package++) {
-        add_counter(energy, SIM_PACKAGE, package);
-        add_counter(energy, SIM_DRAM, package);
-        add_counter(energy, SIM_CORE, package);
+        for (int die = 0; die < machine->n_dies; die++)
+            add_die(energy, package, die);
     }
-    add_counter(energy, SIM_PSYS, -1);
+    add_counter(energy, SIM_PSYS, -1, 0, 1);
     for (int i = 0; i < machine->n_users; i++)
         usage_init(&energy->usages[i], machine, i);
 }

@@ -22,6 +22,8 @@ struct counter_read {
 struct counter {
     enum sim_domain domain;
     int package;          /* -1: psys */
+    int part;             /* the die or, in AMD's core domain, the core: from 0 */
+    double share;         /* of its package's energy */
     double unit_nj;       /* of the register */
     uint64_t zone_unit_nj; /* of the powercap zone: the kernel keeps whole nanojoules */
     uint32_t start;       /* raw value when counts were base */
@@ -34,7 +36,7 @@ struct counter {
 struct energy {
     const struct machine *machine; /* borrowed, as is script */
     struct script *script;
-    struct counter counters[PACKAGES_MAX * (SIM_DOMAINS - 1) + 1];
+    struct counter counters[PACKAGES_MAX * DIES_MAX * SIM_DOMAINS + CPUS_MAX + 1];
     int n_counters;
     struct usage usages[USERS_MAX];
     uint64_t start_ns, clock_ns; /* monotonic start; the clocks file and reads */
@@ -44,8 +46,8 @@ void energy_init(struct energy *energy, const struct machine *machine, struct sc
 void energy_deinit(struct energy *energy);
 
 uint64_t energy_now_ns(const struct energy *energy);
-/* NULL: the machine has none. */
-struct counter *energy_counter(struct energy *energy, enum sim_domain domain, int package);
+/* The counter that a CPU's registers show. NULL: the machine has none. */
+struct counter *energy_counter(struct energy *energy, enum sim_domain domain, int cpu);
 /* Reads a counter. 0, or the errno of a scripted fault, negative. */
 int energy_read(struct energy *energy, struct counter *counter, uint32_t *ret_raw);
 bool energy_is_gone(const struct energy *energy, int package);

@@ -33,9 +33,12 @@ static const struct key machine_keys[] = {
     {"family", KIND_INT, M(family), 0, 255},
     {"model", KIND_INT, M(model), 0, 255},
     {"packages", KIND_INT, M(n_packages), 1, PACKAGES_MAX},
+    {"dies", KIND_INT, M(n_dies), 1, DIES_MAX},
     {"cpus", KIND_INT, M(n_cpus), 1, CPUS_MAX},
     {"energy_unit", KIND_INT, M(energy_unit), 0, 31},
     {"dram_unit_nj", KIND_DOUBLE, M(dram_unit_nj), 0, 1e9},
+    {"psys_unit_nj", KIND_DOUBLE, M(psys_unit_nj), 0, 1e9},
+    {"psys_package", KIND_INT, M(psys_package), 0, PACKAGES_MAX - 1},
     {"max_w", KIND_DOUBLE, M(max_w), 0, W_MAX},
     {"update_us", KIND_US, M(update_ns), 1, US_MAX},
     {"jitter_us", KIND_US, M(jitter_ns), 0, US_MAX},
@@ -49,6 +52,7 @@ static const struct key package_keys[] = {
     {"idle_w", KIND_DOUBLE, P(idle_w[SIM_PACKAGE]), 0, W_MAX},
     {"dram_idle_w", KIND_DOUBLE, P(idle_w[SIM_DRAM]), 0, W_MAX},
     {"core_idle_w", KIND_DOUBLE, P(idle_w[SIM_CORE]), 0, W_MAX},
+    {"uncore_idle_w", KIND_DOUBLE, P(idle_w[SIM_UNCORE]), 0, W_MAX},
     {"start_counts", KIND_COUNTS, P(start_counts), 0, 0},
 };
 
@@ -67,13 +71,12 @@ static const struct key user_keys[] = {
     {"watts", KIND_DOUBLE, U(watts[SIM_PACKAGE]), 0, W_MAX},
     {"dram_watts", KIND_DOUBLE, U(watts[SIM_DRAM]), 0, W_MAX},
     {"core_watts", KIND_DOUBLE, U(watts[SIM_CORE]), 0, W_MAX},
+    {"uncore_watts", KIND_DOUBLE, U(watts[SIM_UNCORE]), 0, W_MAX},
 };
 
 static const char *const domain_names[SIM_DOMAINS] = {
-    [SIM_PACKAGE] = "package",
-    [SIM_DRAM] = "dram",
-    [SIM_CORE] = "core",
-    [SIM_PSYS] = "psys",
+    [SIM_PACKAGE] = "package", [SIM_DRAM] = "dram", [SIM_CORE] = "core",
+    [SIM_UNCORE] = "uncore",   [SIM_PSYS] = "psys",
 };
 
 const char *sim_domain_name(enum sim_domain domain)
@@ -156,12 +159,20 @@ static bool take_clock(struct machine *machine, const char *text)
     return false;
 }
 
+static bool take_unit_rule(struct machine *machine, const char *text)
+{
+    machine->unit_is_uj = strcmp(text, "microjoule") == 0;
+    return machine->unit_is_uj || strcmp(text, "joule") == 0;
+}
+
 static bool take_machine(struct machine *machine, const char *name, const char *text)
 {
     if (strcmp(name, "domains") == 0)
         return take_domains(machine, text);
     if (strcmp(name, "clock") == 0)
         return take_clock(machine, text);
+    if (strcmp(name, "unit_rule") == 0)
+        return take_unit_rule(machine, text);
     if (strcmp(name, "vendor") == 0) {
         machine->is_amd = strcmp(text, "amd") == 0;
         (void)snprintf(machine->vendor, sizeof(machine->vendor), "%s",
@@ -206,8 +217,16 @@ static int on_value(void *context, const char *section, const char *name, const 
 
 static int check(const struct machine *machine, const char *path, struct error *err)
 {
-    if (machine->n_cpus < machine->n_packages)
-        return error_set(err, -EBADMSG, "%s: %d packages need as many CPUs", path,
+    if (machine->n_cpus < machine->n_packages * machine->n_dies)
+        return error_set(err, -EBADMSG, "%s: %d packages of %d dies need as many CPUs", path,
+                         machine->n_packages, machine->n_dies);
+    if ((machine->is_amd || machine->n_dies > 1) && machine->n_cpus % machine->n_packages != 0)
+        return error_set(err, -EBADMSG, "%s: %d CPUs do not make %d packages, all alike", path,
+                         machine->n_cpus, machine->n_packages);
+    if (machine->is_amd && machine->n_dies > 1)
+        return error_set(err, -EBADMSG, "%s: AMD's counters are the package's: no dies", path);
+    if (machine->psys_package >= machine->n_packages)
+        return error_set(err, -EBADMSG, "%s: psys_package must be below %d", path,
                          machine->n_packages);
     if (machine->jitter_ns >= machine->update_ns)
         return error_set(err, -EBADMSG, "%s: jitter_us must be below update_us", path);
@@ -232,6 +251,7 @@ int machine_read(struct machine *ret_machine, const char *path, struct error *er
         .family = 6,
         .model = 0x9e,
         .n_packages = 1,
+        .n_dies = 1,
         .n_cpus = (int)sysconf(_SC_NPROCESSORS_CONF),
         .has_domain = {[SIM_PACKAGE] = true, [SIM_DRAM] = true},
         .energy_unit = 14,
@@ -243,7 +263,7 @@ int machine_read(struct machine *ret_machine, const char *path, struct error *er
     };
     for (int i = 0; i < PACKAGES_MAX; i++)
         machine.packages[i] = (struct sim_package){
-            .idle_w = {[SIM_PACKAGE] = 10, [SIM_DRAM] = 2, [SIM_CORE] = 1},
+            .idle_w = {[SIM_PACKAGE] = 10, [SIM_DRAM] = 2, [SIM_CORE] = 1, [SIM_UNCORE] = 0.5},
             .start_counts = 1u << 20,
         };
     int r = ini_parse(path, on_value, &machine);

@@ -85,15 +85,15 @@ static bool is_right(const struct fault_case *fault, const struct counter_truth 
                      const struct counter_sum *sum, size_t n_wanted)
 {
     bool is_concerned = concerns(fault, truth);
-    /* Two readings in whole units each, of each core in AMD's core domain, and microjoules. */
-    double n_registers = truth->domain == DOMAIN_CORE ? 2 : 1;
+    /* Two readings in whole units of each part, and microjoules. */
+    double slack_uj = 2 * (double)truth->n_parts * truth->unit_uj + 4;
     return fabs(sum->valid_uj - sum->true_uj) <= 1e-3 * sum->true_uj &&
            sum->highest_w < HIGHEST_W && n_wanted == sum->n_invalid &&
            sum->n_valid + sum->n_invalid <= TICKS &&
            sum->n_valid >= TICKS - (is_concerned ? fault->most : 0) &&
            sum->n_valid <= TICKS - (is_concerned ? fault->least : 0) &&
            truth->n_back == (is_concerned && fault->steps_back) &&
-           (fault->is_late || sum->worst_uj <= 2 * n_registers * truth->unit_uj + 4);
+           (fault->is_late || sum->worst_uj <= slack_uj);
 }
 
 static void check_counter(const struct fault_case *fault, const struct counter_truth *truth)

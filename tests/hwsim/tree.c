@@ -120,6 +120,19 @@ static bool add_limits(struct tree *tree, const struct counter *counter, const c
     return is_added;
 }
 
+/* As the kernel's driver names them (drivers/powercap/intel_rapl_common.c). */
+static bool set_name(struct node *node, const struct machine *machine,
+                     const struct counter *counter)
+{
+    if (counter->domain == SIM_PACKAGE && machine->n_dies > 1)
+        return set_text(node, "package-%d-die-%d\n", counter->package, counter->part);
+    if (counter->domain == SIM_PACKAGE)
+        return set_text(node, "package-%d\n", counter->package);
+    if (counter->domain == SIM_PSYS && machine->psys_package > 0)
+        return set_text(node, "psys-%d\n", machine->psys_package);
+    return set_text(node, "%s\n", sim_domain_name(counter->domain));
+}
+
 static bool add_zone(struct tree *tree, int number, const char *folder, const char *entry)
 {
     const struct counter *counter = &tree->energy->counters[number];
@@ -132,8 +145,7 @@ static bool add_zone(struct tree *tree, int number, const char *folder, const ch
                  0xffffffffULL * counter->zone_unit_nj / 1000) &&
         set_text(add_at(tree, NODE_TEXT, package, "%s/enabled", folder), "0\n");
     struct node *name = add_at(tree, NODE_TEXT, package, "%s/name", folder);
-    is_added = is_added && (is_top ? set_text(name, "package-%d\n", package)
-                                   : set_text(name, "%s\n", sim_domain_name(counter->domain)));
+    is_added = is_added && set_name(name, tree->energy->machine, counter);
     struct node *energy = add_at(tree, NODE_ZONE, package, "%s/energy_uj", folder);
     if (!is_added || !energy)
         return false;
@@ -142,7 +154,8 @@ static bool add_zone(struct tree *tree, int number, const char *folder, const ch
     return !is_top || add_limits(tree, counter, folder);
 }
 
-/* Zones are numbered as they come: packages, then psys at the top. */
+/* Zones are numbered as they come: packages or their dies, then psys at the top. AMD's core zone
+ * shows the first core alone. */
 static bool add_zones(struct tree *tree)
 {
     char folder[sizeof(tree->nodes->path)], entry[40];
@@ -152,6 +165,8 @@ static bool add_zones(struct tree *tree)
                              "../../devices/virtual/powercap/intel-rapl");
     for (int i = 0; i < tree->energy->n_counters && is_added; i++) {
         enum sim_domain domain = tree->energy->counters[i].domain;
+        if (tree->energy->machine->is_amd && tree->energy->counters[i].part > 0)
+            continue;
         if (domain == SIM_PACKAGE || domain == SIM_PSYS) {
             top++;
             child = 0;
@@ -178,9 +193,10 @@ static bool add_cpu(struct tree *tree, int cpu)
     return set_text(
                add_at(tree, NODE_TEXT, package, CPU "/cpu%d/topology/physical_package_id", cpu),
                "%d\n", package) &&
-           set_text(add_at(tree, NODE_TEXT, package, CPU "/cpu%d/topology/die_id", cpu), "0\n") &&
+           set_text(add_at(tree, NODE_TEXT, package, CPU "/cpu%d/topology/die_id", cpu), "%d\n",
+                    machine_die_of(tree->energy->machine, cpu)) &&
            set_text(add_at(tree, NODE_TEXT, package, CPU "/cpu%d/topology/core_id", cpu), "%d\n",
-                    cpu) &&
+                    machine_core_of(tree->energy->machine, cpu)) &&
            set_text(
                add_at(tree, NODE_TEXT, package, CPU "/cpu%d/topology/thread_siblings_list", cpu),
                "%d\n", cpu);

@@ -26,7 +26,7 @@ static void write_counter(const struct energy *energy, const struct counter *cou
         sum_j += energy_user_j(energy, counter, i, now_ns);
     (void)fprintf(file, "{\"domain\":\"%s\",", sim_domain_name(counter->domain));
     if (counter->package >= 0)
-        (void)fprintf(file, "\"package\":%d,", counter->package);
+        (void)fprintf(file, "\"package\":%d,\"part\":%d,", counter->package, counter->part);
     (void)fprintf(file,
                   "\"unit_nj\":%.6f,\"zone_unit_nj\":%" PRIu64
                   ",\"energy_j\":%.9f,\"idle_j\":%.9f,\"n_reads\":%" PRIu64 ",\"reads\":[",

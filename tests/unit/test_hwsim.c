@@ -61,6 +61,21 @@ static void test_machine(void **state)
     assert_int_equal(machine_package_of(&machine, 4), 1);
 }
 
+static void test_parts_of_machines(void **state)
+{
+    (void)state;
+    assert_int_equal(read_machine("[machine]\npackages = 2\ndies = 2\ncpus = 8\n"
+                                  "domains = package uncore psys\nunit_rule = microjoule\n"
+                                  "energy_unit = 5\npsys_unit_nj = 1e9\npsys_package = 1\n"
+                                  "[package 0]\nuncore_idle_w = 3\n"),
+                     0);
+    assert_true(machine.unit_is_uj && machine.psys_unit_nj == 1e9 && machine.psys_package == 1);
+    assert_true(machine.packages[0].idle_w[SIM_UNCORE] == 3);
+    assert_int_equal(machine_die_of(&machine, 1), 0);
+    assert_int_equal(machine_die_of(&machine, 6), 1);
+    assert_int_equal(machine_core_of(&machine, 6), 2);
+}
+
 static void test_refused_machines(void **state)
 {
     (void)state;
@@ -69,6 +84,11 @@ static void test_refused_machines(void **state)
         "[machine]\npackages = 9\n",
         "[machine]\npackages = 2\ncpus = 1\n",
         "[machine]\nvendor = arm\n",
+        "[machine]\nvendor = amd\ndies = 2\ncpus = 4\n",
+        "[machine]\nvendor = amd\npackages = 2\ncpus = 5\n",
+        "[machine]\npackages = 2\ndies = 2\ncpus = 3\n",
+        "[machine]\npsys_package = 1\n",
+        "[machine]\nunit_rule = calorie\n",
         "[machine]\nclock = sundial\n",
         "[machine]\ndomains = package moon\n",
         "[machine]\nupdate_us = 1\njitter_us = 2\n",
@@ -185,9 +205,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_machine),       cmocka_unit_test(test_refused_machines),
-        cmocka_unit_test(test_script),        cmocka_unit_test(test_refused_scripts),
-        cmocka_unit_test(test_process_group),
+        cmocka_unit_test(test_machine),          cmocka_unit_test(test_parts_of_machines),
+        cmocka_unit_test(test_refused_machines), cmocka_unit_test(test_script),
+        cmocka_unit_test(test_refused_scripts),  cmocka_unit_test(test_process_group),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
