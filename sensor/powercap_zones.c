@@ -89,12 +89,21 @@ static double read_limit_w(const char *path)
     return highest_uw > 0 ? (double)highest_uw / 1e6 : NAN;
 }
 
+/* "psys", or "psys-1" where the package that counts the platform is not the first
+ * (rapl_init_domains in drivers/powercap/intel_rapl_common.c). */
+static bool is_psys(const char *name)
+{
+    int package, end = 0;
+    return strcmp(name, "psys") == 0 ||
+           (sscanf(name, "psys-%d%n", &package, &end) == 1 && package >= 0 && name[end] == '\0');
+}
+
 /* "package-1", "package-0-die-1", "psys". */
 static bool parse_top_name(const char *name, struct powercap_zone *zone)
 {
     int package, die, end = 0;
     zone->die = 0;
-    if (strcmp(name, "psys") == 0) {
+    if (is_psys(name)) {
         zone->domain = DOMAIN_PSYS;
         zone->package = PACKAGE_NONE;
         return true;

@@ -212,6 +212,20 @@ static void zones_are_known_by_name(void **state)
     expect_energy(fixture, DOMAIN_PACKAGE, 1, 0);
 }
 
+/* Where the second package counts the platform, the kernel writes its number behind. */
+static void psys_may_have_a_number(void **state)
+{
+    struct fixture *fixture = *state;
+    make_zone(fixture, "intel-rapl:0", "psys-1", 100);
+    make_zone(fixture, "intel-rapl:1", "psys-", 200);
+    make_zone(fixture, "intel-rapl:2", "psys-1x", 300);
+    open_source(fixture);
+    put_energy(fixture, "intel-rapl:0", 100 + 1000000);
+    tick(fixture);
+    assert_int_equal(fixture->report.n_energy, 1);
+    expect_energy(fixture, DOMAIN_PSYS, PACKAGE_NONE, 1000000);
+}
+
 static void modulus_is_exact(void **state)
 {
     struct fixture *fixture = *state;
@@ -492,6 +506,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_TREE(zones_are_known_by_name),
+        WITH_TREE(psys_may_have_a_number),
         WITH_TREE(modulus_is_exact),
         WITH_TREE(a_wrap_is_corrected_exactly),
         WITH_TREE(a_wrap_without_range_is_no_energy),
