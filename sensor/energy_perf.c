@@ -7,10 +7,16 @@
  * CPU left it is opened anew where the list says, from a new baseline: whether the old one still
  * counted cannot be seen. Dies of a package are one sample, and so is psys, which only one package
  * of a server counts while the others stand at 0. AMD's counters are the package's, whatever the
- * list says: some kernels list a CPU for every chiplet. */
+ * list says: some kernels list a CPU for every chiplet.
+ *
+ * The kernel adds up to 64 bits, but whoever looks at the hardware's 32 bits (it, every few
+ * minutes, or we) must do so before half of them have passed: it takes what is more as negative.
+ * What that is in joules the PMU does not say; where the powercap tree does, it is taken from
+ * there. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +27,12 @@
 #include "sensor/energy_meter.h"
 #include "sensor/perf_group.h"
 #include "sensor/power_pmu.h"
+#include "sensor/rapl_domains.h"
 #include "sensor/source.h"
 
-#define IMPOSSIBLE_W 10e3 /* of one package */
 #define CPUMASK_SIZE 4096
+#define HALF_COUNTS 2147483648.0
+#define SMALLEST_UNIT_UJ 15.2587890625 /* 2^-16 J: no smaller one is in use */
 
 extern const struct source_ops source_perf;
 
@@ -53,6 +61,7 @@ struct perf_source {
     size_t n_groups, groups_capacity;
     struct energy_meter *meters;
     size_t n_meters, meters_capacity;
+    struct rapl_domain domains[DOMAIN_COUNT];
 };
 
 static void add_to_set(struct event_set *set, uint32_t type, const struct power_event *event)
@@ -152,6 +161,27 @@ static struct energy_meter *find_meter(struct perf_source *perf, enum domain dom
     return NULL;
 }
 
+static void init_meter(const struct perf_source *perf, struct energy_meter *meter,
+                       enum domain domain, int32_t package)
+{
+    double unit_uj = perf->domains[domain].unit_uj;
+    energy_meter_init(meter, domain, domain == DOMAIN_PSYS ? PACKAGE_NONE : package, 0);
+    meter->unit_uj = unit_uj;
+    meter->range_uj = (int64_t)(HALF_COUNTS * (isnan(unit_uj) ? SMALLEST_UNIT_UJ : unit_uj));
+}
+
+/* Dies add up. psys is more than its packages, but one. */
+static void bound_meters(struct perf_source *perf)
+{
+    for (size_t m = 0; m < perf->n_meters; m++) {
+        struct energy_meter *meter = &perf->meters[m];
+        size_t n_dies = 0;
+        for (size_t i = 0; i < perf->n_groups; i++)
+            n_dies += perf->groups[i].is_wanted && perf->groups[i].package == meter->package;
+        meter->bound_w = perf->domains[meter->domain].peak_w * (double)(n_dies > 1 ? n_dies : 1);
+    }
+}
+
 static int add_meters(struct perf_source *perf, int32_t package)
 {
     for (size_t i = 0; i < perf->pmu.n_events; i++) {
@@ -162,8 +192,7 @@ static int add_meters(struct perf_source *perf, int32_t package)
                               sizeof(*perf->meters));
         if (r < 0)
             return r;
-        energy_meter_init(&perf->meters[perf->n_meters++], domain,
-                          domain == DOMAIN_PSYS ? PACKAGE_NONE : package, IMPOSSIBLE_W);
+        init_meter(perf, &perf->meters[perf->n_meters++], domain, package);
         perf->source.has_changed = true;
     }
     return 0;
@@ -224,6 +253,7 @@ static int follow_cpumask(struct perf_source *perf, const struct topology *topol
         if (!perf->groups[i].is_wanted)
             group_close(&perf->groups[i], "cpu_offline");
     }
+    bound_meters(perf);
     if (perf->n_groups > 1)
         qsort(perf->groups, perf->n_groups, sizeof(*perf->groups), compare_groups);
     return 0;
@@ -271,8 +301,11 @@ static void add_increases(struct perf_source *perf, const struct power_group *gr
         const struct power_event *event = &perf->pmu.events[e];
         struct energy_meter *meter = find_meter(perf, event->domain, group->package);
         double span_ns = (double)(meter->now_ns - meter->last_ns), increase_uj = 0;
+        double bound_uj = meter->bound_w * span_ns / 1e3;
         const char *reason = power_pmu_increase(group->last[e], group->now[e], event->scale_j,
-                                                IMPOSSIBLE_W * span_ns / 1e3, &increase_uj);
+                                                bound_uj, &increase_uj);
+        if (!reason && bound_uj > (double)meter->range_uj)
+            reason = "span_too_long";
         if (reason)
             energy_meter_fail(meter, reason);
         else
@@ -447,6 +480,7 @@ static int perf_open(struct source **ret_source, const struct host *host,
         return -ENOMEM;
     *perf = (struct perf_source){.source.ops = &source_perf, .host = host, .cpumask_fd = -1};
     perf->is_amd = is_amd(topology);
+    rapl_domains_find(perf->domains, host, topology);
     int r = power_pmu_read(&perf->pmu, host, err);
     if (r == -ENOENT)
         error_set(err, r, "%s/bus/event_source/devices has no power PMU", host->sysfs);

@@ -5,10 +5,8 @@
  * from a new baseline, because nobody knows how often it wrapped meanwhile.
  *
  * A counter that steps back has wrapped, or was reset by suspend, kexec or firmware. It is taken as
- * a wrap only if the energy that this would mean is plausible: at most three times the highest
- * power that the package's constraints name, and no less than PLAUSIBLE_MIN_W, since laptops name
- * little; PLAUSIBLE_W where they name nothing. Forward steps above IMPOSSIBLE_W are no energy
- * either. */
+ * a wrap only if the energy that this would mean is plausible (peak_power.h), and so is a step
+ * forward. Where one wrap more would be plausible too, nobody knows. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,13 +20,11 @@
 #include "common/array.h"
 #include "common/error.h"
 #include "common/scope.h"
+#include "sensor/peak_power.h"
 #include "sensor/powercap_zones.h"
 #include "sensor/source.h"
 
-#define PLAUSIBLE_FACTOR 3.0
-#define PLAUSIBLE_MIN_W 1000.0
-#define PLAUSIBLE_W 10e3
-#define IMPOSSIBLE_W 100e3
+#define LATE_UPDATE_NS 10e6 /* energy_meter.c */
 
 #define UNLOCK_ADVICE                                                                           \
     "run it as root (sudo watt-sensor ...), as the service (systemctl start watt-sensor), or: " \
@@ -38,6 +34,7 @@ extern const struct source_ops source_powercap;
 
 struct zone {
     struct powercap_zone what;
+    double peak_w;
     int fd;
     int open_errno; /* why fd is -1 */
     bool is_mirror; /* of an earlier die: shows the same counter */
@@ -130,31 +127,24 @@ static void zone_sample(struct zone *zone)
     zone->has_now = true;
 }
 
-static double plausible_w(const struct powercap_zone *zone)
-{
-    if (isnan(zone->limit_w))
-        return PLAUSIBLE_W;
-    double bound_w = zone->limit_w * PLAUSIBLE_FACTOR;
-    return bound_w > PLAUSIBLE_MIN_W ? bound_w : PLAUSIBLE_MIN_W;
-}
-
 /* The increase since the last reading, or NULL in *ret_reason and no increase. */
 static int64_t zone_increase(const struct zone *zone, int64_t dt_ns, const char **ret_reason)
 {
-    int64_t increase_uj = zone->now_uj - zone->last_uj;
-    double bound_w = IMPOSSIBLE_W;
-    const char *beyond = "implausible";
-    if (increase_uj < 0) {
-        if (zone->what.modulus_uj == VALUE_ABSENT) {
-            *ret_reason = "no_range";
-            return 0;
-        }
-        increase_uj += zone->what.modulus_uj;
-        bound_w = plausible_w(&zone->what);
-        beyond = "counter_reset";
+    int64_t increase_uj = zone->now_uj - zone->last_uj, modulus_uj = zone->what.modulus_uj;
+    double unit_uj = isnan(zone->what.unit_uj) ? 0 : zone->what.unit_uj;
+    double bound_uj = zone->peak_w * ((double)dt_ns + LATE_UPDATE_NS) / 1e3 + unit_uj;
+    bool steps_back = increase_uj < 0;
+    *ret_reason = NULL;
+    if (steps_back && modulus_uj == VALUE_ABSENT) {
+        *ret_reason = "no_range";
+        return 0;
     }
-    bool is_credible = increase_uj >= 0 && (double)increase_uj * 1e3 <= bound_w * (double)dt_ns;
-    *ret_reason = is_credible ? NULL : beyond;
+    if (steps_back)
+        increase_uj += modulus_uj;
+    if (increase_uj < 0 || (double)increase_uj > bound_uj)
+        *ret_reason = steps_back ? "counter_reset" : "implausible";
+    else if (modulus_uj != VALUE_ABSENT && (double)increase_uj + (double)modulus_uj <= bound_uj)
+        *ret_reason = "span_too_long";
     return increase_uj;
 }
 
@@ -285,6 +275,7 @@ static int discover(struct powercap *powercap, const struct topology *topology)
             *zone = (struct zone){.fd = -1};
         }
         zone->what = found[i];
+        zone->peak_w = peak_power_here_w(topology, found[i].domain, found[i].limit_w);
     }
     if (powercap->n_zones > 1)
         qsort(powercap->zones, powercap->n_zones, sizeof(*powercap->zones), compare_zones);
@@ -376,7 +367,7 @@ static double peak_w(const struct powercap *powercap, size_t first, size_t end)
 {
     double sum_w = 0;
     for (size_t i = first; i < end; i++)
-        sum_w += powercap->zones[i].is_mirror ? 0 : plausible_w(&powercap->zones[i].what);
+        sum_w += powercap->zones[i].is_mirror ? 0 : powercap->zones[i].peak_w;
     return sum_w;
 }
 

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <math.h>
 
-#define PLATFORM_BOUND_W 10e3 /* psys is more than the packages */
+#include "sensor/peak_power.h"
 
 static int64_t read_id(const struct host *host, int cpu, const char *name)
 {
@@ -108,13 +108,13 @@ void msr_reader_follow(struct msr_reader *reader, const struct msr_access *acces
 }
 
 static void add_counter(struct msr_reader *reader, const struct msr_access *access,
-                        enum domain domain, uint64_t unit_bits, double bound_w)
+                        enum domain domain, uint64_t unit_bits, double thermal_w)
 {
     struct msr_counter counter = {
         .domain = domain,
         .address = msr_energy_register(access->model, domain),
         .unit_uj = msr_unit_uj(access->model, domain, unit_bits),
-        .bound_w = domain == DOMAIN_PSYS ? PLATFORM_BOUND_W : bound_w,
+        .bound_w = peak_power_w(access->model, domain, thermal_w),
     };
     uint64_t value;
     if (counter.address != 0 && msr_scope(access->model, domain) == reader->scope &&
@@ -140,9 +140,9 @@ bool msr_reader_set_up(struct msr_reader *reader, const struct msr_access *acces
     if (power_register == 0 ||
         access->io.read(context, reader->fd, power_register, &power_bits) < 0)
         power_bits = 0;
-    double bound_w = msr_bound_w(model, unit_bits, power_bits);
+    double thermal_w = msr_thermal_w(unit_bits, power_bits);
     for (int domain = 0; domain < DOMAIN_COUNT; domain++)
-        add_counter(reader, access, (enum domain)domain, unit_bits, bound_w);
+        add_counter(reader, access, (enum domain)domain, unit_bits, thermal_w);
     reader->is_set_up = true;
     return reader->n_counters > 0;
 }

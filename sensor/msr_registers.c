@@ -33,8 +33,6 @@
 #define J MSR_UNIT_JOULE
 #define UJ MSR_UNIT_MICROJOULE
 
-#define BOUND_FACTOR 3.0
-#define BOUND_MIN_W 500.0
 #define WRAP_COUNTS 4294967296.0
 
 static const struct msr_model models[] = {
@@ -158,13 +156,9 @@ double msr_unit_uj(const struct msr_model *model, enum domain domain, uint64_t u
     return model->unit_rule == MSR_UNIT_MICROJOULE ? ldexp(1, exponent) : ldexp(1e6, -exponent);
 }
 
-double msr_bound_w(const struct msr_model *model, uint64_t unit_bits, uint64_t power_bits)
+double msr_thermal_w(uint64_t unit_bits, uint64_t power_bits)
 {
-    double thermal_w = ldexp((double)(power_bits & 0x7fff), -(int)(unit_bits & 0xf));
-    double bound_w = BOUND_FACTOR * thermal_w;
-    if (thermal_w <= 0 || bound_w > BOUND_FACTOR * model->peak_w)
-        return model->peak_w; /* no figure (as in virtual machines), or a nonsensical one */
-    return fmax(bound_w, BOUND_MIN_W);
+    return ldexp((double)(power_bits & 0x7fff), -(int)(unit_bits & 0xf));
 }
 
 const char *msr_increase(uint32_t last, uint32_t now, double unit_uj, double bound_uj,

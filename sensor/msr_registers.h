@@ -43,8 +43,8 @@ uint32_t msr_power_register(const struct msr_model *model);
 
 /* Microjoule per count; unit_bits: the unit register. NAN where it is 0, as hypervisors fake it. */
 double msr_unit_uj(const struct msr_model *model, enum domain domain, uint64_t unit_bits);
-/* The most a package can plausibly draw: three times what PKG_POWER_INFO names (laptops draw far more than that for seconds), else the model's peak. */
-double msr_bound_w(const struct msr_model *model, uint64_t unit_bits, uint64_t power_bits);
+/* The package's thermal power as PKG_POWER_INFO names it, 0: it does not. */
+double msr_thermal_w(uint64_t unit_bits, uint64_t power_bits);
 
 /* Counts between two readings of a counter of 32 bits. NULL, or why there are none: "span_too_long" (one wrap more or less would be as plausible within
  * bound_uj), "counter_reset", "implausible". */

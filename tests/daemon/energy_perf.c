@@ -235,6 +235,36 @@ static void a_cpu_that_leaves_the_list_is_replaced(void **state)
     assert_true(report.energy[0].valid);
 }
 
+static uint64_t leap_ns;
+
+static uint64_t leaping_ns(void *context)
+{
+    (void)context;
+    return clock_monotonic_ns(&clock_system) + leap_ns;
+}
+
+/* The kernel takes half of the hardware's range and more as negative (hardware trap 12): where so
+ * much may have been used, what it says is not known. */
+static void a_long_span_is_not_known(void **state)
+{
+    (void)state;
+    const struct clock leaping = {.monotonic_ns = leaping_ns};
+    struct host_record record;
+    host_record_init(&record);
+    host.clock = &leaping;
+    open_source();
+    assert_int_equal(source_perf.describe(source, &record), 0);
+    leap_ns += (uint64_t)((double)record.sources[0].range_uj / record.sources[0].peak_w * 1e3);
+    pass_ms(5);
+    tick();
+    assert_string_equal(report.energy[0].reason, "span_too_long");
+    pass_ms(5);
+    tick();
+    assert_true(report.energy[0].valid);
+    host_record_deinit(&record);
+    host.clock = &clock_system;
+}
+
 static unsigned domains_of_probe(enum source_availability availability)
 {
     struct source_probe probe;
@@ -382,6 +412,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(energy_is_that_of_the_counter, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_package_counts_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cpu_that_leaves_the_list_is_replaced, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_long_span_is_not_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(psys_alone_is_not_attributed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_ladder_is_climbed_per_domain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_open_is_absent, set_up, tear_down),

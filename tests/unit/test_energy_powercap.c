@@ -306,7 +306,7 @@ static void a_reset_is_no_wrap(void **state)
     expect_reason(fixture, DOMAIN_PACKAGE, 0, "implausible");
 }
 
-/* With constraints, three times the highest of them decides, but no less than 1 kW. */
+/* With constraints, three times the highest of them decides. */
 static void constraints_bound_a_wrap(void **state)
 {
     struct fixture *fixture = *state;
@@ -335,6 +335,21 @@ static void constraints_bound_a_wrap(void **state)
     assert_float_equal(record.sources[0].unit_uj, 61.035, 1e-9);
     assert_true(record.sources[0].peak_w >= 64);
     host_record_deinit(&record);
+}
+
+/* Hardware trap 5: after three minutes at up to 3 kW, one wrap more would be as plausible. */
+static void two_wraps_cannot_be_told_apart(void **state)
+{
+    struct fixture *fixture = *state;
+    make_zone(fixture, "intel-rapl:0", "package-0", 1000000);
+    open_source(fixture);
+    now_ns += 180 * NS_PER_S;
+    put_energy(fixture, "intel-rapl:0", 2000000);
+    tick(fixture);
+    expect_reason(fixture, DOMAIN_PACKAGE, 0, "span_too_long");
+    put_energy(fixture, "intel-rapl:0", 2000007);
+    tick(fixture);
+    expect_energy(fixture, DOMAIN_PACKAGE, 0, 7);
 }
 
 static void damage_is_missing_and_not_zero(void **state)
@@ -512,6 +527,7 @@ int main(void)
         WITH_TREE(a_wrap_without_range_is_no_energy),
         WITH_TREE(a_reset_is_no_wrap),
         WITH_TREE(constraints_bound_a_wrap),
+        WITH_TREE(two_wraps_cannot_be_told_apart),
         WITH_TREE(damage_is_missing_and_not_zero),
         WITH_TREE(a_zone_comes_back_under_another_number),
         WITH_TREE(the_mmio_view_is_used_alone_only),

@@ -106,15 +106,12 @@ static void what_is_not_in_the_table_is_refused(void **state)
     assert_null(msr_model_find("Genuine", 6, 0x9e));
 }
 
-static void the_bound_is_what_the_package_can_draw(void **state)
+static void thermal_power_is_in_power_units(void **state)
 {
     (void)state;
-    const struct msr_model *server = find(INTEL, 6, 0x6a);
-    assert_true(msr_bound_w(server, USUAL, 270 * 8) == 810);
-    assert_true(msr_bound_w(server, USUAL, 15 * 8) == 500); /* turbo is many times a laptop's TDP */
-    assert_true(msr_bound_w(server, USUAL, 0) == 1000);     /* no figure: a virtual machine */
-    assert_true(msr_bound_w(server, USUAL, 0x7fff) == 1000); /* 4096 W: nonsense */
-    assert_true(msr_bound_w(find(AMD, 0x19, 1), 0xa1000, 0) == 1200);
+    assert_true(msr_thermal_w(USUAL, 270 * 8) == 270);
+    assert_true(msr_thermal_w(USUAL, 0) == 0);
+    assert_true(msr_thermal_w(USUAL, 0x12340000 + 15 * 8) == 15);
 }
 
 /* Field bug 4.1, hardware traps 1 and 2. */
@@ -155,7 +152,7 @@ int main(void)
         cmocka_unit_test(units_follow_the_model),
         cmocka_unit_test(registers_and_scopes),
         cmocka_unit_test(what_is_not_in_the_table_is_refused),
-        cmocka_unit_test(the_bound_is_what_the_package_can_draw),
+        cmocka_unit_test(thermal_power_is_in_power_units),
         cmocka_unit_test(increases_are_modulo_two_to_the_32),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
