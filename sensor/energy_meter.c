@@ -28,12 +28,7 @@ void energy_meter_begin(struct energy_meter *meter)
     meter->now_ns = 0;
     meter->sum_uj = 0;
     meter->reason = NULL;
-    meter->is_held = false;
-}
-
-void energy_meter_add(struct energy_meter *meter, double increase_uj)
-{
-    meter->sum_uj += increase_uj;
+    meter->is_still = meter->is_held = false;
 }
 
 void energy_meter_fail(struct energy_meter *meter, const char *reason)
@@ -46,6 +41,17 @@ void energy_meter_hold(struct energy_meter *meter, const char *reason)
 {
     energy_meter_fail(meter, reason);
     meter->is_held = true;
+}
+
+void energy_meter_add(struct energy_meter *meter, double increase_uj)
+{
+    meter->is_still |= increase_uj == 0 && meter->domain == DOMAIN_PACKAGE;
+    meter->sum_uj += increase_uj;
+}
+
+static bool is_stuck(const struct energy_meter *meter)
+{
+    return meter->now_ns - meter->last_ns >= ENERGY_METER_STUCK_NS;
 }
 
 static bool is_possible(const struct energy_meter *meter)
@@ -72,6 +78,7 @@ static int add_sample(struct energy_meter *meter, const char *source, struct rep
         return r;
     sample->domain = meter->domain;
     sample->package = meter->package;
+    sample->skew_ns = (int64_t)meter->now_ns;
     sample->valid = false;
     (void)snprintf(sample->source, sizeof(sample->source), "%s", source);
     if (meter->reason)
@@ -85,6 +92,8 @@ int energy_meter_end(struct energy_meter *meter, const char *source, struct repo
 {
     bool was_moving = meter->has_moved;
     int r = 0;
+    if (meter->is_still && !meter->reason)
+        energy_meter_hold(meter, is_stuck(meter) ? "stuck" : "no_update");
     if (report && !meter->reason && !is_possible(meter))
         energy_meter_fail(meter, "implausible");
     if (report && !meter->reason && meter->sum_uj > 0)

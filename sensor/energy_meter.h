@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One energy sample in the making: the sum of the counters of one domain and package (dies, cores), as sources that read raw counters need
  * it. It keeps the span, carries what rounding leaves, refuses what no machine uses, and leaves out psys until it has moved: on some
- * servers the counter is there and stands still (only one package has it, or the firmware switched it off). */
+ * servers the counter is there and stands still (only one package has it, or the firmware switched it off).
+ *
+ * A package always draws power: a counter of it that did not move was not updated. Such a reading is none, and the next one covers its
+ * span too. Its reason is "no_update" while the counter may just be slow, and "stuck" from ENERGY_METER_STUCK_NS on. Memory, cores and
+ * graphics can rest at 0 truly, and psys may count whole joules: of them a zero is a zero. */
 #pragma once
 
 #include "common/host_record.h"
 #include "common/report.h"
+
+#define ENERGY_METER_STUCK_NS UINT64_C(200000000) /* three times the slowest update known, some 60 ms */
 
 struct energy_meter {
     enum domain domain;
@@ -20,12 +26,14 @@ struct energy_meter {
     uint64_t now_ns;
     double sum_uj;
     const char *reason; /* static; NULL: all is well */
+    bool is_still;      /* a counter did not move that must have */
     bool is_held;       /* a counter could not be read: the next good reading covers this span too */
 };
 
 void energy_meter_init(struct energy_meter *meter, enum domain domain, int32_t package, double bound_w);
 
 void energy_meter_begin(struct energy_meter *meter);
+/* By how much one counter grew. 0 holds the meter where that cannot be (see above). */
 void energy_meter_add(struct energy_meter *meter, double increase_uj);
 /* The first reason holds; counters start from a new baseline. */
 void energy_meter_fail(struct energy_meter *meter, const char *reason);
@@ -34,7 +42,7 @@ void energy_meter_hold(struct energy_meter *meter, const char *reason);
 
 enum { ENERGY_METER_TAKEN = 0, ENERGY_METER_MOVED = 1 };
 
-/* Ends the reading, taken around now_ns: adds a sample (report may be NULL: this was the baseline). Outcome ENERGY_METER_MOVED: a psys that
+/* Ends the reading, taken around now_ns: adds a sample (report may be NULL: this was the baseline), with now_ns in its skew_ns. Outcome ENERGY_METER_MOVED: a psys that
  * stood still until now will be in the reports from here on. -ENOMEM. */
 int energy_meter_end(struct energy_meter *meter, const char *source, struct report *report);
 

@@ -18,6 +18,7 @@
 #include "common/scope.h"
 #include "sensor/energy_meter.h"
 #include "sensor/msr_reader.h"
+#include "sensor/reading.h"
 #include "sensor/source.h"
 
 #define LATE_UPDATE_NS 10e6 /* energy_meter.c */
@@ -189,19 +190,39 @@ static size_t run_end(const struct msr_source *msr, size_t first)
     return end;
 }
 
+struct run {
+    struct msr_source *msr;
+    size_t first, end;
+};
+
+static void sample_run(void *context)
+{
+    const struct run *run = context;
+    for (size_t i = run->first; i < run->end; i++)
+        msr_reader_read(&run->msr->readers[i], &run->msr->access);
+}
+
+/* When the last span of a run ended, 0: this is the first. */
+static uint64_t last_of(const struct msr_source *msr, const struct msr_reader *reader)
+{
+    const struct energy_meter *meter =
+        reader->n_counters > 0 ? find_meter(msr, reader->counters[0].domain, reader->package)
+                               : NULL;
+    return meter ? meter->last_ns : 0;
+}
+
 static void read_run(struct msr_source *msr, size_t first, size_t end)
 {
-    uint64_t before_ns = clock_monotonic_ns(msr->access.host->clock);
-    for (size_t i = first; i < end; i++)
-        msr_reader_read(&msr->readers[i], &msr->access);
-    uint64_t after_ns = clock_monotonic_ns(msr->access.host->clock);
+    struct run run = {msr, first, end};
+    uint64_t now_ns =
+        reading_take(msr->access.host->clock, last_of(msr, &msr->readers[first]), sample_run, &run);
     for (size_t i = first; i < end; i++) {
         const struct msr_reader *reader = &msr->readers[i];
         for (size_t c = 0; c < reader->n_counters && !reader->is_dormant; c++) {
             const struct msr_counter *counter = &reader->counters[c];
             struct energy_meter *meter = find_meter(msr, counter->domain, reader->package);
             if (meter->now_ns == 0)
-                meter->now_ns = before_ns + (after_ns - before_ns) / 2;
+                meter->now_ns = now_ns;
             take_counter(meter, reader, counter);
         }
     }

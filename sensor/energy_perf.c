@@ -28,6 +28,7 @@
 #include "sensor/perf_group.h"
 #include "sensor/power_pmu.h"
 #include "sensor/rapl_domains.h"
+#include "sensor/reading.h"
 #include "sensor/source.h"
 
 #define CPUMASK_SIZE 4096
@@ -313,8 +314,8 @@ static void add_increases(struct perf_source *perf, const struct power_group *gr
     }
 }
 
-/* What a group's values mean; they are the new baseline. Events of a CPU that went offline stand
- * still without an error, and so does their running time. */
+/* What a group's values mean; they are the new baseline once the meters have ended. Events of a CPU
+ * that went offline stand still without an error, and so does their running time. */
 static void take_values(struct perf_source *perf, struct power_group *group)
 {
     size_t n = perf->pmu.n_events;
@@ -330,27 +331,57 @@ static void take_values(struct perf_source *perf, struct power_group *group)
         add_increases(perf, group);
     else
         fail_group(perf, group, group->reason ? group->reason : "reopened");
-    (void)memcpy(group->last, group->now, n * sizeof(*group->last));
+    if (!group->has_last)
+        (void)memcpy(group->last, group->now, n * sizeof(*group->last));
     group->last_running_ns = group->now[n + 1];
     group->has_last = true;
     group->reason = NULL;
 }
 
-/* The groups [first, end) are one package: read one after the other, then looked at. */
-static void read_package(struct perf_source *perf, size_t first, size_t end)
+static void keep_baselines(struct perf_source *perf)
 {
-    uint64_t before_ns = clock_monotonic_ns(perf->host->clock);
-    for (size_t i = first; i < end; i++) {
+    for (size_t i = 0; i < perf->n_groups; i++) {
         struct power_group *group = &perf->groups[i];
+        for (size_t e = 0; e < perf->pmu.n_events && group->has_last; e++) {
+            if (!find_meter(perf, perf->pmu.events[e].domain, group->package)->is_held)
+                group->last[e] = group->now[e];
+        }
+    }
+}
+
+struct run {
+    struct perf_source *perf;
+    size_t first, end;
+};
+
+static void sample_run(void *context)
+{
+    const struct run *run = context;
+    for (size_t i = run->first; i < run->end; i++) {
+        struct power_group *group = &run->perf->groups[i];
         if (perf_group_is_open(&group->group))
             group->now_error = perf_group_values(&group->group, group->now);
     }
-    uint64_t after_ns = clock_monotonic_ns(perf->host->clock);
+}
+
+/* When the last span of a package ended, 0: this is the first. */
+static uint64_t last_of(struct perf_source *perf, int32_t package)
+{
+    const struct energy_meter *meter = find_meter(perf, perf->pmu.events[0].domain, package);
+    return meter ? meter->last_ns : 0;
+}
+
+/* The groups [first, end) are one package: read one after the other, then looked at. */
+static void read_package(struct perf_source *perf, size_t first, size_t end)
+{
+    struct run run = {perf, first, end};
+    uint64_t now_ns = reading_take(perf->host->clock, last_of(perf, perf->groups[first].package),
+                                   sample_run, &run);
     for (size_t m = 0; m < perf->n_meters; m++) {
         struct energy_meter *meter = &perf->meters[m];
         if (meter->package == perf->groups[first].package ||
             (meter->package == PACKAGE_NONE && meter->now_ns == 0))
-            meter->now_ns = before_ns + (after_ns - before_ns) / 2;
+            meter->now_ns = now_ns;
     }
     for (size_t i = first; i < end; i++) {
         struct power_group *group = &perf->groups[i];
@@ -401,6 +432,7 @@ static int take_reading(struct perf_source *perf, struct report *report)
             return r;
         perf->source.has_changed |= r == ENERGY_METER_MOVED;
     }
+    keep_baselines(perf);
     forget_gone_dies(perf);
     return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Energy from the kernel's powercap tree. Zones of one domain and package (dies) are one sample.
  * Files stay open and are read again, ten times cheaper than opening them; one that fails is
- * closed, looked for again at every read (its zone may come back under another number), and starts
- * from a new baseline, because nobody knows how often it wrapped meanwhile.
+ * closed and looked for again at every read (its zone may come back under another number). A zone
+ * that was gone starts from a new baseline; a reading that only failed belongs to the next span.
  *
  * A counter that steps back has wrapped, or was reset by suspend, kexec or firmware. It is taken as
  * a wrap only if the energy that this would mean is plausible (peak_power.h), and so is a step
@@ -20,8 +20,10 @@
 #include "common/array.h"
 #include "common/error.h"
 #include "common/scope.h"
+#include "sensor/energy_meter.h"
 #include "sensor/peak_power.h"
 #include "sensor/powercap_zones.h"
+#include "sensor/reading.h"
 #include "sensor/source.h"
 
 #define LATE_UPDATE_NS 10e6 /* energy_meter.c */
@@ -40,7 +42,6 @@ struct zone {
     bool is_mirror; /* of an earlier die: shows the same counter */
     bool has_last;
     int64_t last_uj;
-    uint64_t last_ns;
     bool has_now; /* of the read under way */
     int64_t now_uj;
     const char *reason; /* NULL: has_now */
@@ -51,6 +52,8 @@ struct powercap {
     const struct host *host;
     struct zone *zones; /* sorted: a sample is a run of equal domain and package */
     size_t n_zones, capacity;
+    struct energy_meter *meters; /* one per run */
+    size_t n_meters, meters_capacity;
     size_t n_packages; /* in the topology when the zones were looked for */
 };
 
@@ -58,7 +61,6 @@ static void zone_close(struct zone *zone)
 {
     scope_close(&zone->fd);
     zone->fd = -1;
-    zone->has_last = false;
 }
 
 static void zone_open(struct zone *zone)
@@ -108,6 +110,14 @@ static const char *reason_of(int error)
     }
 }
 
+/* What is gone starts anew: nobody knows how often it wrapped or was reset meanwhile. */
+static void zone_fail(struct zone *zone, int error)
+{
+    zone->reason = reason_of(error);
+    zone->has_last = zone->has_last && strcmp(zone->reason, "vanished") != 0;
+    zone_close(zone);
+}
+
 static void zone_sample(struct zone *zone)
 {
     zone->has_now = false;
@@ -115,54 +125,51 @@ static void zone_sample(struct zone *zone)
     if (zone->fd < 0)
         zone_open(zone);
     if (zone->fd < 0) {
-        zone->reason = reason_of(zone->open_errno);
+        zone_fail(zone, zone->open_errno);
         return;
     }
     int r = read_energy(zone->fd, &zone->now_uj);
-    if (r < 0) {
-        zone->reason = reason_of(-r);
-        zone_close(zone);
+    if (r < 0)
+        zone_fail(zone, -r);
+    else
+        zone->has_now = true;
+}
+
+/* NULL and the increase since the last reading, or why there is none. */
+static const char *zone_increase(const struct zone *zone, double bound_uj, int64_t *ret_increase_uj)
+{
+    int64_t modulus_uj = zone->what.modulus_uj;
+    bool is_back = zone->now_uj < zone->last_uj;
+    if (is_back && modulus_uj == VALUE_ABSENT)
+        return "no_range";
+    int64_t increase_uj = zone->now_uj - zone->last_uj + (is_back ? modulus_uj : 0);
+    if (modulus_uj != VALUE_ABSENT && (double)increase_uj + (double)modulus_uj <= bound_uj)
+        return "span_too_long";
+    if (increase_uj < 0 || (double)increase_uj > bound_uj)
+        return is_back ? "counter_reset" : "implausible";
+    *ret_increase_uj = increase_uj;
+    return NULL;
+}
+
+static void take_zone(const struct zone *zone, struct energy_meter *meter)
+{
+    if (!zone->has_now && zone->has_last) {
+        energy_meter_hold(meter, zone->reason);
         return;
     }
-    zone->has_now = true;
-}
-
-/* The increase since the last reading, or NULL in *ret_reason and no increase. */
-static int64_t zone_increase(const struct zone *zone, int64_t dt_ns, const char **ret_reason)
-{
-    int64_t increase_uj = zone->now_uj - zone->last_uj, modulus_uj = zone->what.modulus_uj;
-    double unit_uj = isnan(zone->what.unit_uj) ? 0 : zone->what.unit_uj;
-    double bound_uj = zone->peak_w * ((double)dt_ns + LATE_UPDATE_NS) / 1e3 + unit_uj;
-    bool steps_back = increase_uj < 0;
-    *ret_reason = NULL;
-    if (steps_back && modulus_uj == VALUE_ABSENT) {
-        *ret_reason = "no_range";
-        return 0;
+    if (!zone->has_now || !zone->has_last) {
+        energy_meter_fail(meter, zone->has_now ? "reopened" : zone->reason);
+        return;
     }
-    if (steps_back)
-        increase_uj += modulus_uj;
-    if (increase_uj < 0 || (double)increase_uj > bound_uj)
-        *ret_reason = steps_back ? "counter_reset" : "implausible";
-    else if (modulus_uj != VALUE_ABSENT && (double)increase_uj + (double)modulus_uj <= bound_uj)
-        *ret_reason = "span_too_long";
-    return increase_uj;
-}
-
-/* Takes the reading as the new baseline; what it means for the sample is in *increase and the
- * result: NULL, or why this zone has no increase. */
-static const char *zone_take(struct zone *zone, uint64_t now_ns, int64_t *ret_increase_uj)
-{
-    const char *reason = zone->reason;
-    if (zone->has_now) {
-        if (zone->has_last)
-            *ret_increase_uj = zone_increase(zone, (int64_t)(now_ns - zone->last_ns), &reason);
-        else
-            reason = "reopened";
-        zone->last_uj = zone->now_uj;
-        zone->last_ns = now_ns;
-        zone->has_last = true;
-    }
-    return reason;
+    double span_ns = (double)(meter->now_ns - meter->last_ns) + LATE_UPDATE_NS;
+    double slack_uj = isnan(zone->what.unit_uj) ? 0 : zone->what.unit_uj;
+    double bound_uj = zone->peak_w * span_ns / 1e3 + slack_uj;
+    int64_t increase_uj;
+    const char *reason = zone_increase(zone, bound_uj, &increase_uj);
+    if (reason)
+        energy_meter_fail(meter, reason);
+    else
+        energy_meter_add(meter, (double)increase_uj);
 }
 
 static bool is_same_counter(const struct zone *a, const struct zone *b)
@@ -179,48 +186,57 @@ static size_t run_end(const struct powercap *powercap, size_t first)
     return end;
 }
 
-/* Reads the zones [first, end) and returns the moment in the middle. */
-static uint64_t sample_run(struct powercap *powercap, size_t first, size_t end)
+struct run {
+    struct powercap *powercap;
+    size_t first, end;
+};
+
+static void sample_run(void *context)
 {
-    uint64_t before_ns = clock_monotonic_ns(powercap->host->clock);
-    for (size_t i = first; i < end; i++) {
-        if (!powercap->zones[i].is_mirror)
-            zone_sample(&powercap->zones[i]);
+    const struct run *run = context;
+    for (size_t i = run->first; i < run->end; i++) {
+        if (!run->powercap->zones[i].is_mirror)
+            zone_sample(&run->powercap->zones[i]);
     }
-    uint64_t after_ns = clock_monotonic_ns(powercap->host->clock);
-    return before_ns + (after_ns - before_ns) / 2;
 }
 
+static struct energy_meter *meter_of(struct powercap *powercap, const struct zone *zone)
+{
+    for (size_t i = 0; i < powercap->n_meters; i++) {
+        struct energy_meter *meter = &powercap->meters[i];
+        if (meter->domain == zone->what.domain && meter->package == zone->what.package)
+            return meter;
+    }
+    return NULL;
+}
+
+/* What was read is the next baseline, unless the span goes on. */
+static void keep_baselines(struct powercap *powercap, size_t first, size_t end, bool is_held)
+{
+    for (size_t i = first; i < end; i++) {
+        struct zone *zone = &powercap->zones[i];
+        if (!zone->has_now || is_held)
+            continue;
+        zone->last_uj = zone->now_uj;
+        zone->has_last = true;
+    }
+}
+
+/* report NULL: the baseline. */
 static int read_run(struct powercap *powercap, size_t first, size_t end, struct report *report)
 {
-    struct energy_sample *sample;
-    int r = report_add_energy(report, &sample);
-    if (r < 0)
-        return r;
-    const struct zone *zones = powercap->zones;
-    sample->domain = zones[first].what.domain;
-    sample->package = zones[first].what.package;
-    (void)snprintf(sample->source, sizeof(sample->source), "%s", source_powercap.name);
-    uint64_t last_ns = zones[first].last_ns;
-    uint64_t now_ns = sample_run(powercap, first, end);
-    int64_t sum_uj = 0;
-    const char *reason = NULL;
+    struct energy_meter *meter = meter_of(powercap, &powercap->zones[first]);
+    struct run run = {powercap, first, end};
+    energy_meter_begin(meter);
+    meter->now_ns = reading_take(powercap->host->clock, meter->last_ns, sample_run, &run);
     for (size_t i = first; i < end; i++) {
-        int64_t increase_uj = 0;
-        if (zones[i].is_mirror)
-            continue;
-        const char *why_not = zone_take(&powercap->zones[i], now_ns, &increase_uj);
-        reason = reason ? reason : why_not;
-        sum_uj += increase_uj;
+        if (!powercap->zones[i].is_mirror)
+            take_zone(&powercap->zones[i], meter);
     }
-    sample->valid = !reason;
-    if (reason) {
-        (void)snprintf(sample->reason, sizeof(sample->reason), "%s", reason);
-        return 0;
-    }
-    sample->energy_uj = sum_uj;
-    sample->dt_ns = (int64_t)(now_ns - last_ns);
-    return 0;
+    int r = energy_meter_end(meter, source_powercap.name, report);
+    powercap->source.has_changed |= r == ENERGY_METER_MOVED;
+    keep_baselines(powercap, first, end, meter->is_held);
+    return r < 0 ? r : 0;
 }
 
 /* Two dies that show one counter (seen on AMD, and in virtual trees): the value of the second lies
@@ -248,6 +264,39 @@ static struct zone *find_zone(struct powercap *powercap, const struct powercap_z
             return &powercap->zones[i];
     }
     return NULL;
+}
+
+static int add_meters(struct powercap *powercap)
+{
+    for (size_t first = 0, end; first < powercap->n_zones; first = end) {
+        const struct zone *zone = &powercap->zones[first];
+        struct energy_meter *meter = meter_of(powercap, zone);
+        end = run_end(powercap, first);
+        if (meter)
+            continue;
+        int r = array_reserve(&powercap->meters, &powercap->meters_capacity, powercap->n_meters + 1,
+                              sizeof(*powercap->meters));
+        if (r < 0)
+            return r;
+        meter = &powercap->meters[powercap->n_meters++];
+        energy_meter_init(meter, zone->what.domain, zone->what.package, 0);
+        meter->unit_uj = zone->what.unit_uj;
+        meter->range_uj = zone->what.range_uj;
+        powercap->source.has_changed = true;
+    }
+    return 0;
+}
+
+/* Dies add up. */
+static void set_bounds(struct powercap *powercap)
+{
+    for (size_t m = 0; m < powercap->n_meters; m++)
+        powercap->meters[m].bound_w = 0;
+    for (size_t i = 0; i < powercap->n_zones; i++) {
+        const struct zone *zone = &powercap->zones[i];
+        if (!zone->is_mirror)
+            meter_of(powercap, zone)->bound_w += zone->peak_w;
+    }
 }
 
 static int compare_zones(const void *a, const void *b)
@@ -280,7 +329,10 @@ static int discover(struct powercap *powercap, const struct topology *topology)
     if (powercap->n_zones > 1)
         qsort(powercap->zones, powercap->n_zones, sizeof(*powercap->zones), compare_zones);
     powercap->n_packages = topology->n_packages;
-    return 0;
+    int r = add_meters(powercap);
+    if (r >= 0)
+        set_bounds(powercap);
+    return r;
 }
 
 static bool misses_zones(const struct powercap *powercap, const struct topology *topology)
@@ -302,29 +354,41 @@ static void powercap_close(struct source *source)
     for (size_t i = 0; i < powercap->n_zones; i++)
         zone_close(&powercap->zones[i]);
     free(powercap->zones);
+    free(powercap->meters);
     free(powercap);
+}
+
+/* A psys above 0 has moved once; where no package counts it, it never leaves 0. */
+static int take_baseline(struct powercap *powercap, size_t first, size_t end)
+{
+    find_mirrors(powercap, first, end);
+    int r = read_run(powercap, first, end, NULL);
+    for (size_t i = first; i < end; i++) {
+        struct zone *zone = &powercap->zones[i];
+        if (zone->is_mirror)
+            zone_close(zone);
+        else if (zone->has_now && zone->now_uj > 0)
+            meter_of(powercap, zone)->has_moved = true;
+    }
+    return r;
 }
 
 static int take_baselines(struct powercap *powercap, struct error *err)
 {
     size_t n_read = 0;
-    int failed = ENODEV;
-    for (size_t first = 0, end; first < powercap->n_zones; first = end) {
+    int failed = ENODEV, r = 0;
+    for (size_t first = 0, end; first < powercap->n_zones && r >= 0; first = end) {
         end = run_end(powercap, first);
-        find_mirrors(powercap, first, end);
-        uint64_t now_ns = sample_run(powercap, first, end);
+        r = take_baseline(powercap, first, end);
         for (size_t i = first; i < end; i++) {
-            struct zone *zone = &powercap->zones[i];
-            int64_t unused;
-            if (zone->is_mirror)
-                zone_close(zone);
-            else
-                (void)zone_take(zone, now_ns, &unused);
-            n_read += zone->has_last;
-            if (zone->open_errno)
-                failed = zone->open_errno;
+            n_read += powercap->zones[i].has_last;
+            if (powercap->zones[i].open_errno)
+                failed = powercap->zones[i].open_errno;
         }
     }
+    set_bounds(powercap); /* without the mirrors */
+    if (r < 0)
+        return r;
     if (n_read > 0)
         return 0;
     if (failed == EACCES || failed == EPERM)
@@ -363,31 +427,17 @@ static void describe_limit(const struct powercap_zone *zone, struct host_record 
     }
 }
 
-static double peak_w(const struct powercap *powercap, size_t first, size_t end)
-{
-    double sum_w = 0;
-    for (size_t i = first; i < end; i++)
-        sum_w += powercap->zones[i].is_mirror ? 0 : powercap->zones[i].peak_w;
-    return sum_w;
-}
-
 static int powercap_describe(const struct source *source, struct host_record *host_record)
 {
     const struct powercap *powercap = (const struct powercap *)source;
-    for (size_t first = 0; first < powercap->n_zones; first = run_end(powercap, first)) {
-        const struct powercap_zone *zone = &powercap->zones[first].what;
-        struct host_source *row;
-        int r = host_record_add_source(host_record, &row);
+    for (size_t m = 0; m < powercap->n_meters; m++) {
+        int r = energy_meter_describe(&powercap->meters[m], source_powercap.name, host_record);
         if (r < 0)
             return r;
-        row->domain = zone->domain;
-        row->package = zone->package;
-        (void)snprintf(row->source, sizeof(row->source), "%s", source_powercap.name);
-        row->unit_uj = zone->unit_uj;
-        row->range_uj = zone->range_uj;
-        row->peak_w = peak_w(powercap, first, run_end(powercap, first));
-        if (zone->domain == DOMAIN_PACKAGE)
-            describe_limit(zone, host_record);
+    }
+    for (size_t i = 0; i < powercap->n_zones; i++) {
+        if (powercap->zones[i].what.domain == DOMAIN_PACKAGE)
+            describe_limit(&powercap->zones[i].what, host_record);
     }
     return 0;
 }

@@ -57,7 +57,7 @@ static const struct fault_case cases[] = {
     {"enodev", "time 100 dram-0 enodev for 5\n", .domain = DOMAIN_DRAM, .reason = "vanished",
      .least = 5, .most = 6},
     {"stuck", "time 100 package-1 stuck for 2\n", .domain = DOMAIN_PACKAGE, .package = 1,
-     .reason = "stuck", .most = 3, .is_late = true},
+     .reason = "stuck", .least = 2, .most = 2},
     {"vanish", "time 100 package-1 vanish for 30\n", .domain = DOMAIN_PACKAGE, .any_domain = true,
      .package = 1, .reason = "vanished", .or_reason = "cpu_offline", .least = 30, .most = 31},
 };

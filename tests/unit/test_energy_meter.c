@@ -107,6 +107,79 @@ static void a_held_reading_belongs_to_the_next_span(void **state)
     assert_int_equal(report.energy[0].dt_ns, 2 * (int64_t)NS_PER_S);
 }
 
+static void expect_energy(int64_t energy_uj, uint64_t span_ns)
+{
+    assert_int_equal(report.n_energy, 1);
+    assert_true(report.energy[0].valid);
+    assert_int_equal(report.energy[0].energy_uj, energy_uj);
+    assert_int_equal(report.energy[0].dt_ns, (int64_t)span_ns);
+}
+
+/* Field bug 4.17: a package that stands still is no package at 0 W, and no spike follows. */
+static void a_package_that_stands_still_is_stuck(void **state)
+{
+    (void)state;
+    struct energy_meter meter;
+    energy_meter_init(&meter, DOMAIN_PACKAGE, 0, 1000);
+    begin(&meter, NS_PER_S);
+    energy_meter_add(&meter, 20e6);
+    assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
+    for (uint64_t span_s = 1; span_s <= 30; span_s++) {
+        begin(&meter, span_s * NS_PER_S);
+        energy_meter_add(&meter, 0);
+        assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
+        expect_reason("stuck");
+    }
+    begin(&meter, 31 * NS_PER_S);
+    energy_meter_add(&meter, 31 * 20e6);
+    assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
+    expect_energy(31 * 20000000, 31 * NS_PER_S);
+    begin(&meter, NS_PER_S); /* one die of two */
+    energy_meter_add(&meter, 20e6);
+    energy_meter_add(&meter, 0);
+    energy_meter_fail(&meter, "vanished"); /* says more */
+    assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
+    expect_reason("vanished");
+}
+
+/* A counter that is updated every 60 ms, read every millisecond: each sample is the mean of a whole
+ * update period, none is 0 and none is sixty times too much. */
+static void a_slow_counter_is_not_stuck(void **state)
+{
+    (void)state;
+    struct energy_meter meter;
+    size_t n_valid = 0;
+    energy_meter_init(&meter, DOMAIN_PACKAGE, 0, 1000);
+    for (int ms = 1; ms <= 600; ms++) {
+        report_clear(&report);
+        energy_meter_begin(&meter);
+        meter.now_ns = (uint64_t)ms * NS_PER_MS;
+        energy_meter_add(&meter, ms % 60 == 0 ? 60 * 20e3 : 0);
+        assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
+        n_valid += report.energy[0].valid;
+        if (report.energy[0].valid)
+            expect_energy(60 * 20000, 60 * NS_PER_MS);
+        else
+            expect_reason("no_update");
+    }
+    assert_int_equal(n_valid, 10);
+}
+
+/* Memory in self-refresh, cores in deep sleep, graphics that are off. */
+static void other_domains_can_rest(void **state)
+{
+    (void)state;
+    static const enum domain domains[] = {DOMAIN_DRAM, DOMAIN_CORE, DOMAIN_UNCORE};
+    for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++) {
+        struct energy_meter meter;
+        energy_meter_init(&meter, domains[i], 0, 1000);
+        begin(&meter, NS_PER_S);
+        energy_meter_add(&meter, 0);
+        assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
+        expect_energy(0, NS_PER_S);
+    }
+}
+
 static void the_impossible_is_not_published(void **state)
 {
     (void)state;
@@ -133,6 +206,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(sums_stay_exact, set_up, tear_down),
         cmocka_unit_test_setup_teardown(psys_is_left_out_until_it_moves, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_held_reading_belongs_to_the_next_span, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_package_that_stands_still_is_stuck, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_slow_counter_is_not_stuck, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_domains_can_rest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_impossible_is_not_published, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

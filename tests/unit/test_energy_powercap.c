@@ -208,8 +208,9 @@ static void zones_are_known_by_name(void **state)
     expect_energy(fixture, DOMAIN_PACKAGE, 0, 5000000);
     expect_energy(fixture, DOMAIN_DRAM, 0, 6000000);
     assert_int_equal(sample_of(fixture, DOMAIN_DRAM, 0)->dt_ns, (int64_t)NS_PER_S);
-    tick(fixture); /* nothing moved: a true zero */
-    expect_energy(fixture, DOMAIN_PACKAGE, 1, 0);
+    tick(fixture); /* nothing moved: memory can rest, a package cannot */
+    expect_energy(fixture, DOMAIN_DRAM, 1, 0);
+    expect_reason(fixture, DOMAIN_PACKAGE, 1, "stuck");
 }
 
 /* Where the second package counts the platform, the kernel writes its number behind. */
@@ -378,11 +379,13 @@ static void damage_is_missing_and_not_zero(void **state)
         expect_reason(fixture, DOMAIN_PACKAGE, 0, "read_error");
         expect_energy(fixture, DOMAIN_PACKAGE, 1, 5); /* the rest goes on */
         put_energy(fixture, "intel-rapl:0", 3000000);
+        put_energy(fixture, "intel-rapl:1", other_uj += 5);
         tick(fixture);
-        expect_reason(fixture, DOMAIN_PACKAGE, 0, "reopened");
-        put_energy(fixture, "intel-rapl:0", 3000001);
+        expect_energy(fixture, DOMAIN_PACKAGE, 0, 2000000); /* nothing is lost */
+        assert_int_equal(sample_of(fixture, DOMAIN_PACKAGE, 0)->dt_ns, 2 * (int64_t)NS_PER_S);
+        put_energy(fixture, "intel-rapl:0", 1000000);
         tick(fixture);
-        expect_energy(fixture, DOMAIN_PACKAGE, 0, 1);
+        expect_reason(fixture, DOMAIN_PACKAGE, 0, "counter_reset");
     }
 }
 

@@ -201,6 +201,7 @@ static void every_joule_arrives_in_order(void **state)
     put_energy(fixture, 1000000 + 123 + 4567);
     pass(fixture, 3 * NS_PER_S);
     tick(fixture, 3);
+    put_energy(fixture, 1000000 + 123 + 4567 + 1);
     tick(fixture, 1); /* no time passed at all: the stamp grows none the less */
 
     struct reading reading;
@@ -216,7 +217,7 @@ static void every_joule_arrives_in_order(void **state)
     assert_int_equal(host.interval_ns, (int64_t)NS_PER_S);
     host_record_deinit(&host);
 
-    static const int64_t energies_uj[] = {123, 4567, 0}, missed[] = {0, 2, 0};
+    static const int64_t energies_uj[] = {123, 4567, 1}, missed[] = {0, 2, 0};
     static const int64_t stamps_ms[] = {START_MS + 1000, START_MS + 4000, START_MS + 4001};
     for (size_t i = 0; i < 3; i++) {
         const struct report *report = next_report(&reading);
