@@ -14,6 +14,7 @@
 #define EVENT_CONTEXT_SWITCHES "context_switches"
 #define EVENT_PAGE_FAULTS "page_faults"
 #define EVENT_MIGRATIONS "migrations"
+#define EVENT_GPU_NS "gpu_ns" /* nanoseconds of a GPU's time; rows of this event alone have the GPU's number for package */
 
 /* The canonical name of an event as libpfm4, hwpc-sensor's documentation or a PMU prefix spells it ("INSTRUCTIONS_RETIRED",
  * "skl::INST_RETIRED:ANY_P", "CPU_CLK_THREAD_UNHALTED:THREAD_P", "LLC_MISSES", "perf::TASK-CLOCK"), case-insensitive; the name itself

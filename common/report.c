@@ -4,7 +4,6 @@
  * parts there will be is known beforehand from an upper bound of each row's size. */
 #include "common/report.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,11 +76,37 @@ int report_add_clock(struct report *report, struct clock_sample **ret_sample)
     return 0;
 }
 
+/* Gives every row one more count. Rows lie in counts in order of their making; without events all
+ * of them begin at 0, and any order will do. */
+static int widen_rows(struct report *report)
+{
+    size_t n_old = report->n_events, n_new = n_old + 1;
+    size_t n_named = report->n_total + report->n_targets;
+    size_t n_rows = n_old ? report->n_counts / n_old : n_named;
+    int r = array_reserve(&report->counts, &report->counts_capacity, n_rows * n_new,
+                          sizeof(*report->counts));
+    if (r < 0)
+        return r;
+    for (size_t i = n_rows; i-- > 0;) {
+        int64_t *to = report->counts + i * n_new;
+        memmove(to, report->counts + i * n_old, n_old * sizeof(*to));
+        to[n_old] = VALUE_ABSENT;
+    }
+    for (size_t i = 0; i < n_named; i++) {
+        struct count_row *row =
+            i < report->n_total ? &report->total[i] : &report->targets[i - report->n_total];
+        row->first_count = (n_old ? row->first_count / n_old : i) * n_new;
+    }
+    report->n_counts = n_rows * n_new;
+    return 0;
+}
+
 int report_add_event(struct report *report, const char *name)
 {
-    assert(report->n_total == 0 && report->n_targets == 0);
     int r = array_reserve(&report->events, &report->events_capacity, report->n_events + 1,
                           sizeof(*report->events));
+    if (r >= 0 && report->n_total + report->n_targets > 0)
+        r = widen_rows(report);
     if (r < 0)
         return r;
     report->events[report->n_events++] = name;

@@ -69,8 +69,9 @@ void report_clear(struct report *report);
 /* Append one element; *ret points to it until the next addition, filled with absent values. -ENOMEM. */
 int report_add_energy(struct report *report, struct energy_sample **ret_sample);
 int report_add_clock(struct report *report, struct clock_sample **ret_sample);
+/* Rows that are there already were not counted by it. */
 int report_add_event(struct report *report, const char *name);
-/* With room for n_events counts, all VALUE_ABSENT: add all events first. */
+/* With room for n_events counts, all VALUE_ABSENT. */
 int report_add_total(struct report *report, struct count_row **ret_row);
 int report_add_target(struct report *report, struct count_row **ret_row);
 

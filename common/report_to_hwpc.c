@@ -16,6 +16,8 @@
 
 #define COUNTS_PER_UJ (4294967296.0 / 1e6)
 #define CPU "0"
+#define CORE_GROUP "core"
+#define GPU_GROUP "gpu"
 #define PACKAGE_TEXT_SIZE 12
 
 /* What one encoding needs; the HWPCReport and its texts are used again for each document. */
@@ -123,22 +125,38 @@ static int add_clock(struct encoder *encoder, const struct clock_sample *sample)
     return add_times(encoder, "msr", package, VALUE_ABSENT, VALUE_ABSENT);
 }
 
-static int add_row(struct encoder *encoder, const struct count_row *row)
+/* GPUs have numbers of their own, which a group of their own keeps apart from those of packages. */
+static const char *group_of(const char *event)
+{
+    return strcmp(event, EVENT_GPU_NS) == 0 ? GPU_GROUP : CORE_GROUP;
+}
+
+static int add_counts(struct encoder *encoder, const struct count_row *row, const char *group)
 {
     const struct report *report = encoder->report;
-    if (!row->has_counts)
-        return 0;
-    const char *package = package_text(encoder, row->package);
     const int64_t *counts = report->counts + row->first_count;
+    const char *package = NULL;
     int r = 0;
-    size_t before = encoder->hwpc.n_values;
     for (size_t i = 0; r == 0 && i < report->n_events; i++) {
-        if (counts[i] != VALUE_ABSENT)
-            r = add(encoder, "core", package, event_powerapi(report->events[i]), (double)counts[i]);
+        if (counts[i] == VALUE_ABSENT || strcmp(group_of(report->events[i]), group) != 0)
+            continue;
+        if (!package)
+            package = package_text(encoder, row->package);
+        r = add(encoder, group, package, event_powerapi(report->events[i]), (double)counts[i]);
     }
-    if (r < 0 || encoder->hwpc.n_values == before)
-        return r;
-    return add_times(encoder, "core", package, row->enabled_ns, row->running_ns);
+    return r == 0 && package ? add_times(encoder, group, package, row->enabled_ns, row->running_ns)
+                             : r;
+}
+
+/* The rows of one target; a group's packages stand together. */
+static int add_rows(struct encoder *encoder, const struct count_row *const *rows, size_t n_rows)
+{
+    static const char *const groups[] = {CORE_GROUP, GPU_GROUP};
+    int r = 0;
+    for (size_t g = 0; g < ARRAY_SIZE(groups); g++)
+        for (size_t i = 0; r == 0 && i < n_rows; i++)
+            r = rows[i]->has_counts ? add_counts(encoder, rows[i], groups[g]) : 0;
+    return r;
 }
 
 static void begin(struct encoder *encoder, const char *target)
@@ -157,15 +175,17 @@ static int end(struct encoder *encoder, struct error *err)
     return r < 0 ? r : encoder->emit(&document, encoder->context);
 }
 
-static int encode_machine(struct encoder *encoder, struct error *err)
+static int encode_machine(struct encoder *encoder, const struct count_row **rows, struct error *err)
 {
     const struct report *report = encoder->report;
+    for (size_t i = 0; i < report->n_total; i++)
+        rows[i] = &report->total[i];
     begin(encoder, ALL_TARGET);
     int r = add_all_energy(encoder);
     for (size_t i = 0; r == 0 && i < report->n_clock; i++)
         r = add_clock(encoder, &report->clock[i]);
-    for (size_t i = 0; r == 0 && i < report->n_total; i++)
-        r = add_row(encoder, &report->total[i]);
+    if (r == 0)
+        r = add_rows(encoder, rows, report->n_total);
     return r < 0 ? error_set(err, r, "no memory for an HWPCReport") : end(encoder, err);
 }
 
@@ -183,11 +203,10 @@ static int encode_targets(struct encoder *encoder, const struct count_row **rows
 {
     for (size_t first = 0, next; first < n_rows; first = next) {
         begin(encoder, rows[first]->target);
-        int r = 0;
-        for (next = first;
-             r == 0 && next < n_rows && strcmp(rows[next]->target, rows[first]->target) == 0;
-             next++)
-            r = add_row(encoder, rows[next]);
+        for (next = first + 1;
+             next < n_rows && strcmp(rows[next]->target, rows[first]->target) == 0;)
+            next++;
+        int r = add_rows(encoder, rows + first, next - first);
         r = r < 0 ? error_set(err, r, "no memory for an HWPCReport") : end(encoder, err);
         if (r != 0)
             return r;
@@ -205,8 +224,9 @@ int report_encode_powerapi(const struct report *report, bson_t *scratch,
                            void *context, struct error *err)
 {
     size_t n_rows = report->n_targets;
-    size_t n_texts = report->n_energy + report->n_clock + report->n_total + n_rows + 1;
-    SCOPED(scope_free) const struct count_row **rows = calloc(n_rows + 1, sizeof(const void *));
+    size_t n_all = n_rows + report->n_total;
+    size_t n_texts = report->n_energy + report->n_clock + 2 * n_all + 1;
+    SCOPED(scope_free) const struct count_row **rows = calloc(n_all + 1, sizeof(const void *));
     SCOPED(scope_free) char(*packages)[PACKAGE_TEXT_SIZE] = calloc(n_texts, PACKAGE_TEXT_SIZE);
     SCOPED(free_encoder)
     struct encoder encoder = {
@@ -218,11 +238,11 @@ int report_encode_powerapi(const struct report *report, bson_t *scratch,
     };
     if (!rows || !packages)
         return error_set(err, -ENOMEM, "no memory for HWPCReports");
+    encoder.hwpc.timestamp_ms = report->key.timestamp_ms;
+    memcpy(encoder.hwpc.sensor, report->key.sensor, sizeof(encoder.hwpc.sensor));
+    int r = encode_machine(&encoder, rows, err);
     for (size_t i = 0; i < n_rows; i++)
         rows[i] = &report->targets[i];
     qsort(rows, n_rows, sizeof(*rows), compare_rows);
-    encoder.hwpc.timestamp_ms = report->key.timestamp_ms;
-    memcpy(encoder.hwpc.sensor, report->key.sensor, sizeof(encoder.hwpc.sensor));
-    int r = encode_machine(&encoder, err);
     return r != 0 ? r : encode_targets(&encoder, rows, n_rows, err);
 }

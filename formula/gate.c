@@ -19,6 +19,8 @@ static double cap_of(const struct gate_limits *limits, const char *event)
     double cap = NAN;
     if (strcmp(event, EVENT_CPU_NS) == 0)
         cap = limits->cpus * 1e9;
+    else if (strcmp(event, EVENT_GPU_NS) == 0)
+        cap = 1e9;
     else if (strcmp(event, EVENT_CYCLES) == 0 || strcmp(event, EVENT_REF_CYCLES) == 0)
         cap = limits->cycles_per_s;
     else if (strcmp(event, EVENT_INSTRUCTIONS) == 0)

@@ -49,8 +49,8 @@ static int smartwatts_new(struct model **ret_model, enum domain domain, const vo
     (void)err;
     const struct smartwatts_settings *settings = values ? values : &smartwatts_defaults;
     bool is_dram = domain == DOMAIN_DRAM;
-    if (is_dram ? settings->disable_dram : settings->disable_cpu)
-        return MODEL_DISABLED;
+    if (domain == DOMAIN_GPU || (is_dram ? settings->disable_dram : settings->disable_cpu))
+        return MODEL_DISABLED; /* the published model knows no GPU */
     struct smartwatts_model *self = calloc(1, sizeof(*self));
     if (!self)
         return -ENOMEM;

@@ -15,24 +15,22 @@
 #include "formula/gate.h"
 #include "formula/kin.h"
 #include "formula/names.h"
+#include "formula/scope_events.h"
 
-#define EVENTS_MAX 64          /* more are left out, last names first */
 #define RUNNING_SHARE_MIN 0.01 /* a count seen for less than this of its time is no count */
 #define ANY_PACKAGE_W 20000.0  /* above this it is no package of today */
 
 struct scopes {
     double original_interval_s; /* 0: rates per second as they were */
     struct names *names;
-    const char *events[EVENTS_MAX]; /* sorted; event_column[i] is its place in the report */
-    size_t event_column[EVENTS_MAX];
-    size_t n_events;
+    struct scope_events events;
     uint32_t *order; /* slot -> number, sorted by name */
     size_t n_slots, order_capacity;
     uint32_t *row_number; /* row of the report -> number */
     size_t row_number_capacity;
     struct scope *scopes;
     size_t n_scopes, scopes_capacity;
-    double *rates; /* [n_scopes][n_slots + 1][n_events]; the last row holds the totals */
+    double *rates; /* [n_scopes][n_slots + 1][columns.n]; the last row holds the totals */
     size_t rates_capacity;
     struct activity *activities; /* [n_scopes][n_slots] */
     size_t activities_capacity;
@@ -68,43 +66,6 @@ void scopes_free(struct scopes *scopes)
     free(scopes->activities);
     free(scopes->is_present);
     free(scopes);
-}
-
-/* ---- events ---- */
-
-static void sort_events(struct scopes *scopes, const struct report *tick)
-{
-    scopes->n_events = 0;
-    for (size_t e = 0; e < tick->n_events; e++) {
-        size_t place = scopes->n_events;
-        while (place > 0 && strcmp(scopes->events[place - 1], tick->events[e]) > 0)
-            place--;
-        if (place > 0 && strcmp(scopes->events[place - 1], tick->events[e]) == 0)
-            continue; /* named twice: the first counts */
-        if (scopes->n_events == EVENTS_MAX) {
-            if (place == EVENTS_MAX)
-                continue;
-            scopes->n_events--;
-        }
-        size_t n_behind = scopes->n_events - place;
-        memmove(scopes->events + place + 1, scopes->events + place, n_behind * sizeof(char *));
-        memmove(scopes->event_column + place + 1, scopes->event_column + place,
-                n_behind * sizeof(size_t));
-        scopes->events[place] = tick->events[e];
-        scopes->event_column[place] = e;
-        scopes->n_events++;
-    }
-}
-
-static size_t find_cpu_event(const struct scopes *scopes)
-{
-    static const char *const preferred[] = {EVENT_CPU_NS, EVENT_CYCLES, EVENT_REF_CYCLES,
-                                            EVENT_INSTRUCTIONS};
-    for (size_t p = 0; p < sizeof(preferred) / sizeof(*preferred); p++)
-        for (size_t e = 0; e < scopes->n_events; e++)
-            if (strcmp(scopes->events[e], preferred[p]) == 0)
-                return e;
-    return 0; /* the first, or n_events where there is none */
 }
 
 /* ---- targets ---- */
@@ -163,10 +124,12 @@ static int list_targets(struct scopes *scopes, const struct report *tick)
 
 /* ---- energy ---- */
 
-static bool rows_know_packages(const struct report *tick)
+static bool rows_know_packages(const struct scopes *scopes, const struct report *tick)
 {
+    struct columns cpu = scope_events_of(&scopes->events, DOMAIN_PACKAGE);
     for (size_t i = 0; i < tick->n_targets; i++)
-        if (tick->targets[i].package != PACKAGE_NONE)
+        if (tick->targets[i].package != PACKAGE_NONE &&
+            scope_events_are_of(&scopes->events, cpu, tick, &tick->targets[i]))
             return true;
     return false;
 }
@@ -316,13 +279,14 @@ static int list_scopes(struct scopes *scopes, const struct report *tick,
                        const struct host_record *host)
 {
     scopes->n_scopes = 0;
-    bool know_packages = rows_know_packages(tick);
+    bool know_packages = rows_know_packages(scopes, tick);
     for (size_t i = 0; i < tick->n_energy; i++) {
         const struct energy_sample *sample = &tick->energy[i];
         if (!domain_is_attributed(sample->domain) || is_repeated(tick, i))
             continue; /* a domain two sources gave: the first counts */
-        bool is_summed =
-            !know_packages && tick->n_targets > 0 && count_packages(tick, sample->domain) > 1;
+        bool is_summed = !know_packages && tick->n_targets > 0 &&
+                         !domain_has_own_event(sample->domain) &&
+                         count_packages(tick, sample->domain) > 1;
         struct scope *scope;
         bool is_new;
         int r = find_scope(scopes, sample->domain, is_summed ? PACKAGE_NONE : sample->package,
@@ -350,17 +314,36 @@ static double multiplex_factor(struct scopes *scopes, const struct count_row *ro
     return (double)row->enabled_ns / (double)row->running_ns;
 }
 
+/* A scope's rows, while its rates are made. */
+struct rows {
+    const struct report *tick;
+    const struct scope *scope;
+    struct columns columns;
+    bool is_single; /* its domain has one package in this tick */
+    double dt_s;
+};
+
+static bool is_in_scope(const struct scopes *scopes, const struct rows *rows,
+                        const struct count_row *row)
+{
+    int32_t package = rows->scope->package;
+    return (package == PACKAGE_NONE || row->package == package ||
+            (row->package == PACKAGE_NONE && rows->is_single)) &&
+           scope_events_are_of(&scopes->events, rows->columns, rows->tick, row);
+}
+
 /* Adds a row's rates to a sum. */
-static void add_row(struct scopes *scopes, const struct report *tick, const struct count_row *row,
-                    double dt_s, bool is_first, double *rates)
+static void add_row(struct scopes *scopes, const struct rows *rows, const struct count_row *row,
+                    bool is_first, double *rates)
 {
     double factor = NAN;
     if (row->has_counts)
-        factor = scopes->original_interval_s > 0 ? 1 : multiplex_factor(scopes, row) / dt_s;
-    for (size_t e = 0; e < scopes->n_events; e++) {
+        factor = scopes->original_interval_s > 0 ? 1 : multiplex_factor(scopes, row) / rows->dt_s;
+    for (size_t e = 0; e < rows->columns.n; e++) {
         double rate = NAN;
         if (row->has_counts) {
-            int64_t count = tick->counts[row->first_count + scopes->event_column[e]];
+            size_t place = scopes->events.place[rows->columns.first + e];
+            int64_t count = rows->tick->counts[row->first_count + place];
             rate = count < 0 ? NAN : (double)count * factor;
         }
         rates[e] = is_first ? rate : rates[e] + rate;
@@ -368,43 +351,36 @@ static void add_row(struct scopes *scopes, const struct report *tick, const stru
     scopes->has_uncounted_row |= !row->has_counts;
 }
 
-static bool is_in_scope(const struct scope *scope, const struct count_row *row, bool is_single)
-{
-    return scope->package == PACKAGE_NONE || row->package == scope->package ||
-           (row->package == PACKAGE_NONE && is_single);
-}
-
-static bool sum_totals(struct scopes *scopes, const struct report *tick, const struct scope *scope,
-                       bool is_single, double dt_s, double *totals)
+static bool sum_totals(struct scopes *scopes, const struct rows *rows, double *totals)
 {
     bool is_first = true;
-    for (size_t i = 0; i < tick->n_total; i++) {
-        if (!is_in_scope(scope, &tick->total[i], is_single))
+    for (size_t i = 0; i < rows->tick->n_total; i++) {
+        if (!is_in_scope(scopes, rows, &rows->tick->total[i]))
             continue;
-        add_row(scopes, tick, &tick->total[i], dt_s, is_first, totals);
+        add_row(scopes, rows, &rows->tick->total[i], is_first, totals);
         is_first = false;
     }
-    for (size_t e = 0; e < scopes->n_events && is_first; e++)
+    for (size_t e = 0; e < rows->columns.n && is_first; e++)
         totals[e] = NAN;
     return !is_first;
 }
 
-static void sum_targets(struct scopes *scopes, const struct report *tick, const struct scope *scope,
-                        bool is_single, double dt_s, double *rates)
+static void sum_targets(struct scopes *scopes, const struct rows *rows, double *rates)
 {
+    const struct report *tick = rows->tick;
     memset(scopes->is_present, 0, scopes->n_slots * sizeof(*scopes->is_present));
     for (size_t i = 0; i < tick->n_targets; i++) {
-        if (!is_in_scope(scope, &tick->targets[i], is_single))
+        if (!is_in_scope(scopes, rows, &tick->targets[i]))
             continue;
         size_t slot = names_at(scopes->names, scopes->row_number[i])->slot;
-        add_row(scopes, tick, &tick->targets[i], dt_s, !scopes->is_present[slot],
-                rates + slot * scopes->n_events);
+        add_row(scopes, rows, &tick->targets[i], !scopes->is_present[slot],
+                rates + slot * rows->columns.n);
         scopes->is_present[slot] = true;
     }
 }
 
 /* What the totals say beyond the targets is somebody's too. */
-static void make_other(struct scopes *scopes, const double *totals, double *rates)
+static void make_other(struct scopes *scopes, size_t n_events, const double *totals, double *rates)
 {
     size_t slot = 0;
     while (slot < scopes->n_slots &&
@@ -413,12 +389,12 @@ static void make_other(struct scopes *scopes, const double *totals, double *rate
     if (slot == scopes->n_slots || scopes->is_present[slot])
         return;
     bool is_active = false;
-    for (size_t e = 0; e < scopes->n_events; e++) {
+    for (size_t e = 0; e < n_events; e++) {
         double rest = totals[e];
         for (size_t i = 0; i < scopes->n_slots; i++)
-            if (scopes->is_present[i] && !isnan(rates[i * scopes->n_events + e]))
-                rest -= rates[i * scopes->n_events + e];
-        rates[slot * scopes->n_events + e] = rest < 0 ? 0 : rest;
+            if (scopes->is_present[i] && !isnan(rates[i * n_events + e]))
+                rest -= rates[i * n_events + e];
+        rates[slot * n_events + e] = rest < 0 ? 0 : rest;
         is_active |= rest > 0;
     }
     scopes->is_present[slot] = is_active;
@@ -443,10 +419,10 @@ static struct gate_limits limits_of(const struct scope *scope, const struct host
     return limits;
 }
 
-static void fill_clock(const struct report *tick, struct scope *scope)
+static void fill_clock(const struct report *tick, bool is_cpu, struct scope *scope)
 {
     double aperf = 0, mperf = 0;
-    for (size_t i = 0; i < tick->n_clock; i++) {
+    for (size_t i = 0; i < tick->n_clock && is_cpu; i++) {
         const struct clock_sample *sample = &tick->clock[i];
         if (scope->package != PACKAGE_NONE && sample->package != scope->package)
             continue;
@@ -461,22 +437,22 @@ static void fill_clock(const struct report *tick, struct scope *scope)
 }
 
 /* Present rows move together, in order of their names. */
-static size_t list_activities(struct scopes *scopes, double *rates, struct activity *activities)
+static size_t list_activities(struct scopes *scopes, size_t n_events, double *rates,
+                              struct activity *activities)
 {
     size_t n = 0;
     for (size_t slot = 0; slot < scopes->n_slots; slot++) {
         if (!scopes->is_present[slot])
             continue;
         if (n != slot)
-            memcpy(rates + n * scopes->n_events, rates + slot * scopes->n_events,
-                   scopes->n_events * sizeof(*rates));
+            memcpy(rates + n * n_events, rates + slot * n_events, n_events * sizeof(*rates));
         const struct name *name = names_at(scopes->names, scopes->order[slot]);
         activities[n] = (struct activity){
             .target = scopes->order[slot],
             .is_new = name->is_new,
             .name = name->text,
             .kin = name->kin,
-            .rates = rates + n * scopes->n_events,
+            .rates = rates + n * n_events,
         };
         n++;
     }
@@ -495,44 +471,58 @@ static void fill_power(struct scope *scope, const struct host_record *host)
     tick->floor_w = floor_w_of(host, scope);
 }
 
+/* What cannot be split by its own event is split by nothing: other counts say nothing of it. */
+static void doubt_split(struct scope *scope, const struct rows *rows, bool is_known)
+{
+    if (!rows->columns.is_cpu && !is_known && !scope->reason[0])
+        set_reason(scope, "no_gpu_time");
+}
+
 static void fill_scope(struct scopes *scopes, size_t index, const struct report *tick,
                        const struct host_record *host, struct reasons *reasons)
 {
     struct scope *scope = &scopes->scopes[index];
-    double *rates = scopes->rates + index * (scopes->n_slots + 1) * scopes->n_events;
-    double *totals = rates + scopes->n_slots * scopes->n_events;
+    struct columns columns = scope_events_of(&scopes->events, scope->domain);
+    const char *const *events = scopes->events.names + columns.first;
+    double *rates = scopes->rates + index * (scopes->n_slots + 1) * scopes->events.n;
+    double *totals = rates + scopes->n_slots * columns.n;
     struct activity *activities = scopes->activities + index * scopes->n_slots;
-    bool is_single = count_packages(tick, scope->domain) <= 1;
     fill_power(scope, host);
-    double dt_s = tick->dt_ns > 0 ? (double)tick->dt_ns * 1e-9 : scope->tick.dt_s;
+    struct rows rows = {.tick = tick,
+                        .scope = scope,
+                        .columns = columns,
+                        .is_single = count_packages(tick, scope->domain) <= 1,
+                        .dt_s = tick->dt_ns > 0 && columns.is_cpu ? (double)tick->dt_ns * 1e-9
+                                                                  : scope->tick.dt_s};
     scopes->is_multiplexed = scopes->has_uncounted_row = false;
-    sum_targets(scopes, tick, scope, is_single, dt_s, rates);
+    sum_targets(scopes, &rows, rates);
     bool is_uncounted = scopes->has_uncounted_row;
-    bool has_totals = sum_totals(scopes, tick, scope, is_single, dt_s, totals);
+    bool has_totals = sum_totals(scopes, &rows, totals);
     bool is_original = scopes->original_interval_s > 0;
     struct gate_limits limits = limits_of(scope, host);
     size_t n_absurd = 0;
     if (!is_original)
-        n_absurd = gate_rates(&limits, scopes->n_events, scopes->events, 1, totals);
+        n_absurd = gate_rates(&limits, columns.n, events, 1, totals);
     if (has_totals && n_absurd == 0 && !is_original)
-        make_other(scopes, totals, rates);
-    size_t n = list_activities(scopes, rates, activities);
+        make_other(scopes, columns.n, totals, rates);
+    size_t n = list_activities(scopes, columns.n, rates, activities);
     if (!is_original)
-        n_absurd += gate_rates(&limits, scopes->n_events, scopes->events, n, rates);
+        n_absurd += gate_rates(&limits, columns.n, events, n, rates);
     if (n_absurd > 0)
         reasons_add(reasons, "absurd_counts");
     if (scopes->is_multiplexed)
         reasons_add(reasons, "multiplexed");
     if (is_uncounted)
         reasons_add(reasons, "not_counted");
+    doubt_split(scope, &rows, has_totals || n > 0);
     scope->tick.seq = tick->key.seq;
-    scope->tick.n_events = scopes->n_events;
-    scope->tick.events = scopes->events;
-    scope->tick.cpu_event = find_cpu_event(scopes);
+    scope->tick.n_events = columns.n;
+    scope->tick.events = events;
+    scope->tick.cpu_event = scope_events_work(&scopes->events, columns);
     scope->tick.n_activities = n;
     scope->tick.activities = activities;
     scope->tick.total_rates = totals;
-    fill_clock(tick, scope);
+    fill_clock(tick, columns.is_cpu, scope);
     scope->tick.learn = is_original
                             ? !isnan(scope->tick.measured_w)
                             : tick->valid && n_absurd == 0 && !scopes->is_multiplexed &&
@@ -541,7 +531,7 @@ static void fill_scope(struct scopes *scopes, size_t index, const struct report 
 
 static int reserve(struct scopes *scopes)
 {
-    size_t n_rates = scopes->n_scopes * (scopes->n_slots + 1) * scopes->n_events;
+    size_t n_rates = scopes->n_scopes * (scopes->n_slots + 1) * scopes->events.n;
     int r = array_reserve(&scopes->rates, &scopes->rates_capacity, n_rates + 1, sizeof(double));
     if (r >= 0)
         r = array_reserve(&scopes->activities, &scopes->activities_capacity,
@@ -565,7 +555,7 @@ int scopes_note_target(struct scopes *scopes, const char *target, const char *cg
 int scopes_build(struct scopes *scopes, const struct report *tick, const struct host_record *host,
                  struct reasons *reasons, const struct scope **ret_scopes, size_t *ret_n_scopes)
 {
-    sort_events(scopes, tick);
+    scope_events_sort(&scopes->events, tick);
     int r = list_targets(scopes, tick);
     if (r >= 0)
         r = list_scopes(scopes, tick, host);

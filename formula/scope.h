@@ -27,7 +27,7 @@ struct scope_tick {
     double floor_w;           /* what the scope draws when nothing runs, where the host record knows it (a curve's), else NAN */
     size_t n_events;
     const char *const *events; /* canonical names, sorted; the same set may change from tick to tick */
-    size_t cpu_event;         /* index of the event that stands for CPU time (cpu_ns, else cycles, ref_cycles, instructions, the first), n_events: none */
+    size_t cpu_event;         /* index of the event that stands for CPU time (cpu_ns, else cycles, ref_cycles, instructions, the first; of a GPU: its time), n_events: none */
     size_t n_activities;      /* "other" included, which is made here where totals exceed the targets */
     const struct activity *activities; /* sorted by name */
     const double *total_rates; /* [n_events], system-wide; NAN: not known */

@@ -411,6 +411,50 @@ static void our_reports_come_back(void **state)
     bson_destroy(&scratch);
 }
 
+/* GPU 0 has the number of package 0: the group tells them apart. */
+static void gpu_time_has_a_group_of_its_own(void **state)
+{
+    (void)state;
+    struct report report, back;
+    report_init(&report);
+    report_init(&back);
+    fill_report(&report);
+    assert_int_equal(report_add_event(&report, EVENT_GPU_NS), 0);
+    for (int32_t gpu = 0; gpu < 3; gpu += 2) {
+        struct count_row *row;
+        assert_int_equal(report_add_target(&report, &row), 0);
+        row->target = "/a";
+        row->package = gpu;
+        row->has_counts = true;
+        report_counts(&report, row)[2] = 250 + gpu;
+    }
+    bson_t scratch = BSON_INITIALIZER, bson;
+    struct kept_documents kept = {0};
+    struct error err = {0};
+    assert_int_equal(report_encode_powerapi(&report, &scratch, keep_document, &kept, &err), 0);
+    assert_int_equal(kept_documents_through_json(&kept, &err), 0);
+    assert_int_equal(kept.n_documents, 3);
+    const struct document *document = &kept.documents[1];
+    assert_true(bson_init_static(&bson, document->bytes, document->size_bytes));
+    bson_iter_t top, at;
+    assert_true(bson_iter_init(&top, &bson) &&
+                bson_iter_find_descendant(&top, "groups.core.0.0.INSTRUCTIONS_RETIRED", &at));
+    assert_true(bson_iter_init(&top, &bson) &&
+                bson_iter_find_descendant(&top, "groups.gpu.2.0.gpu_ns", &at));
+    if (convert_bson(&bson, &back, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(back.n_targets, 2);
+    assert_int_equal(count_of(&back, &back.targets[0], EVENT_INSTRUCTIONS), 1001);
+    assert_int_equal(count_of(&back, &back.targets[0], EVENT_GPU_NS), 250);
+    assert_int_equal(back.targets[1].package, 2);
+    assert_int_equal(count_of(&back, &back.targets[1], EVENT_INSTRUCTIONS), VALUE_ABSENT);
+    assert_int_equal(count_of(&back, &back.targets[1], EVENT_GPU_NS), 252);
+    kept_documents_deinit(&kept);
+    report_deinit(&report);
+    report_deinit(&back);
+    bson_destroy(&scratch);
+}
+
 static void any_energy_survives_rapl_units(void **state)
 {
     (void)state;
@@ -590,6 +634,7 @@ int main(void)
         cmocka_unit_test(events_tell_what_they_are),
         cmocka_unit_test(damaged_reports_are_named),
         cmocka_unit_test(our_reports_come_back),
+        cmocka_unit_test(gpu_time_has_a_group_of_its_own),
         cmocka_unit_test(any_energy_survives_rapl_units),
         cmocka_unit_test(ids_name_the_document),
         cmocka_unit_test(powers_add_up),

@@ -292,6 +292,40 @@ static void what_cannot_be_read_is_not_written(void **state)
     bson_destroy(&scratch);
 }
 
+static void an_event_may_come_after_the_rows(void **state)
+{
+    (void)state;
+    struct report report;
+    struct count_row *row;
+    report_init(&report);
+    assert_int_equal(report_add_target(&report, &row), 0); /* no event yet */
+    assert_int_equal(report_add_event(&report, "a"), 0);
+    assert_int_equal(report_add_total(&report, &row), 0);
+    report_counts(&report, row)[0] = 10;
+    assert_int_equal(report_add_target(&report, &row), 0);
+    report_counts(&report, row)[0] = 20;
+    report.n_targets--; /* dropped: its counts stay where they are */
+    assert_int_equal(report_add_target(&report, &row), 0);
+    report_counts(&report, row)[0] = 30;
+    assert_int_equal(report_add_event(&report, "b"), 0);
+    report_counts(&report, &report.targets[1])[1] = 31;
+    assert_int_equal(report_add_event(&report, "c"), 0);
+    assert_int_equal(report_add_target(&report, &row), 0);
+    for (size_t i = 0; i < 3; i++)
+        report_counts(&report, row)[i] = 40 + (int64_t)i;
+    static const int64_t want[4][3] = {
+        {VALUE_ABSENT, VALUE_ABSENT, VALUE_ABSENT},
+        {10, VALUE_ABSENT, VALUE_ABSENT},
+        {30, 31, VALUE_ABSENT},
+        {40, 41, 42},
+    };
+    const struct count_row *rows[] = {&report.targets[0], &report.total[0], &report.targets[1],
+                                      &report.targets[2]};
+    for (size_t i = 0; i < 4; i++)
+        assert_memory_equal(report_counts(&report, rows[i]), want[i], sizeof(want[i]));
+    report_deinit(&report);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +335,7 @@ int main(void)
         cmocka_unit_test(order_of_fields_does_not_matter),
         cmocka_unit_test(the_shape_of_a_report),
         cmocka_unit_test(what_cannot_be_read_is_not_written),
+        cmocka_unit_test(an_event_may_come_after_the_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

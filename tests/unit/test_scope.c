@@ -246,6 +246,95 @@ static void the_floor_of_a_curve_is_known(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+static void add_gpu_row(const char *target, int32_t gpu, int64_t gpu_ns)
+{
+    struct count_row *row = add_row(target, gpu, VALUE_ABSENT, VALUE_ABSENT);
+    report_counts(&report, row)[2] = gpu_ns;
+}
+
+/* GPU 0 has the number of package 0, and its rows are those of the same targets: neither sees the
+ * other's. */
+static void a_gpu_is_split_by_its_own_time(void **state)
+{
+    (void)state;
+    add_events();
+    assert_int_equal(report_add_event(&report, "gpu_ns"), 0);
+    add_energy(DOMAIN_PACKAGE, 0, 40000000);
+    add_energy(DOMAIN_GPU, 0, 400000000);
+    add_energy(DOMAIN_GPU, 1, 100000000);
+    add_energy(DOMAIN_GPU, 2, 60000000);
+    (void)add_row("/a", 0, 600, 200);
+    (void)add_row("/b", 0, 60, 20);
+    (void)add_row("other", 0, 0, 10);
+    (void)add_row(NULL, 0, 660, 230);
+    add_gpu_row("/a", 0, 500000000);
+    add_gpu_row("/c", 0, 1000000000);
+    add_gpu_row("other", 0, 250000000);
+    add_gpu_row(NULL, 0, 1750000000);
+    add_gpu_row(NULL, 1, 0); /* nobody used it */
+    struct clock_sample *clock;
+    assert_int_equal(report_add_clock(&report, &clock), 0);
+    *clock = (struct clock_sample){.package = 0, .aperf = 3, .mperf = 2};
+    build();
+    assert_int_equal(n_scopes, 4);
+    const struct scope_tick *cpu = &list[0].tick, *gpu = &list[1].tick;
+    assert_int_equal(list[0].domain, DOMAIN_PACKAGE);
+    assert_int_equal(cpu->n_events, 2);
+    assert_int_equal(cpu->n_activities, 3);
+    assert_string_equal(cpu->activities[1].name, "/b");
+    assert_near(cpu->activities[0].rates[0], 100, 1e-9);
+    assert_near(cpu->total_rates[0], 115, 1e-9);
+    assert_near(cpu->clock_ratio, 1.5, 1e-12);
+    assert_int_equal(gpu->n_events, 1);
+    assert_string_equal(gpu->events[0], "gpu_ns");
+    assert_int_equal(gpu->cpu_event, 0);
+    assert_int_equal(gpu->n_activities, 3);
+    assert_string_equal(gpu->activities[1].name, "/c");
+    assert_near(gpu->activities[0].rates[0], 0.25e9, 1e-3);
+    assert_near(gpu->activities[2].rates[0], 0.125e9, 1e-3);
+    assert_near(gpu->total_rates[0], 0.875e9, 1e-3);
+    assert_true(isnan(gpu->clock_ratio));
+    assert_string_equal(list[1].reason, "");
+    assert_int_equal(list[2].tick.n_activities, 0);
+    assert_near(list[2].tick.total_rates[0], 0, 0);
+    assert_string_equal(list[2].reason, "");
+    assert_near(list[3].tick.measured_w, 30, 1e-9);
+    assert_int_equal(list[3].tick.n_activities, 0);
+    assert_true(isnan(list[3].tick.total_rates[0]));
+    assert_string_equal(list[3].reason, "no_gpu_time");
+    assert_int_equal(reasons.n_words, 0);
+}
+
+/* Without packages in the counts, packages are summed, GPUs are not; no count of a CPU splits them.
+ */
+static void gpus_stand_alone(void **state)
+{
+    (void)state;
+    add_events();
+    add_energy(DOMAIN_PACKAGE, 0, 40000000);
+    add_energy(DOMAIN_PACKAGE, 1, 20000000);
+    add_energy(DOMAIN_GPU, 0, 400000000);
+    add_energy(DOMAIN_GPU, 1, 100000000);
+    (void)add_row("/a", PACKAGE_NONE, 600, 200);
+    build();
+    assert_int_equal(n_scopes, 3);
+    assert_int_equal(list[0].package, PACKAGE_NONE);
+    assert_near(list[0].tick.measured_w, 30, 1e-9);
+    for (size_t i = 1; i < 3; i++) {
+        assert_int_equal(list[i].package, (int32_t)i - 1);
+        assert_int_equal(list[i].tick.n_events, 0);
+        assert_int_equal(list[i].tick.cpu_event, 0);
+        assert_int_equal(list[i].tick.n_activities, 0);
+        assert_string_equal(list[i].reason, "no_gpu_time");
+    }
+    assert_int_equal(report_add_event(&report, "gpu_ns"), 0);
+    add_gpu_row("/a", 1, 100); /* its package is no package of the CPUs */
+    build();
+    assert_int_equal(n_scopes, 3);
+    assert_int_equal(list[0].package, PACKAGE_NONE);
+    assert_int_equal(list[2].tick.n_activities, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +346,8 @@ int main(void)
         TEST(doubtful_ticks_are_not_learned_from),
         TEST(impossible_energy_is_not_measured),
         TEST(the_floor_of_a_curve_is_known),
+        cmocka_unit_test_setup_teardown(a_gpu_is_split_by_its_own_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(gpus_stand_alone, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
