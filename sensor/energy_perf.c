@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Energy from the kernel's `power` PMU: one group of events per package (or die), opened on exactly
- * the CPU that the PMU's cpumask lists, since only from there the kernel takes events along when
- * the CPU goes offline; opened everywhere, each package would count once per CPU.
+/* Energy from the kernel's `power` PMU and, on AMD, `power_core`: one group of events per package
+ * (or die, or core), opened on exactly the CPU that the PMU's cpumask lists, since only from there
+ * the kernel takes events along when the CPU goes offline; opened everywhere, each package would
+ * count once per CPU.
  *
  * The list of CPUs is read again at every tick, which costs less than a microsecond. A group whose
  * CPU left it is opened anew where the list says, from a new baseline: whether the old one still
  * counted cannot be seen. Dies of a package are one sample, and so is psys, which only one package
  * of a server counts while the others stand at 0. AMD's counters are the package's, whatever the
- * list says: some kernels list a CPU for every chiplet.
+ * list says: some kernels list a CPU for every chiplet. power_core lists one per physical core,
+ * and a package's cores add up to its core domain.
  *
  * The kernel adds up to 64 bits, but whoever looks at the hardware's 32 bits (it, every few
  * minutes, or we) must do so before half of them have passed: it takes what is more as negative.
@@ -15,7 +17,6 @@
  * there. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/perf_event.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 #include "sensor/energy_meter.h"
 #include "sensor/perf_group.h"
 #include "sensor/power_pmu.h"
+#include "sensor/power_pmu_try.h"
 #include "sensor/rapl_domains.h"
 #include "sensor/reading.h"
 #include "sensor/source.h"
@@ -50,12 +52,14 @@ struct power_group {
     uint64_t now[POWER_PMU_EVENTS_MAX + 2];
 };
 
+/* Of one PMU. */
 struct perf_source {
     struct source source;
+    struct perf_source *next; /* of the same machine; NULL: none */
     const struct host *host;
     struct power_pmu pmu; /* the events are those that open here */
     struct event_set set;
-    bool is_amd;
+    bool is_once_per_package; /* however many CPUs are listed */
     int cpumask_fd;
     char cpumask[CPUMASK_SIZE]; /* as last understood */
     struct power_group *groups; /* sorted by package and CPU */
@@ -64,46 +68,6 @@ struct perf_source {
     size_t n_meters, meters_capacity;
     struct rapl_domain domains[DOMAIN_COUNT];
 };
-
-static void add_to_set(struct event_set *set, uint32_t type, const struct power_event *event)
-{
-    struct counted_event *counted = &set->events[set->n_events++];
-    *counted = (struct counted_event){.attr = {.type = type,
-                                               .size = sizeof(struct perf_event_attr),
-                                               .config = event->config,
-                                               .read_format = PERF_FORMAT_GROUP |
-                                                              PERF_FORMAT_TOTAL_TIME_ENABLED |
-                                                              PERF_FORMAT_TOTAL_TIME_RUNNING}};
-    (void)snprintf(counted->name, sizeof(counted->name), "%s", event->name);
-}
-
-static bool is_forbidden(int r)
-{
-    return r == -EACCES || r == -EPERM;
-}
-
-/* Keeps the events that open on some listed CPU. Returns 0, or why the last one did not if none
- * does. */
-static int choose_events(struct power_pmu *pmu, struct event_set *set)
-{
-    size_t n_kept = 0;
-    int r = -ENOENT;
-    set->n_events = 0;
-    for (size_t i = 0; i < pmu->n_events; i++) {
-        int opened = -ENODEV;
-        add_to_set(set, pmu->type, &pmu->events[i]);
-        for (size_t j = 0; j < pmu->n_cpus && opened < 0 && !is_forbidden(opened); j++)
-            opened = event_set_try(&set->events[set->n_events - 1], pmu->cpus[j]);
-        if (opened == 0) {
-            pmu->events[n_kept++] = pmu->events[i];
-            continue;
-        }
-        set->n_events--;
-        r = opened;
-    }
-    pmu->n_events = n_kept;
-    return n_kept > 0 ? 0 : r;
-}
 
 static bool is_amd(const struct topology *topology)
 {
@@ -137,7 +101,7 @@ static void group_open(struct perf_source *perf, struct power_group *group)
     group->last_running_ns = UINT64_MAX;
     if (r == -ENODEV)
         group->reason = "cpu_offline";
-    else if (is_forbidden(r))
+    else if (r == -EACCES || r == -EPERM)
         group->reason = "permission";
     else if (r < 0)
         group->reason = "read_error";
@@ -162,6 +126,11 @@ static struct energy_meter *find_meter(struct perf_source *perf, enum domain dom
     return NULL;
 }
 
+static bool is_per_core(const struct perf_source *perf)
+{
+    return strcmp(perf->pmu.name, POWER_CORE_PMU) == 0;
+}
+
 static void init_meter(const struct perf_source *perf, struct energy_meter *meter,
                        enum domain domain, int32_t package)
 {
@@ -171,14 +140,16 @@ static void init_meter(const struct perf_source *perf, struct energy_meter *mete
     meter->range_uj = (int64_t)(HALF_COUNTS * (isnan(unit_uj) ? SMALLEST_UNIT_UJ : unit_uj));
 }
 
-/* Dies add up. psys is more than its packages, but one. */
+/* Dies add up; a package's cores together stay within what it may use. psys is more than its
+ * packages, but one. */
 static void bound_meters(struct perf_source *perf)
 {
     for (size_t m = 0; m < perf->n_meters; m++) {
         struct energy_meter *meter = &perf->meters[m];
         size_t n_dies = 0;
         for (size_t i = 0; i < perf->n_groups; i++)
-            n_dies += perf->groups[i].is_wanted && perf->groups[i].package == meter->package;
+            n_dies += perf->groups[i].is_wanted && perf->groups[i].package == meter->package &&
+                      !is_per_core(perf);
         meter->bound_w = perf->domains[meter->domain].peak_w * (double)(n_dies > 1 ? n_dies : 1);
     }
 }
@@ -210,7 +181,7 @@ static int want_cpu(struct perf_source *perf, int cpu, int32_t package)
             group->is_wanted = true;
             return 0;
         }
-        if (perf->is_amd && group->is_wanted && group->package == package)
+        if (perf->is_once_per_package && group->is_wanted && group->package == package)
             return 0;
         if (!group->is_wanted && group->package == package)
             free_group = group;
@@ -437,9 +408,9 @@ static int take_reading(struct perf_source *perf, struct report *report)
     return 0;
 }
 
-static int perf_read(struct source *source, const struct topology *topology, struct report *report)
+static int read_pmu(struct perf_source *perf, const struct topology *topology,
+                    struct report *report)
 {
-    struct perf_source *perf = (struct perf_source *)source;
     int r = look_at_cpumask(perf, topology);
     if (r < 0)
         return r;
@@ -447,31 +418,27 @@ static int perf_read(struct source *source, const struct topology *topology, str
     return take_reading(perf, report);
 }
 
+static int perf_read(struct source *source, const struct topology *topology, struct report *report)
+{
+    struct perf_source *first = (struct perf_source *)source;
+    for (struct perf_source *perf = first; perf; perf = perf->next) {
+        int r = read_pmu(perf, topology, report);
+        if (r < 0)
+            return r;
+        source->has_changed |= perf->source.has_changed;
+    }
+    return 0;
+}
+
 /* ---- opening ---- */
-
-static int64_t read_paranoid(const struct host *host)
-{
-    int64_t paranoid = VALUE_ABSENT;
-    if (host_read_int64(&paranoid, "%s/sys/kernel/perf_event_paranoid", host->procfs) < 0)
-        return VALUE_ABSENT;
-    return paranoid;
-}
-
-/* Debian and Ubuntu know levels of 3 and more, at which CAP_PERFMON is not enough. */
-static const char *unlock_advice(int64_t paranoid)
-{
-    if (paranoid >= 3)
-        return "run it as root (kernel.perf_event_paranoid of 3 and more wants CAP_SYS_ADMIN), or: "
-               "sudo sysctl kernel.perf_event_paranoid=0";
-    return "run it as root, or: sudo setcap cap_perfmon+ep \"$(command -v watt-sensor)\", or: "
-           "sudo sysctl kernel.perf_event_paranoid=0   (in a container: --cap-add PERFMON)";
-}
 
 static void perf_close(struct source *source)
 {
     struct perf_source *perf = (struct perf_source *)source;
     if (!perf)
         return;
+    if (perf->next)
+        perf_close(&perf->next->source);
     for (size_t i = 0; i < perf->n_groups; i++)
         group_close(&perf->groups[i], NULL);
     scope_close(&perf->cpumask_fd);
@@ -486,8 +453,8 @@ static int open_groups(struct perf_source *perf, const struct topology *topology
     int r = follow_cpumask(perf, topology);
     if (r < 0)
         return r;
-    (void)snprintf(path, sizeof(path), "%s/bus/event_source/devices/power/cpumask",
-                   perf->host->sysfs);
+    (void)snprintf(path, sizeof(path), "%s/bus/event_source/devices/%s/cpumask", perf->host->sysfs,
+                   perf->pmu.name);
     perf->cpumask_fd = open(path, O_RDONLY | O_CLOEXEC);
     if (perf->cpumask_fd >= 0 &&
         host_reread(perf->cpumask_fd, perf->cpumask, sizeof(perf->cpumask)) < 0)
@@ -499,33 +466,51 @@ static int open_groups(struct perf_source *perf, const struct topology *topology
             return 0;
     }
     return r < 0 ? r
-                 : error_set(err, -ENODEV, "power PMU: its events cannot be read on any CPU of %s",
-                             path);
+                 : error_set(err, -ENODEV, "%s PMU: its events cannot be read on any CPU of %s",
+                             perf->pmu.name, path);
 }
 
-static int perf_open(struct source **ret_source, const struct host *host,
-                     const struct topology *topology, const void *settings, struct error *err)
+static int open_pmu(struct perf_source **ret_perf, const char *name, const struct host *host,
+                    const struct topology *topology, struct error *err)
 {
-    (void)settings;
     struct perf_source *perf = calloc(1, sizeof(*perf));
     if (!perf)
         return -ENOMEM;
     *perf = (struct perf_source){.source.ops = &source_perf, .host = host, .cpumask_fd = -1};
-    perf->is_amd = is_amd(topology);
+    perf->is_once_per_package = is_amd(topology) && strcmp(name, POWER_PMU) == 0;
     rapl_domains_find(perf->domains, host, topology);
-    int r = power_pmu_read(&perf->pmu, host, err);
+    int r = power_pmu_read(&perf->pmu, name, host, err);
     if (r == -ENOENT)
-        error_set(err, r, "%s/bus/event_source/devices has no power PMU", host->sysfs);
-    if (r >= 0 && (r = choose_events(&perf->pmu, &perf->set)) < 0)
-        error_set(err, r, "power PMU: no event may be opened (%s); %s", strerror(-r),
-                  is_forbidden(r) ? unlock_advice(read_paranoid(host)) : "see watt doctor");
+        error_set(err, r, "%s/bus/event_source/devices has no %s PMU", host->sysfs, name);
+    if (r >= 0 && (r = power_pmu_choose(&perf->pmu, &perf->set)) < 0)
+        r = power_pmu_refuse(&perf->pmu, host, r, err);
     if (r >= 0)
         r = open_groups(perf, topology, err);
     if (r < 0) {
         perf_close(&perf->source);
         return r;
     }
-    *ret_source = &perf->source;
+    *ret_perf = perf;
+    return 0;
+}
+
+/* Cores are a measurement beside the packages: without them the rest still counts. */
+static int perf_open(struct source **ret_source, const struct host *host,
+                     const struct topology *topology, const void *settings, struct error *err)
+{
+    (void)settings;
+    struct perf_source *packages = NULL, *cores = NULL;
+    int r = open_pmu(&packages, POWER_PMU, host, topology, err);
+    int r_cores = r == -ENOMEM ? r : open_pmu(&cores, POWER_CORE_PMU, host, topology, NULL);
+    if (r_cores == -ENOMEM) {
+        perf_close(packages ? &packages->source : NULL);
+        return r_cores;
+    }
+    if (packages)
+        packages->next = cores;
+    else if (!cores)
+        return r;
+    *ret_source = packages ? &packages->source : &cores->source;
     return 0;
 }
 
@@ -537,74 +522,26 @@ static int perf_describe(const struct source *source, struct host_record *host_r
         if (r < 0)
             return r;
     }
-    return 0;
+    return perf->next ? perf_describe(&perf->next->source, host_record) : 0;
 }
 
 /* ---- looking ---- */
-
-static unsigned domains_of(const struct power_pmu *pmu, char *names, size_t size)
-{
-    unsigned domains = 0;
-    names[0] = '\0';
-    for (size_t i = 0; i < pmu->n_events; i++) {
-        size_t length = strlen(names);
-        (void)snprintf(names + length, size - length, "%s%s", length ? ", " : "",
-                       domain_name(pmu->events[i].domain));
-        domains |= DOMAIN_BIT(pmu->events[i].domain);
-    }
-    return domains;
-}
-
-static void probe_events(struct power_pmu *pmu, const struct host *host, struct source_probe *probe)
-{
-    struct event_set set;
-    char names[64];
-    probe->domains = domains_of(pmu, names, sizeof(names));
-    int r = choose_events(pmu, &set);
-    if (r == 0)
-        probe->domains = domains_of(pmu, names, sizeof(names));
-    probe->is_energy_counter =
-        probe->domains & (DOMAIN_BIT(DOMAIN_PACKAGE) | DOMAIN_BIT(DOMAIN_DRAM));
-    if (r == 0) {
-        probe->availability = SOURCE_USABLE;
-        (void)snprintf(probe->reason, sizeof(probe->reason), "%s%s", names,
-                       probe->is_energy_counter ? ""
-                                                : " only: a measurement, but nothing to attribute");
-    } else if (is_forbidden(r)) {
-        int64_t paranoid = read_paranoid(host);
-        probe->availability = SOURCE_UNREADABLE;
-        (void)snprintf(probe->reason, sizeof(probe->reason),
-                       "%s are there, but may not be opened (kernel.perf_event_paranoid is %d)",
-                       names, paranoid == VALUE_ABSENT ? -1 : (int)paranoid);
-        (void)snprintf(probe->advice, sizeof(probe->advice), "%s", unlock_advice(paranoid));
-    } else {
-        (void)snprintf(probe->reason, sizeof(probe->reason),
-                       "the power PMU lists %s, but opening them fails: %s", names, strerror(-r));
-        probe->domains = 0;
-        probe->is_energy_counter = false;
-    }
-}
 
 static void perf_probe_source(const struct host *host, const struct topology *topology,
                               const void *settings, struct source_probe *ret_probe)
 {
     (void)settings;
     (void)topology;
-    struct source_probe probe = {.availability = SOURCE_ABSENT};
-    struct power_pmu pmu = {0};
-    struct error err = {0};
-    int r = power_pmu_read(&pmu, host, &err);
-    if (r == -ENOENT)
-        (void)snprintf(probe.reason, sizeof(probe.reason),
-                       "no power PMU in %s/bus/event_source/devices", host->sysfs);
-    else if (r < 0)
-        (void)snprintf(probe.reason, sizeof(probe.reason), "%.150s",
-                       err.text[0] ? err.text : strerror(-r));
-    else if (pmu.n_events == 0)
-        (void)snprintf(probe.reason, sizeof(probe.reason),
-                       "the power PMU offers no energy event with scale and unit");
-    else
-        probe_events(&pmu, host, &probe);
+    struct source_probe probe, cores;
+    power_pmu_probe(POWER_PMU, host, &probe);
+    power_pmu_probe(POWER_CORE_PMU, host, &cores);
+    if (cores.availability == SOURCE_USABLE && probe.availability == SOURCE_USABLE) {
+        size_t length = strlen(probe.reason);
+        probe.domains |= cores.domains;
+        (void)snprintf(probe.reason + length, sizeof(probe.reason) - length, ", core");
+    } else if (cores.availability == SOURCE_USABLE) {
+        probe = cores;
+    }
     *ret_probe = probe;
 }
 

@@ -18,19 +18,20 @@
 #include "sensor/host.h"
 #include "sensor/topology.h"
 
-#define FOLDER "bus/event_source/devices/power"
+#define FOLDER "bus/event_source/devices"
 #define CPU_NUMBERS 65536
 #define SCALE_MIN_J 1e-18
 #define SCALE_MAX_J 1e6
 
 static const struct {
-    const char *name;
+    const char *pmu, *name;
     enum domain domain;
 } known_events[] = {
-    {"energy-pkg", DOMAIN_PACKAGE}, {"energy-ram", DOMAIN_DRAM},  {"energy-cores", DOMAIN_CORE},
-    {"energy-gpu", DOMAIN_UNCORE},  {"energy-psys", DOMAIN_PSYS},
+    {POWER_PMU, "energy-pkg", DOMAIN_PACKAGE}, {POWER_PMU, "energy-ram", DOMAIN_DRAM},
+    {POWER_PMU, "energy-cores", DOMAIN_CORE},  {POWER_PMU, "energy-gpu", DOMAIN_UNCORE},
+    {POWER_PMU, "energy-psys", DOMAIN_PSYS},   {POWER_CORE_PMU, "energy-core", DOMAIN_CORE},
 };
-static_assert(ARRAY_SIZE(known_events) <= POWER_PMU_EVENTS_MAX, "room for every event");
+static_assert(ARRAY_SIZE(known_events) <= POWER_PMU_EVENTS_MAX + 1, "room for every event");
 
 /* Where the term "event" goes in attr.config: bits low to high. */
 struct bit_field {
@@ -54,16 +55,18 @@ static int parse_field(const char *text, struct bit_field *ret_field)
     return 0;
 }
 
-static int read_field(const struct host *host, struct bit_field *ret_field, struct error *err)
+static int read_field(const struct host *host, const char *pmu, struct bit_field *ret_field,
+                      struct error *err)
 {
     char text[64];
-    ssize_t n = host_read_text(text, sizeof(text), "%s/" FOLDER "/format/event", host->sysfs);
+    ssize_t n =
+        host_read_text(text, sizeof(text), "%s/" FOLDER "/%s/format/event", host->sysfs, pmu);
     *ret_field = (struct bit_field){0, 63};
     if (n == -ENOENT || n == -ENOTDIR)
         return 0; /* the term is config itself */
     if (n < 0 || parse_field(text, ret_field) < 0)
-        return error_set(err, -EBADMSG, "%s/" FOLDER "/format/event: no bits of config",
-                         host->sysfs);
+        return error_set(err, -EBADMSG, "%s/" FOLDER "/%s/format/event: no bits of config",
+                         host->sysfs, pmu);
     return 0;
 }
 
@@ -95,11 +98,11 @@ static int parse_scale(const char *text, double *ret_scale_j)
     return 0;
 }
 
-static bool read_event(const struct host *host, const char *name, const struct bit_field *field,
-                       struct power_event *ret_event)
+static bool read_event(const struct host *host, const char *pmu, const char *name,
+                       const struct bit_field *field, struct power_event *ret_event)
 {
-    char code[64], scale[64], unit[64];
-    const char *folder = FOLDER "/events";
+    char code[64], scale[64], unit[64], folder[64];
+    (void)snprintf(folder, sizeof(folder), FOLDER "/%s/events", pmu);
     return host_read_text(code, sizeof(code), "%s/%s/%s", host->sysfs, folder, name) > 0 &&
            host_read_text(scale, sizeof(scale), "%s/%s/%s.scale", host->sysfs, folder, name) > 0 &&
            host_read_text(unit, sizeof(unit), "%s/%s/%s.unit", host->sysfs, folder, name) > 0 &&
@@ -111,12 +114,12 @@ static void read_events(struct power_pmu *pmu, const struct host *host,
                         const struct bit_field *field)
 {
     for (size_t i = 0; i < ARRAY_SIZE(known_events); i++) {
-        struct power_event *event = &pmu->events[pmu->n_events];
-        if (!read_event(host, known_events[i].name, field, event))
+        struct power_event event = {.domain = known_events[i].domain};
+        if (strcmp(known_events[i].pmu, pmu->name) != 0 ||
+            !read_event(host, pmu->name, known_events[i].name, field, &event))
             continue;
-        event->domain = known_events[i].domain;
-        (void)snprintf(event->name, sizeof(event->name), "%s", known_events[i].name);
-        pmu->n_events++;
+        (void)snprintf(event.name, sizeof(event.name), "%s", known_events[i].name);
+        pmu->events[pmu->n_events++] = event;
     }
 }
 
@@ -143,27 +146,31 @@ int power_pmu_parse_cpumask(const char *text, int *cpus, size_t *ret_n_cpus)
 static int read_cpumask(struct power_pmu *pmu, const struct host *host, struct error *err)
 {
     char text[4096];
-    ssize_t n = host_read_text(text, sizeof(text), "%s/" FOLDER "/cpumask", host->sysfs);
+    ssize_t n =
+        host_read_text(text, sizeof(text), "%s/" FOLDER "/%s/cpumask", host->sysfs, pmu->name);
     int r = n < 0 ? (int)n : power_pmu_parse_cpumask(text, pmu->cpus, &pmu->n_cpus);
     if (r < 0 && r != -ENOMEM)
-        r = error_set(err, -EBADMSG, "%s/" FOLDER "/cpumask: no list of CPUs", host->sysfs);
+        r = error_set(err, -EBADMSG, "%s/" FOLDER "/%s/cpumask: no list of CPUs", host->sysfs,
+                      pmu->name);
     return r;
 }
 
-int power_pmu_read(struct power_pmu *ret_pmu, const struct host *host, struct error *err)
+int power_pmu_read(struct power_pmu *ret_pmu, const char *name, const struct host *host,
+                   struct error *err)
 {
-    struct power_pmu pmu = {0};
+    struct power_pmu pmu = {.name = name};
     struct bit_field field;
     int64_t type;
-    int r = host_read_int64(&type, "%s/" FOLDER "/type", host->sysfs);
+    int r = host_read_int64(&type, "%s/" FOLDER "/%s/type", host->sysfs, name);
     if (r == -ENOENT || r == -ENOTDIR)
         return -ENOENT;
     if (r < 0 || type < 0 || type > UINT32_MAX)
-        return error_set(err, -EBADMSG, "%s/" FOLDER "/type: no number of a PMU", host->sysfs);
+        return error_set(err, -EBADMSG, "%s/" FOLDER "/%s/type: no number of a PMU", host->sysfs,
+                         name);
     pmu.type = (uint32_t)type;
     r = read_cpumask(&pmu, host, err);
     if (r >= 0)
-        r = read_field(host, &field, err);
+        r = read_field(host, name, &field, err);
     if (r < 0)
         return r;
     read_events(&pmu, host, &field);

@@ -20,6 +20,7 @@
 
 #define CANNOT_RUN 77
 #define PMU "sys/bus/event_source/devices/power/"
+#define CORE_PMU "sys/bus/event_source/devices/power_core/"
 #define SCALE_J 1e-9 /* a counter of some GHz is some watts */
 
 extern const struct source_ops source_perf;
@@ -31,15 +32,20 @@ static struct topology topology;
 static struct source *source;
 static struct report report;
 
-static void put_event(const char *name, const char *code)
+static void put_event_of(const char *pmu, const char *name, const char *code)
 {
     char path[128];
-    (void)snprintf(path, sizeof(path), PMU "events/%s", name);
+    (void)snprintf(path, sizeof(path), "%sevents/%s", pmu, name);
     made_tree_write(&tree, path, code);
-    (void)snprintf(path, sizeof(path), PMU "events/%s.scale", name);
+    (void)snprintf(path, sizeof(path), "%sevents/%s.scale", pmu, name);
     made_tree_write(&tree, path, "1e-9\n");
-    (void)snprintf(path, sizeof(path), PMU "events/%s.unit", name);
+    (void)snprintf(path, sizeof(path), "%sevents/%s.unit", pmu, name);
     made_tree_write(&tree, path, "Joules\n");
+}
+
+static void put_event(const char *name, const char *code)
+{
+    put_event_of(PMU, name, code);
 }
 
 /* Two CPUs, in one package or in two. */
@@ -200,6 +206,79 @@ static void each_package_counts_once(void **state)
     assert_int_equal(report.n_energy, 2);
     assert_true(sample_of(DOMAIN_PACKAGE, 0)->valid);
     assert_true(sample_of(DOMAIN_PACKAGE, 3)->valid);
+}
+
+static double watts_of(enum domain domain, int32_t package)
+{
+    const struct energy_sample *sample = sample_of(domain, package);
+    assert_non_null(sample);
+    assert_true(sample->valid);
+    return (double)sample->energy_uj * 1e3 / (double)sample->dt_ns;
+}
+
+static void put_core_pmu(const char *cpumask)
+{
+    char type[32];
+    assert_true(
+        host_read_text(type, sizeof(type), "%s/bus/event_source/devices/power/type", sysfs) > 0);
+    made_tree_write(&tree, CORE_PMU "type", type);
+    made_tree_write(&tree, CORE_PMU "cpumask", cpumask);
+    put_event_of(CORE_PMU, "energy-core", "event=0x00\n");
+}
+
+/* Hardware trap 8: AMD's core domain is all cores of the package, each read once. */
+static void cores_add_up_to_their_package(void **state)
+{
+    (void)state;
+    struct host_record record;
+    double power_w = true_power_w();
+    (void)snprintf(topology.vendor, sizeof(topology.vendor), "AuthenticAMD");
+    made_tree_write(&tree, PMU "cpumask", "0-1\n");
+    put_core_pmu("0-1\n");
+    struct source_probe probe;
+    source_perf.probe(&host, &topology, NULL, &probe);
+    assert_int_equal(probe.domains, DOMAIN_BIT(DOMAIN_PACKAGE) | DOMAIN_BIT(DOMAIN_CORE));
+    assert_true(probe.is_energy_counter);
+    open_source();
+    pass_ms(50);
+    tick();
+    assert_int_equal(report.n_energy, 2);
+    double package_ratio = watts_of(DOMAIN_PACKAGE, 0) / power_w;
+    double core_ratio = watts_of(DOMAIN_CORE, 0) / power_w;
+    if (package_ratio < 0.9 || package_ratio > 1.1 || core_ratio < 1.8 || core_ratio > 2.2)
+        fail_msg("package %.3f, cores %.3f times the power", package_ratio, core_ratio);
+    host_record_init(&record);
+    assert_int_equal(source_perf.describe(source, &record), 0);
+    assert_int_equal(record.n_sources, 2);
+    assert_int_equal(record.sources[1].domain, DOMAIN_CORE);
+    assert_true(record.sources[1].peak_w == record.sources[0].peak_w);
+    host_record_deinit(&record);
+}
+
+/* What counts cores alone is a measurement, and one that makes no sense takes nothing from the
+ * packages. */
+static void cores_are_beside_the_packages(void **state)
+{
+    (void)state;
+    struct source_probe probe;
+    put_core_pmu("nonsense\n");
+    open_source();
+    pass_ms(5);
+    tick();
+    assert_int_equal(report.n_energy, 1);
+    assert_true(report.energy[0].valid);
+    source_perf.close(source);
+    put_core_pmu("0-1\n");
+    made_tree_remove(&tree, PMU);
+    source_perf.probe(&host, &topology, NULL, &probe);
+    assert_int_equal(probe.availability, SOURCE_USABLE);
+    assert_int_equal(probe.domains, DOMAIN_BIT(DOMAIN_CORE));
+    assert_false(probe.is_energy_counter);
+    open_source();
+    pass_ms(5);
+    tick();
+    assert_int_equal(report.n_energy, 1);
+    assert_int_equal(report.energy[0].domain, DOMAIN_CORE);
 }
 
 static void a_cpu_that_leaves_the_list_is_replaced(void **state)
@@ -411,6 +490,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(energy_is_that_of_the_counter, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_package_counts_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(cores_add_up_to_their_package, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(cores_are_beside_the_packages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cpu_that_leaves_the_list_is_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_long_span_is_not_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(psys_alone_is_not_attributed, set_up, tear_down),

@@ -16,6 +16,7 @@
 #include "tests/unit/made_tree.h"
 
 #define PMU "bus/event_source/devices/power/"
+#define CORE_PMU "bus/event_source/devices/power_core/"
 #define SCALE "2.3283064365386962890625e-10"
 #define SCALE_J 2.3283064365386962890625e-10
 
@@ -56,7 +57,7 @@ static int tear_down(void **state)
 static void expect_pmu(struct power_pmu *pmu)
 {
     struct error err = {0};
-    if (power_pmu_read(pmu, &host, &err) < 0)
+    if (power_pmu_read(pmu, POWER_PMU, &host, &err) < 0)
         fail_msg("%s", err.text);
 }
 
@@ -87,6 +88,33 @@ static void everything_is_read_from_the_files(void **state)
     }
     assert_true(pmu.events[0].scale_j == SCALE_J);
     assert_true(pmu.events[3].scale_j == 1e-6);
+}
+
+/* AMD's cores, since Linux 6.14. Each PMU has events of its own. */
+static void cores_have_a_pmu_of_their_own(void **state)
+{
+    (void)state;
+    struct power_pmu pmu;
+    assert_int_equal(power_pmu_read(&pmu, POWER_CORE_PMU, &host, NULL), -ENOENT);
+    made_tree_write(&tree, CORE_PMU "type", "21\n");
+    made_tree_write(&tree, CORE_PMU "cpumask", "0-7\n");
+    made_tree_write(&tree, CORE_PMU "format/event", "config:0-7\n");
+    made_tree_write(&tree, CORE_PMU "events/energy-core", "event=0x01\n");
+    made_tree_write(&tree, CORE_PMU "events/energy-core.scale", SCALE "\n");
+    made_tree_write(&tree, CORE_PMU "events/energy-core.unit", "Joules\n");
+    made_tree_write(&tree, CORE_PMU "events/energy-pkg", "event=0x02\n");
+    made_tree_write(&tree, CORE_PMU "events/energy-pkg.scale", SCALE "\n");
+    made_tree_write(&tree, CORE_PMU "events/energy-pkg.unit", "Joules\n");
+    put_event("energy-core", "event=0x01\n", SCALE "\n", "Joules\n");
+    assert_int_equal(power_pmu_read(&pmu, POWER_CORE_PMU, &host, NULL), 0);
+    assert_int_equal(pmu.type, 21);
+    assert_int_equal(pmu.n_cpus, 8);
+    assert_int_equal(pmu.n_events, 1);
+    assert_int_equal(pmu.events[0].domain, DOMAIN_CORE);
+    assert_int_equal(pmu.events[0].config, 1);
+    expect_pmu(&pmu);
+    assert_int_equal(pmu.type, 9);
+    assert_int_equal(pmu.n_events, 2);
 }
 
 static void the_format_places_the_code(void **state)
@@ -161,7 +189,7 @@ static void a_pmu_that_makes_no_sense_is_an_error(void **state)
         for (size_t j = 0; j < ARRAY_SIZE(cases[i].bad); j++) {
             struct error err = {0};
             made_tree_write(&tree, cases[i].file, cases[i].bad[j]);
-            if (power_pmu_read(&pmu, &host, &err) != -EBADMSG)
+            if (power_pmu_read(&pmu, POWER_PMU, &host, &err) != -EBADMSG)
                 fail_msg("%s: \"%s\" was taken", cases[i].file, cases[i].bad[j]);
             assert_non_null(strstr(err.text, cases[i].file));
         }
@@ -169,9 +197,9 @@ static void a_pmu_that_makes_no_sense_is_an_error(void **state)
     }
     assert_int_equal(pmu.n_cpus, 77);
     made_tree_write(&tree, PMU "cpumask", "0-1023");
-    assert_int_equal(power_pmu_read(&pmu, &host, NULL), -EBADMSG);
+    assert_int_equal(power_pmu_read(&pmu, POWER_PMU, &host, NULL), -EBADMSG);
     made_tree_remove(&tree, PMU "type");
-    assert_int_equal(power_pmu_read(&pmu, &host, NULL), -ENOENT);
+    assert_int_equal(power_pmu_read(&pmu, POWER_PMU, &host, NULL), -ENOENT);
 }
 
 static double increase(uint64_t last, uint64_t now, double bound_uj)
@@ -209,6 +237,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(everything_is_read_from_the_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(cores_have_a_pmu_of_their_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_format_places_the_code, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_event_that_makes_no_sense_is_left_out, set_up,
                                         tear_down),
