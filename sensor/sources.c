@@ -5,10 +5,11 @@
 #include <stddef.h>
 
 extern const struct source_ops source_curve;
+extern const struct source_ops source_hwmon;
 extern const struct source_ops source_msr;
 extern const struct source_ops source_perf;
 extern const struct source_ops source_powercap;
 
 const struct source_ops *const source_table[] = {
-    &source_perf, &source_powercap, &source_msr, &source_curve, NULL,
+    &source_perf, &source_powercap, &source_msr, &source_hwmon, &source_curve, NULL,
 };
