@@ -32,33 +32,6 @@ static int add_packages(struct host_record *record, const struct topology *topol
     return 0;
 }
 
-static void drop_repeated(struct host_record *record, size_t n_before)
-{
-    size_t n_kept = n_before;
-    for (size_t i = n_before; i < record->n_sources; i++) {
-        bool is_repeated = false;
-        for (size_t j = 0; j < n_before; j++)
-            is_repeated |= record->sources[j].domain == record->sources[i].domain &&
-                           record->sources[j].package == record->sources[i].package;
-        if (!is_repeated)
-            record->sources[n_kept++] = record->sources[i];
-    }
-    record->n_sources = n_kept;
-}
-
-static int add_sources(struct host_record *record, const struct measuring *measuring)
-{
-    for (size_t i = 0; i < measuring->n_sources; i++) {
-        const struct source *source = measuring->sources[i];
-        size_t n_before = record->n_sources;
-        int r = source->ops->describe(source, record);
-        if (r < 0)
-            return r;
-        drop_repeated(record, n_before);
-    }
-    return 0;
-}
-
 int host_description_fill(struct host_record *record, const struct host *host,
                           const struct topology *topology, const struct measuring *measuring)
 {
@@ -75,7 +48,7 @@ int host_description_fill(struct host_record *record, const struct host *host,
                    measuring->granularity == GRANULARITY_CGROUP ? "cgroup" : "process");
     int r = add_packages(record, topology);
     if (r >= 0)
-        r = add_sources(record, measuring);
+        r = ladder_describe(measuring->ladder, record);
     if (r < 0 || !measuring->engine)
         return r;
     (void)snprintf(record->engine, sizeof(record->engine), "%s", measuring->engine->ops->name);

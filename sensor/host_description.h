@@ -6,17 +6,16 @@
 
 #include "common/host_record.h"
 #include "sensor/engine.h"
-#include "sensor/source.h"
+#include "sensor/ladder.h"
 #include "sensor/topology.h"
 
 struct measuring {
-    struct source *const *sources;
-    size_t n_sources;
+    const struct ladder *ladder;
     const struct engine *engine; /* NULL: no counts */
     enum granularity granularity;
     uint64_t interval_ns;
 };
 
-/* Fills everything but the key of a cleared record. A domain that two sources give is described as the first gives it. */
+/* Fills everything but the key of a cleared record. */
 int host_description_fill(struct host_record *record, const struct host *host, const struct topology *topology,
                           const struct measuring *measuring);

@@ -9,107 +9,11 @@
 #include "common/error.h"
 #include "common/json_text.h"
 #include "common/scope.h"
-
-#define ATTRIBUTED                                                                   \
-    (DOMAIN_BIT(DOMAIN_PACKAGE) | DOMAIN_BIT(DOMAIN_DRAM) | DOMAIN_BIT(DOMAIN_GPU) | \
-     DOMAIN_BIT(DOMAIN_MACHINE))
+#include "sensor/ladder.h"
 
 static const void *settings_at(const void *const *settings, size_t index)
 {
     return settings ? settings[index] : NULL;
-}
-
-static void join_source_names(char *text, size_t size)
-{
-    text[0] = '\0';
-    for (size_t i = 0; source_table[i]; i++) {
-        size_t length = strlen(text);
-        (void)snprintf(text + length, size - length, ", %s", source_table[i]->name);
-    }
-}
-
-static int choose_named(const char *energy, struct source_choice *ret_choice, struct error *err)
-{
-    for (int i = 0; source_table[i]; i++) {
-        if (strcmp(source_table[i]->name, energy) == 0) {
-            *ret_choice = (struct source_choice){.index = {i}, .n_sources = 1};
-            return 0;
-        }
-    }
-    char names[200];
-    join_source_names(names, sizeof(names));
-    return error_set(err, -EINVAL, "energy = %s: no such source; there are auto%s", energy, names);
-}
-
-/* Walks the ladder for counters. *ret_locked: one of them counts energy but may not be read. */
-static int choose_counters(const struct host *host, const struct topology *topology,
-                           const void *const *settings, struct source_choice *choice,
-                           bool *ret_locked, struct error *err)
-{
-    unsigned covered = 0;
-    *ret_locked = false;
-    for (int i = 0; source_table[i]; i++) {
-        struct source_probe probe = {0};
-        if (source_table[i]->is_estimate)
-            continue;
-        source_table[i]->probe(host, topology, settings_at(settings, (size_t)i), &probe);
-        unsigned gives = probe.domains & ATTRIBUTED;
-        if (probe.availability == SOURCE_MISCONFIGURED)
-            return error_set(err, -EDOM, "%s", probe.reason);
-        if (probe.availability == SOURCE_USABLE && (gives & ~covered) &&
-            choice->n_sources < ARRAY_SIZE(choice->index)) {
-            choice->index[choice->n_sources++] = i;
-            covered |= gives;
-        }
-        if (probe.availability == SOURCE_UNREADABLE && probe.is_energy_counter && !*ret_locked) {
-            *ret_locked = true;
-            (void)snprintf(choice->why, sizeof(choice->why), "%s: %s; %s", source_table[i]->name,
-                           probe.reason, probe.advice);
-        }
-    }
-    return 0;
-}
-
-static int choose_estimate(const struct host *host, const struct topology *topology,
-                           const void *const *settings, struct source_choice *choice,
-                           struct error *err)
-{
-    (void)snprintf(choice->why, sizeof(choice->why), "this machine has no energy counter");
-    for (int i = 0; source_table[i]; i++) {
-        struct source_probe probe = {0};
-        if (!source_table[i]->is_estimate)
-            continue;
-        source_table[i]->probe(host, topology, settings_at(settings, (size_t)i), &probe);
-        if (probe.availability == SOURCE_MISCONFIGURED)
-            return error_set(err, -EDOM, "%s", probe.reason);
-        if (probe.availability == SOURCE_USABLE) {
-            choice->index[choice->n_sources++] = i;
-            return 0;
-        }
-        (void)snprintf(choice->why, sizeof(choice->why),
-                       "this machine has no energy counter, and %s cannot estimate: %s",
-                       source_table[i]->name, probe.reason);
-    }
-    return 0;
-}
-
-int source_choose(const char *energy, const struct host *host, const struct topology *topology,
-                  const void *const *source_settings, struct source_choice *ret_choice,
-                  struct error *err)
-{
-    if (strcmp(energy, "auto") != 0)
-        return choose_named(energy, ret_choice, err);
-    struct source_choice choice = {0};
-    bool is_locked;
-    int r = choose_counters(host, topology, source_settings, &choice, &is_locked, err);
-    if (r >= 0 && choice.n_sources > 0)
-        choice.why[0] = '\0';
-    else if (r >= 0 && !is_locked)
-        r = choose_estimate(host, topology, source_settings, &choice, err);
-    if (r < 0)
-        return r;
-    *ret_choice = choice;
-    return 0;
 }
 
 static bool does_granularity(const struct engine_ops *ops, enum granularity granularity)
@@ -163,15 +67,6 @@ int engine_choose(const char *engine, enum granularity granularity, const struct
 }
 
 /* ---- --probe ---- */
-
-static bool is_chosen(const struct source_choice *choice, int index)
-{
-    for (size_t i = 0; i < choice->n_sources; i++) {
-        if (choice->index[i] == index)
-            return true;
-    }
-    return false;
-}
 
 static void append_cpu(bson_t *object, const struct topology *topology)
 {
@@ -235,20 +130,21 @@ static int append_sources(bson_t *object, const struct sensor_settings *settings
                           const struct host *host, const struct topology *topology,
                           struct error *err)
 {
-    struct source_choice choice = {0};
+    const struct ladder_settings wanted = {settings->energy, settings->source_settings};
+    struct ladder ladder = {0};
     struct error why = {0};
-    int r =
-        source_choose(settings->energy, host, topology, settings->source_settings, &choice, &why);
+    int r = ladder_open(&ladder, &wanted, host, topology, &why);
     if (r == -EINVAL)
         return error_set(err, r, "%s", why.text);
     bson_t array;
     bson_append_array_begin(object, "sources", -1, &array);
     for (int i = 0; source_table[i]; i++)
         append_source(&array, i, host, topology, settings_at(settings->source_settings, (size_t)i),
-                      is_chosen(&choice, i));
+                      ladder_uses(&ladder, i));
     bson_append_array_end(object, &array);
-    (void)BSON_APPEND_BOOL(object, "energy", choice.n_sources > 0);
-    append_text(object, "energy_why", r < 0 ? why.text : choice.why);
+    (void)BSON_APPEND_BOOL(object, "energy", ladder.n_sources > 0);
+    append_text(object, "energy_why", r < 0 ? why.text : ladder.why);
+    ladder_close(&ladder);
     return 0;
 }
 

@@ -21,21 +21,22 @@
 #include "common/target_record.h"
 #include "common/scope.h"
 #include "sensor/host_description.h"
+#include "sensor/ladder.h"
 #include "sensor/outbox.h"
 #include "sensor/probe.h"
 #include "sensor/target_name.h"
 #include "sensor/tick_clock.h"
 
-#define WALK_INTERVAL_NS NS_PER_S /* at most so long without a look at the whole tree of cgroups \
-                                   */
+#define WALK_INTERVAL_NS                                                    \
+    NS_PER_S /* at most so long without a look at the whole tree of cgroups \
+              */
 #define RUN_MAX ((UINT64_C(1) << 48) - 1) /* 12 hex digits */
 
 struct sensor {
     struct sensor_settings settings;
     const struct host *host;
     struct topology topology;
-    struct source *sources[ARRAY_SIZE(((struct source_choice *)0)->index)];
-    size_t n_sources;
+    struct ladder ladder;
     struct engine *engine; /* NULL: this machine offers none */
     struct targets *targets;
     struct outbox outbox;
@@ -68,31 +69,14 @@ static int start_run(struct sensor *sensor, const char *last_run)
 static int open_sources(struct sensor *sensor, struct error *err)
 {
     const struct sensor_settings *settings = &sensor->settings;
-    bool is_asked_for = strcmp(settings->energy, "auto") != 0;
-    struct source_choice choice = {0};
-    int r = source_choose(settings->energy, sensor->host, &sensor->topology,
-                          settings->source_settings, &choice, err);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < choice.n_sources; i++) {
-        const struct source_ops *ops = source_table[choice.index[i]];
-        const void *own =
-            settings->source_settings ? settings->source_settings[choice.index[i]] : NULL;
-        struct error why = {0};
-        r = ops->open(&sensor->sources[sensor->n_sources], sensor->host, &sensor->topology, own,
-                      &why);
-        if (r >= 0) {
-            sensor->n_sources++;
-            continue;
-        }
-        if (is_asked_for || r == -ENOMEM)
-            return error_set(err, r, "energy source %s: %s", ops->name, why.text);
-        log_warning(sensor->host->log, "energy source %s is left out: %s", ops->name, why.text);
-    }
-    if (sensor->n_sources == 0)
+    const struct ladder_settings wanted = {settings->energy, settings->source_settings};
+    int r = ladder_open(&sensor->ladder, &wanted, sensor->host, &sensor->topology, err);
+    if (r >= 0)
+        r = ladder_check_interval(&sensor->ladder, settings->interval_ns, err);
+    if (r >= 0 && sensor->ladder.n_sources == 0)
         log_warning(sensor->host->log, "no energy is measured: %s",
-                    choice.why[0] ? choice.why : "no source could be opened");
-    return 0;
+                    sensor->ladder.why[0] ? sensor->ladder.why : "no source could be opened");
+    return r;
 }
 
 static int open_engine(struct sensor *sensor, struct error *err)
@@ -178,49 +162,15 @@ static int look_at_targets(struct sensor *sensor)
     return 0;
 }
 
-/* A domain that an earlier source of the ladder gave is not given twice. */
-static void drop_repeated(struct report *report, size_t n_before)
-{
-    size_t n_kept = n_before;
-    for (size_t i = n_before; i < report->n_energy; i++) {
-        bool is_repeated = false;
-        for (size_t j = 0; j < n_before; j++)
-            is_repeated |= report->energy[j].domain == report->energy[i].domain &&
-                           report->energy[j].package == report->energy[i].package;
-        if (!is_repeated)
-            report->energy[n_kept++] = report->energy[i];
-    }
-    report->n_energy = n_kept;
-}
-
-/* Leaves the moment of each reading in skew_ns until the counters have been read too. */
-static int read_sources(struct sensor *sensor)
-{
-    struct report *report = &sensor->report;
-    for (size_t i = 0; i < sensor->n_sources; i++) {
-        struct source *source = sensor->sources[i];
-        size_t n_before = report->n_energy;
-        uint64_t before_ns = clock_monotonic_ns(sensor->host->clock);
-        int r = source->ops->read(source, &sensor->topology, report);
-        if (r < 0)
-            return r;
-        uint64_t after_ns = clock_monotonic_ns(sensor->host->clock);
-        for (size_t j = n_before; j < report->n_energy; j++)
-            report->energy[j].skew_ns = (int64_t)(before_ns + (after_ns - before_ns) / 2);
-        drop_repeated(report, n_before);
-        sensor->host_is_stale |= source->has_changed;
-        source->has_changed = false;
-    }
-    return 0;
-}
-
 /* Reads energy, then counts; *ret_at_ns is the middle of the counters' reading. */
 static int measure(struct sensor *sensor, uint64_t *ret_at_ns)
 {
     struct report *report = &sensor->report;
-    int r = read_sources(sensor);
+    int r = ladder_read(&sensor->ladder, &sensor->topology, report);
     if (r < 0)
         return r;
+    sensor->host_is_stale |= sensor->ladder.has_changed;
+    sensor->ladder.has_changed = false;
     uint64_t before_ns = clock_monotonic_ns(sensor->host->clock);
     if (sensor->engine)
         r = sensor->engine->ops->read(sensor->engine, sensor->targets, &sensor->topology, report);
@@ -250,8 +200,7 @@ static void void_energy(struct report *report)
 
 static int send_host(struct sensor *sensor, struct error *err)
 {
-    struct measuring measuring = {.sources = sensor->sources,
-                                  .n_sources = sensor->n_sources,
+    struct measuring measuring = {.ladder = &sensor->ladder,
                                   .engine = sensor->engine,
                                   .granularity = sensor->settings.granularity,
                                   .interval_ns = sensor->settings.interval_ns};
@@ -427,9 +376,7 @@ int sensor_flush(struct sensor *sensor, struct error *err)
 
 uint64_t sensor_capabilities(const struct sensor *sensor)
 {
-    uint64_t capabilities = 0;
-    for (size_t i = 0; i < sensor->n_sources; i++)
-        capabilities |= sensor->sources[i]->ops->capabilities;
+    uint64_t capabilities = ladder_capabilities(&sensor->ladder);
     if (sensor->engine)
         capabilities |= sensor->engine->ops->capabilities;
     return capabilities;
@@ -454,8 +401,7 @@ void sensor_free(struct sensor *sensor)
     release_all(sensor);
     if (sensor->engine)
         sensor->engine->ops->close(sensor->engine);
-    for (size_t i = 0; i < sensor->n_sources; i++)
-        sensor->sources[i]->ops->close(sensor->sources[i]);
+    ladder_close(&sensor->ladder);
     topology_deinit(&sensor->topology);
     outbox_deinit(&sensor->outbox);
     report_deinit(&sensor->report);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Where an energy figure comes from. A source is one file ending in one `const struct source_ops`, one row in sensor/sources.c, one line in
- * sensor/CMakeLists.txt. The sensor opens the first source that can give each attributed domain (the ladder is the table's order); the
- * curve only where no energy counter exists. After open a source degrades sample by sample, it never stops the sensor. */
+ * sensor/CMakeLists.txt. Which sources are opened is the ladder's choice (sensor/ladder.h). After open a source degrades sample by sample, it never stops the sensor. */
 #pragma once
 
 #include "common/host_record.h"

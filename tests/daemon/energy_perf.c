@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "common/error.h"
-#include "sensor/probe.h"
+#include "sensor/ladder.h"
 #include "sensor/source.h"
 #include "tests/unit/made_tree.h"
 
@@ -384,16 +384,19 @@ static void put_zone(const char *zone, const char *name)
 
 static void expect_choice(const char *const *names, size_t n_names)
 {
-    struct source_choice choice;
+    const struct ladder_settings settings = {.energy = "auto"};
+    struct ladder ladder;
     struct error err = {0};
-    if (source_choose("auto", &host, &topology, NULL, &choice, &err) < 0)
+    if (ladder_open(&ladder, &settings, &host, &topology, &err) < 0)
         fail_msg("%s", err.text);
-    assert_int_equal(choice.n_sources, n_names);
+    assert_int_equal(ladder.n_sources, n_names);
     for (size_t i = 0; i < n_names; i++)
-        assert_string_equal(source_table[choice.index[i]]->name, names[i]);
+        assert_string_equal(ladder.sources[i]->ops->name, names[i]);
+    ladder_close(&ladder);
 }
 
-/* Memory from powercap where the PMU has none; psys alone leaves the estimate in place. */
+/* Memory from powercap where the PMU has none; psys alone is measured, and leaves the rest to
+ * others. */
 static void the_ladder_is_climbed_per_domain(void **state)
 {
     (void)state;
@@ -404,10 +407,10 @@ static void the_ladder_is_climbed_per_domain(void **state)
     expect_choice((const char *const[]){"perf", "powercap"}, 2);
     made_tree_remove(&tree, PMU "events");
     put_event("energy-psys", "event=0x00\n");
-    expect_choice((const char *const[]){"powercap"}, 1);
+    expect_choice((const char *const[]){"perf", "powercap"}, 2);
     made_tree_remove(&tree, "sys/class");
     made_tree_write(&tree, "proc/stat", "cpu 1 1 1 1 1 1 1 1 1 1\ncpu0 1 1 1 1 1 1 1 1 1 1\n");
-    expect_choice((const char *const[]){"curve"}, 1);
+    expect_choice((const char *const[]){"perf", "curve"}, 2);
 }
 
 static void what_does_not_open_is_absent(void **state)

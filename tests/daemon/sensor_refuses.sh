@@ -43,6 +43,13 @@ refuses 64 "mongodb" --store mongodb://127.0.0.1:1 --spool "$folder/spool"
 refuses 64 "password" --store mongodb://user:secret@host/db
 refuses 78 "bad.conf:2" --config "$folder/bad.conf"
 refuses 78 "bad.csv:1" --curve-file "$folder/bad.csv" --energy curve
+# Two turns of a counter look like one.
+zone=$folder/sys/class/powercap/intel-rapl:0
+mkdir -p "$zone"
+echo package-0 > "$zone/name"
+echo 65532610987 > "$zone/max_energy_range_uj"
+echo 5 > "$zone/energy_uj"
+refuses 78 "powercap: domain package 0 counts up to 65533 J" --sysfs "$folder/sys" --store null: --interval 1h
 refuses 69 "$folder/file/below" --store "sqlite:$folder/file/below"
 if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
     mkdir "$folder/locked"

@@ -17,6 +17,7 @@
 
 #include "common/error.h"
 #include "common/json_text.h"
+#include "sensor/ladder.h"
 #include "sensor/probe.h"
 
 struct fixture {
@@ -76,58 +77,64 @@ static int tear_down(void **state)
     return status;
 }
 
-static struct source_choice choose(const struct fixture *fixture)
+/* The names of the sources in use, and why in why[256]. */
+static const char *choose(const struct fixture *fixture, const char *energy, char *why)
 {
-    struct source_choice choice = {0};
+    static char names[64];
+    const struct ladder_settings settings = {.energy = energy};
+    struct ladder ladder;
     struct error err = {0};
-    if (source_choose("auto", &fixture->host, &fixture->topology, NULL, &choice, &err) < 0)
-        fail_msg("%s", err.text);
-    return choice;
-}
-
-static const char *chosen(const struct source_choice *choice)
-{
-    return choice->n_sources == 1 ? source_table[choice->index[0]]->name : "";
+    if (ladder_open(&ladder, &settings, &fixture->host, &fixture->topology, &err) < 0) {
+        (void)snprintf(why, 256, "%s", err.text);
+        return "failed";
+    }
+    names[0] = '\0';
+    for (size_t i = 0; i < ladder.n_sources; i++) {
+        size_t length = strlen(names);
+        (void)snprintf(names + length, sizeof(names) - length, "%s%s", i ? " " : "",
+                       ladder.sources[i]->ops->name);
+    }
+    (void)snprintf(why, 256, "%s", ladder.why);
+    ladder_close(&ladder);
+    return names;
 }
 
 static void a_counter_goes_before_the_curve(void **state)
 {
     struct fixture *fixture = *state;
-    struct source_choice choice = choose(fixture);
-    assert_string_equal(chosen(&choice), "curve");
-    assert_non_null(strstr(choice.why, "no energy counter"));
+    char why[256];
+    assert_string_equal(choose(fixture, "auto", why), "curve");
+    assert_non_null(strstr(why, "no energy counter"));
     make_zone(fixture, "package-0\n");
-    choice = choose(fixture);
-    assert_string_equal(chosen(&choice), "powercap");
-    assert_string_equal(choice.why, "");
+    assert_string_equal(choose(fixture, "auto", why), "powercap");
+    assert_string_equal(why, "");
 }
 
 static void psys_alone_is_no_counter(void **state)
 {
     struct fixture *fixture = *state;
+    char why[256];
     make_zone(fixture, "psys\n");
-    struct source_choice choice = choose(fixture);
-    assert_string_equal(chosen(&choice), "curve");
+    assert_string_equal(choose(fixture, "auto", why), "powercap curve");
 }
 
 static void a_locked_counter_keeps_the_curve_away(void **state)
 {
     struct fixture *fixture = *state;
-    char path[160];
+    char path[160], why[256], insisted[64], unused[256];
     make_zone(fixture, "package-0\n");
     (void)snprintf(path, sizeof(path), "%s/energy_uj", fixture->zone);
     assert_int_equal(chmod(path, 0), 0);
     bool is_root = geteuid() == 0;
     if (is_root)
         assert_int_equal(seteuid(65534), 0);
-    struct source_choice choice = choose(fixture), insisted = {0};
-    int r = source_choose("curve", &fixture->host, &fixture->topology, NULL, &insisted, NULL);
+    (void)snprintf(insisted, sizeof(insisted), "%s", choose(fixture, "curve", unused));
+    const char *chosen = choose(fixture, "auto", why);
     if (is_root)
         assert_int_equal(seteuid(0), 0);
-    assert_int_equal(choice.n_sources, 0);
-    assert_non_null(strstr(choice.why, "setcap"));
-    assert_int_equal(r, 0);
-    assert_string_equal(chosen(&insisted), "curve");
+    assert_string_equal(chosen, "");
+    assert_non_null(strstr(why, "setcap"));
+    assert_string_equal(insisted, "curve");
 }
 
 static void a_bad_table_is_refused_by_auto_too(void **state)
@@ -136,7 +143,7 @@ static void a_bad_table_is_refused_by_auto_too(void **state)
     char table[96];
     char *own[] = {table};
     const void *settings[8] = {0};
-    struct source_choice choice;
+    struct ladder ladder;
     struct error err = {0};
     (void)snprintf(table, sizeof(table), "%s/table.csv", fixture->root);
     put(fixture->root, "table.csv", "no table\n");
@@ -144,20 +151,19 @@ static void a_bad_table_is_refused_by_auto_too(void **state)
         if (strcmp(source_table[i]->name, "curve") == 0)
             settings[i] = own;
     }
-    assert_int_equal(
-        source_choose("auto", &fixture->host, &fixture->topology, settings, &choice, &err), -EDOM);
+    const struct ladder_settings wanted = {"auto", settings};
+    assert_int_equal(ladder_open(&ladder, &wanted, &fixture->host, &fixture->topology, &err),
+                     -EDOM);
     assert_non_null(strstr(err.text, "table.csv:1"));
 }
 
 static void unknown_names_name_the_known(void **state)
 {
     struct fixture *fixture = *state;
-    struct source_choice choice;
     struct error err = {0};
-    assert_int_equal(
-        source_choose("nonsense", &fixture->host, &fixture->topology, NULL, &choice, &err),
-        -EINVAL);
-    assert_non_null(strstr(err.text, "auto, perf, powercap, "));
+    char why[256];
+    assert_string_equal(choose(fixture, "nonsense", why), "failed");
+    assert_non_null(strstr(why, "auto, perf, powercap, "));
     assert_int_equal(
         engine_choose("nonsense", GRANULARITY_PROCESS, &fixture->host, &fixture->topology, &err),
         -EINVAL);

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A probe says which domains a source has; which packages, only the open source does. So sources
+ * are opened one after the other and asked, and one that turns out to add nothing is closed again.
+ *
+ * What was published must not be published twice. A source that could not be read keeps its
+ * baseline at times, and its next sample then covers the time in which another stood in for it:
+ * such a sample is passed over. Spans of one source follow each other, so that only a change of
+ * source is looked at. */
+#include "sensor/ladder.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/scope.h"
+
+#define ATTRIBUTED                                                                   \
+    (DOMAIN_BIT(DOMAIN_PACKAGE) | DOMAIN_BIT(DOMAIN_DRAM) | DOMAIN_BIT(DOMAIN_GPU) | \
+     DOMAIN_BIT(DOMAIN_MACHINE))
+#define OF_CPUS (ATTRIBUTED & ~DOMAIN_BIT(DOMAIN_GPU))
+/* Of the machine as a whole: they have no package. */
+#define WHOLE (DOMAIN_BIT(DOMAIN_MACHINE) | DOMAIN_BIT(DOMAIN_PSYS) | DOMAIN_BIT(DOMAIN_WALL))
+
+#define LATE_SHARE 0.05 /* of an interval, by which a tick may come late */
+
+/* What was last published of a domain and package. */
+struct ladder_slot {
+    enum domain domain;
+    int32_t package;
+    char source[WORD_SIZE]; /* "": nothing yet */
+    int64_t until_ns;
+};
+
+/* The sources on their way to being opened. */
+struct climb {
+    const struct ladder_settings *settings;
+    const struct topology *topology;
+    struct host_record given; /* sources[]: what the open ones give */
+    bool is_locked;           /* an energy counter is there, and cannot be used */
+};
+
+/* ---- opening ---- */
+
+static const void *own_settings(const struct ladder_settings *settings, int row)
+{
+    return settings->source_settings ? settings->source_settings[row] : NULL;
+}
+
+static void join_source_names(char *text, size_t size)
+{
+    text[0] = '\0';
+    for (size_t i = 0; source_table[i]; i++) {
+        size_t length = strlen(text);
+        (void)snprintf(text + length, size - length, ", %s", source_table[i]->name);
+    }
+}
+
+static int find_row(const char *name, struct error *err)
+{
+    char names[200];
+    for (int row = 0; source_table[row]; row++) {
+        if (strcmp(source_table[row]->name, name) == 0)
+            return row;
+    }
+    join_source_names(names, sizeof(names));
+    return error_set(err, -EINVAL, "energy = %s: no such source; there are auto%s", name, names);
+}
+
+static bool has_row(const struct host_record *record, size_t n_rows, enum domain domain,
+                    int32_t package)
+{
+    for (size_t i = 0; i < n_rows; i++) {
+        if (record->sources[i].domain == domain && record->sources[i].package == package)
+            return true;
+    }
+    return false;
+}
+
+/* The open sources give the domain: psys may be silent until it moves, packages may not. */
+static bool is_given(const struct ladder *ladder, const struct climb *climb, enum domain domain)
+{
+    const struct topology *topology = climb->topology;
+    unsigned domains = 0;
+    for (size_t i = 0; i < ladder->n_sources; i++)
+        domains |= ladder->domains[i];
+    if (domain == DOMAIN_GPU || !(domains & DOMAIN_BIT(domain)))
+        return false;
+    for (size_t i = 0; i < topology->n_packages && !(WHOLE & DOMAIN_BIT(domain)); i++) {
+        if (!has_row(&climb->given, climb->given.n_sources, domain, topology->packages[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool may_add(const struct ladder *ladder, const struct climb *climb, unsigned domains)
+{
+    for (int domain = 0; domain < DOMAIN_COUNT; domain++) {
+        if ((domains & DOMAIN_BIT(domain)) && !is_given(ladder, climb, (enum domain)domain))
+            return true;
+    }
+    return false;
+}
+
+/* 1 if the source, which was just opened, adds nothing after all. */
+static int note_given(const struct ladder *ladder, struct climb *climb, const struct source *source,
+                      unsigned wanted)
+{
+    struct host_record *given = &climb->given;
+    size_t n_before = given->n_sources;
+    bool adds = may_add(ladder, climb, wanted & WHOLE);
+    int r = source->ops->describe(source, given);
+    for (size_t i = n_before; i < given->n_sources && r >= 0; i++) {
+        const struct host_source *row = &given->sources[i];
+        adds |= (wanted & DOMAIN_BIT(row->domain)) &&
+                !has_row(given, n_before, row->domain, row->package);
+    }
+    if (r < 0)
+        return r;
+    if (!adds)
+        given->n_sources = n_before;
+    return adds ? 0 : 1;
+}
+
+/* Keeps the order of the table, in which packages' sources and others are mixed. */
+static void insert(struct ladder *ladder, struct source *source, unsigned domains)
+{
+    size_t at = ladder->n_sources++;
+    int row = find_row(source->ops->name, NULL);
+    for (; at > 0 && find_row(ladder->sources[at - 1]->ops->name, NULL) > row; at--) {
+        ladder->sources[at] = ladder->sources[at - 1];
+        ladder->domains[at] = ladder->domains[at - 1];
+    }
+    ladder->sources[at] = source;
+    ladder->domains[at] = domains;
+}
+
+static void note_locked(struct ladder *ladder, struct climb *climb, int row, const char *reason,
+                        const char *advice)
+{
+    if (!climb->is_locked)
+        (void)snprintf(ladder->why, sizeof(ladder->why), "%s: %s%s%s", source_table[row]->name,
+                       reason, advice[0] ? "; " : "", advice);
+    climb->is_locked = true;
+}
+
+/* Opens a source that may give the wanted domains. One that fails is left behind. */
+static int step_on(struct ladder *ladder, struct climb *climb, int row,
+                   const struct source_probe *probe, unsigned wanted)
+{
+    struct source *source;
+    struct error why = {0};
+    int r = source_table[row]->open(&source, ladder->host, climb->topology,
+                                    own_settings(climb->settings, row), &why);
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0) {
+        const char *text = why.text[0] ? why.text : strerror(-r);
+        log_warning(ladder->host->log, "energy source %s is left out: %s", source_table[row]->name,
+                    text);
+        if (probe->is_energy_counter)
+            note_locked(ladder, climb, row, text, "");
+        return 0;
+    }
+    r = note_given(ladder, climb, source, wanted);
+    if (r != 0)
+        source->ops->close(source);
+    else
+        insert(ladder, source, probe->domains);
+    return r < 0 ? r : 0;
+}
+
+/* Goes through the table once: for counters of attributed domains, then for those of none. */
+static int climb_counters(struct ladder *ladder, struct climb *climb, bool is_for_attributed,
+                          struct error *err)
+{
+    for (int row = 0; source_table[row] && ladder->n_sources < LADDER_SOURCES_MAX; row++) {
+        struct source_probe probe = {0};
+        if (source_table[row]->is_estimate)
+            continue;
+        source_table[row]->probe(ladder->host, climb->topology, own_settings(climb->settings, row),
+                                 &probe);
+        bool is_attributed = probe.domains & ATTRIBUTED;
+        unsigned wanted = is_attributed ? probe.domains & ATTRIBUTED : probe.domains;
+        if (probe.availability == SOURCE_MISCONFIGURED)
+            return error_set(err, -EDOM, "%s", probe.reason);
+        if (is_attributed != is_for_attributed)
+            continue;
+        if (probe.availability == SOURCE_UNREADABLE && probe.is_energy_counter)
+            note_locked(ladder, climb, row, probe.reason, probe.advice);
+        if (probe.availability != SOURCE_USABLE || !may_add(ladder, climb, wanted))
+            continue;
+        int r = step_on(ladder, climb, row, &probe, wanted);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int climb_estimates(struct ladder *ladder, struct climb *climb, struct error *err)
+{
+    (void)snprintf(ladder->why, sizeof(ladder->why), "this machine has no energy counter");
+    for (int row = 0; source_table[row] && ladder->n_sources < LADDER_SOURCES_MAX; row++) {
+        struct source_probe probe = {0};
+        if (!source_table[row]->is_estimate)
+            continue;
+        source_table[row]->probe(ladder->host, climb->topology, own_settings(climb->settings, row),
+                                 &probe);
+        if (probe.availability == SOURCE_MISCONFIGURED)
+            return error_set(err, -EDOM, "%s", probe.reason);
+        if (probe.availability == SOURCE_USABLE)
+            return step_on(ladder, climb, row, &probe, probe.domains);
+        (void)snprintf(ladder->why, sizeof(ladder->why),
+                       "this machine has no energy counter, and %s cannot estimate: %s",
+                       source_table[row]->name, probe.reason);
+    }
+    return 0;
+}
+
+static unsigned domains_of(const struct ladder *ladder)
+{
+    unsigned domains = 0;
+    for (size_t i = 0; i < ladder->n_sources; i++)
+        domains |= ladder->domains[i];
+    return domains;
+}
+
+static int open_all(struct ladder *ladder, struct climb *climb, struct error *err)
+{
+    int r = climb_counters(ladder, climb, true, err);
+    if (r >= 0)
+        r = climb_counters(ladder, climb, false, err);
+    if (r >= 0 && !(domains_of(ladder) & ATTRIBUTED) && !climb->is_locked)
+        return climb_estimates(ladder, climb, err);
+    if (domains_of(ladder) & OF_CPUS)
+        ladder->why[0] = '\0';
+    return r;
+}
+
+static int open_named(struct ladder *ladder, struct climb *climb, int row, struct error *err)
+{
+    struct error why = {0};
+    int r = source_table[row]->open(&ladder->sources[0], ladder->host, climb->topology,
+                                    own_settings(climb->settings, row), &why);
+    if (r < 0)
+        return error_set(err, r, "energy source %s: %s", source_table[row]->name,
+                         why.text[0] ? why.text : strerror(-r));
+    ladder->n_sources = 1;
+    return 0;
+}
+
+int ladder_open(struct ladder *ret_ladder, const struct ladder_settings *settings,
+                const struct host *host, const struct topology *topology, struct error *err)
+{
+    struct ladder ladder = {.host = host};
+    struct climb climb = {.settings = settings, .topology = topology};
+    bool is_auto = strcmp(settings->energy, "auto") == 0;
+    int row = is_auto ? 0 : find_row(settings->energy, err);
+    if (row < 0)
+        return row;
+    host_record_init(&climb.given);
+    int r = is_auto ? open_all(&ladder, &climb, err) : open_named(&ladder, &climb, row, err);
+    host_record_deinit(&climb.given);
+    if (r < 0) {
+        ladder_close(&ladder);
+        return r;
+    }
+    *ret_ladder = ladder;
+    return 0;
+}
+
+/* ---- reading ---- */
+
+static int find_slot(struct ladder *ladder, const struct energy_sample *sample, size_t *ret_slot)
+{
+    for (size_t i = 0; i < ladder->n_slots; i++) {
+        if (ladder->slots[i].domain == sample->domain &&
+            ladder->slots[i].package == sample->package) {
+            *ret_slot = i;
+            return 0;
+        }
+    }
+    int r = array_reserve(&ladder->slots, &ladder->slots_capacity, ladder->n_slots + 1,
+                          sizeof(*ladder->slots));
+    if (r < 0)
+        return r;
+    ladder->slots[ladder->n_slots] =
+        (struct ladder_slot){.domain = sample->domain, .package = sample->package};
+    *ret_slot = ladder->n_slots++;
+    return 0;
+}
+
+static bool is_same_counter(const struct energy_sample *a, const struct energy_sample *b)
+{
+    return a->domain == b->domain && a->package == b->package;
+}
+
+/* The sample covers more than half of the time since another source was published. */
+static bool reaches_back(const struct ladder_slot *slot, const struct energy_sample *sample)
+{
+    int64_t from_ns = sample->skew_ns - sample->dt_ns;
+    return from_ns < slot->until_ns - (sample->skew_ns - slot->until_ns) / 2;
+}
+
+static void refuse(struct energy_sample *sample)
+{
+    sample->valid = false;
+    sample->energy_uj = sample->low_uj = sample->high_uj = sample->dt_ns = VALUE_ABSENT;
+    (void)snprintf(sample->reason, sizeof(sample->reason), "reopened");
+}
+
+/* Of the samples [first, n_energy) the first of its domain and package, or the first valid one,
+ * stays. */
+static int take_one(struct ladder *ladder, struct report *report, size_t first)
+{
+    struct energy_sample *chosen = &report->energy[first];
+    size_t at, n_kept = first + 1;
+    int r = find_slot(ladder, chosen, &at);
+    if (r < 0)
+        return r;
+    struct ladder_slot *slot = &ladder->slots[at];
+    for (size_t i = first; i < report->n_energy; i++) {
+        struct energy_sample *sample = &report->energy[i];
+        bool is_rival = i != first && is_same_counter(sample, chosen);
+        if (is_same_counter(sample, chosen) && sample->valid && slot->source[0] &&
+            strcmp(slot->source, sample->source) != 0 && reaches_back(slot, sample))
+            refuse(sample);
+        if (is_rival && sample->valid && !chosen->valid)
+            *chosen = *sample;
+        if (i != first && !is_rival)
+            report->energy[n_kept++] = *sample;
+    }
+    report->n_energy = n_kept;
+    if (chosen->valid) {
+        (void)snprintf(slot->source, sizeof(slot->source), "%s", chosen->source);
+        slot->until_ns = chosen->skew_ns;
+    }
+    return 0;
+}
+
+static int read_source(struct ladder *ladder, struct source *source,
+                       const struct topology *topology, struct report *report)
+{
+    size_t n_before = report->n_energy;
+    uint64_t before_ns = clock_monotonic_ns(ladder->host->clock);
+    int r = source->ops->read(source, topology, report);
+    if (r < 0)
+        return r;
+    uint64_t after_ns = clock_monotonic_ns(ladder->host->clock);
+    for (size_t i = n_before; i < report->n_energy; i++)
+        report->energy[i].skew_ns = (int64_t)(before_ns + (after_ns - before_ns) / 2);
+    ladder->has_changed |= source->has_changed;
+    source->has_changed = false;
+    return 0;
+}
+
+int ladder_read(struct ladder *ladder, const struct topology *topology, struct report *report)
+{
+    size_t n_before = report->n_energy;
+    int r = 0;
+    for (size_t i = 0; i < ladder->n_sources && r >= 0; i++)
+        r = read_source(ladder, ladder->sources[i], topology, report);
+    for (size_t i = n_before; i < report->n_energy && r >= 0; i++)
+        r = take_one(ladder, report, i);
+    return r;
+}
+
+/* ---- what is said of it ---- */
+
+int ladder_describe(const struct ladder *ladder, struct host_record *host_record)
+{
+    for (size_t i = 0; i < ladder->n_sources; i++) {
+        const struct source *source = ladder->sources[i];
+        size_t n_before = host_record->n_sources, n_kept = n_before;
+        int r = source->ops->describe(source, host_record);
+        if (r < 0)
+            return r;
+        for (size_t j = n_before; j < host_record->n_sources; j++) {
+            const struct host_source *row = &host_record->sources[j];
+            if (!has_row(host_record, n_before, row->domain, row->package))
+                host_record->sources[n_kept++] = *row;
+        }
+        host_record->n_sources = n_kept;
+    }
+    return 0;
+}
+
+uint64_t ladder_longest_ns(const struct host_source *row)
+{
+    if (row->range_uj == VALUE_ABSENT || isnan(row->peak_w) || row->peak_w <= 0)
+        return UINT64_MAX;
+    double longest_ns = (double)row->range_uj / row->peak_w * 1e3 * (1 - LATE_SHARE);
+    if (longest_ns < (double)NS_PER_MS || longest_ns >= 9e18)
+        return UINT64_MAX;
+    return (uint64_t)longest_ns;
+}
+
+static int refuse_interval(const struct host_source *row, uint64_t interval_ns, struct error *err)
+{
+    char package[24] = "";
+    if (row->package != PACKAGE_NONE)
+        (void)snprintf(package, sizeof(package), " %d", (int)row->package);
+    return error_set(err, -EDOM,
+                     "interval: %.3f s is too long for the energy source %s: domain %s%s counts up "
+                     "to %.0f J, which %.0f W use in %.1f s, and two turns of the counter look "
+                     "like one; at most %.3f s may be asked for here",
+                     (double)interval_ns / 1e9, row->source, domain_name(row->domain), package,
+                     (double)row->range_uj / 1e6, row->peak_w,
+                     (double)row->range_uj / 1e6 / row->peak_w,
+                     (double)ladder_longest_ns(row) / 1e9);
+}
+
+int ladder_check_interval(const struct ladder *ladder, uint64_t interval_ns, struct error *err)
+{
+    struct host_record record;
+    const struct host_source *shortest = NULL;
+    host_record_init(&record);
+    int r = ladder_describe(ladder, &record);
+    for (size_t i = 0; i < record.n_sources && r >= 0; i++) {
+        const struct host_source *row = &record.sources[i];
+        if (!shortest || ladder_longest_ns(row) < ladder_longest_ns(shortest))
+            shortest = row;
+    }
+    if (r >= 0 && shortest && interval_ns > ladder_longest_ns(shortest))
+        r = refuse_interval(shortest, interval_ns, err);
+    host_record_deinit(&record);
+    return r;
+}
+
+uint64_t ladder_capabilities(const struct ladder *ladder)
+{
+    uint64_t capabilities = 0;
+    for (size_t i = 0; i < ladder->n_sources; i++)
+        capabilities |= ladder->sources[i]->ops->capabilities;
+    return capabilities;
+}
+
+bool ladder_uses(const struct ladder *ladder, int row)
+{
+    for (size_t i = 0; i < ladder->n_sources; i++) {
+        if (ladder->sources[i]->ops == source_table[row])
+            return true;
+    }
+    return false;
+}
+
+void ladder_close(struct ladder *ladder)
+{
+    for (size_t i = 0; i < ladder->n_sources; i++)
+        ladder->sources[i]->ops->close(ladder->sources[i]);
+    free(ladder->slots);
+    *ladder = (struct ladder){0};
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The energy ladder: which sources are in use, and whose sample of a domain and package is published. Measured goes before estimated, and
+ * within the measured the order of source_table holds, domain by domain and package by package:
+ *   - a source of attributed domains (package, dram, gpu, machine) is opened if it may give one that no source before it gives; GPUs of several
+ *     vendors stand side by side;
+ *   - a source of measurements only (core, uncore, psys, wall) is opened if it adds one;
+ *   - one that does not open leaves its domains to those after it;
+ *   - an estimate is used only where there is no energy counter of an attributed domain, not even a locked one. */
+#pragma once
+
+#include "sensor/source.h"
+
+#define LADDER_SOURCES_MAX 16
+
+struct ladder_slot;
+
+struct ladder {
+    const struct host *host;
+    struct source *sources[LADDER_SOURCES_MAX]; /* in the ladder's order */
+    unsigned domains[LADDER_SOURCES_MAX];       /* DOMAIN_BITs of each */
+    size_t n_sources;    /* 0: no energy, why says so */
+    char why[256];       /* why there is an estimate, or no energy of the CPUs; "" otherwise */
+    bool has_changed;    /* ladder_describe has something new to say; the caller clears it */
+    struct ladder_slot *slots;
+    size_t n_slots, slots_capacity;
+};
+
+struct ladder_settings {
+    const char *energy;                 /* "auto" or a source's name: that one alone, which must open */
+    const void *const *source_settings; /* [row of source_table], or NULL */
+};
+
+/* Opens what is to be used. No usable source is not a failure. Errors: -EINVAL for a name that is not in the table, -EDOM for wrong settings of a
+ * source, -ENOMEM, and what opening says where one source was asked for. The ladder is then closed. */
+int ladder_open(struct ladder *ret_ladder, const struct ladder_settings *settings, const struct host *host,
+                const struct topology *topology, struct error *err);
+
+/* Reads all sources and adds one sample per domain and package: that of the first source in order whose sample is valid, and where none is, of the
+ * first. After a source has stood in for another, the first one is back as soon as its span no longer covers what was published meanwhile. skew_ns of
+ * the samples is the moment of the reading on the monotonic clock. 0 or -ENOMEM. */
+int ladder_read(struct ladder *ladder, const struct topology *topology, struct report *report);
+
+/* One row per domain and package, as the first source in order describes it. 0 or -ENOMEM. */
+int ladder_describe(const struct ladder *ladder, struct host_record *host_record);
+
+/* -EDOM if the interval is so long that a counter may wrap more than once in it (host_source: range_uj at peak_w); err names the counter and the longest
+ * interval. A range that no interval would be short enough for is none. */
+int ladder_check_interval(const struct ladder *ladder, uint64_t interval_ns, struct error *err);
+/* The longest safe interval of one counter; UINT64_MAX: any. */
+uint64_t ladder_longest_ns(const struct host_source *row);
+
+/* What the sources need while they run: 1 << CAP_... */
+uint64_t ladder_capabilities(const struct ladder *ladder);
+/* Whether row of source_table is in use. */
+bool ladder_uses(const struct ladder *ladder, int row);
+void ladder_close(struct ladder *ladder);

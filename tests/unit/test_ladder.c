@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The ladder's rules, on sources that a test scripts: this file has a source_table of its own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/scope.h"
+#include "sensor/ladder.h"
+
+#define N_SOURCES 4
+#define ROWS_MAX 8
+#define PKG DOMAIN_BIT(DOMAIN_PACKAGE)
+#define RAM DOMAIN_BIT(DOMAIN_DRAM)
+#define GPU DOMAIN_BIT(DOMAIN_GPU)
+#define WALL DOMAIN_BIT(DOMAIN_WALL)
+#define PSYS DOMAIN_BIT(DOMAIN_PSYS)
+#define CORE DOMAIN_BIT(DOMAIN_CORE)
+
+struct row {
+    enum domain domain;
+    int32_t package;
+    double range_j, peak_w;
+    const char *reason; /* of the next sample, NULL: valid */
+    int64_t energy_uj, dt_ns;
+    bool is_silent; /* adds no sample */
+};
+
+struct script {
+    enum source_availability availability;
+    unsigned domains;
+    int open_error;
+    struct row rows[ROWS_MAX];
+    size_t n_rows;
+    int n_open;
+};
+
+static struct script scripts[N_SOURCES];
+static uint64_t now_ns;
+static int32_t packages[] = {0, 1};
+static struct topology topology = {.packages = packages, .n_packages = 2};
+static struct ladder ladder;
+
+struct scripted {
+    struct source source;
+    struct script *script;
+};
+
+static void probe(struct script *script, struct source_probe *ret_probe)
+{
+    *ret_probe = (struct source_probe){.availability = script->availability,
+                                       .domains = script->domains,
+                                       .is_energy_counter = script->domains & (PKG | RAM | GPU)};
+    (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "as scripted");
+    (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice), "unlock it");
+}
+
+static int describe(const struct source *source, struct host_record *record)
+{
+    const struct script *script = ((const struct scripted *)source)->script;
+    for (size_t i = 0; i < script->n_rows; i++) {
+        struct host_source *row;
+        assert_int_equal(host_record_add_source(record, &row), 0);
+        row->domain = script->rows[i].domain;
+        row->package = script->rows[i].package;
+        row->range_uj =
+            script->rows[i].range_j > 0 ? (int64_t)(script->rows[i].range_j * 1e6) : VALUE_ABSENT;
+        row->peak_w = script->rows[i].peak_w > 0 ? script->rows[i].peak_w : NAN;
+        (void)snprintf(row->source, sizeof(row->source), "%s", source->ops->name);
+    }
+    return 0;
+}
+
+static int read_source(struct source *source, const struct topology *unused, struct report *report)
+{
+    (void)unused;
+    const struct script *script = ((const struct scripted *)source)->script;
+    for (size_t i = 0; i < script->n_rows; i++) {
+        const struct row *row = &script->rows[i];
+        struct energy_sample *sample;
+        if (row->is_silent)
+            continue;
+        assert_int_equal(report_add_energy(report, &sample), 0);
+        sample->domain = row->domain;
+        sample->package = row->package;
+        (void)snprintf(sample->source, sizeof(sample->source), "%s", source->ops->name);
+        sample->valid = !row->reason;
+        if (row->reason) {
+            (void)snprintf(sample->reason, sizeof(sample->reason), "%s", row->reason);
+            continue;
+        }
+        sample->energy_uj = row->energy_uj;
+        sample->dt_ns = row->dt_ns;
+    }
+    return 0;
+}
+
+static void close_source(struct source *source)
+{
+    ((struct scripted *)source)->script->n_open--;
+    free(source);
+}
+
+static int open_source(struct script *script, const struct source_ops *ops, struct source **ret,
+                       struct error *err)
+{
+    if (script->open_error)
+        return error_set(err, script->open_error, "it does not open");
+    struct scripted *scripted = calloc(1, sizeof(*scripted));
+    assert_non_null(scripted);
+    *scripted = (struct scripted){.source.ops = ops, .script = script};
+    script->n_open++;
+    *ret = &scripted->source;
+    return 0;
+}
+
+#define SCRIPTED(number, word, estimate)                                                           \
+    static const struct source_ops source_##number;                                                \
+    static void probe_##number(const struct host *host, const struct topology *here,               \
+                               const void *settings, struct source_probe *ret_probe)               \
+    {                                                                                              \
+        (void)host, (void)here, (void)settings;                                                    \
+        probe(&scripts[number], ret_probe);                                                        \
+    }                                                                                              \
+    static int open_##number(struct source **ret_source, const struct host *host,                  \
+                             const struct topology *here, const void *settings, struct error *err) \
+    {                                                                                              \
+        (void)host, (void)here, (void)settings;                                                    \
+        return open_source(&scripts[number], &source_##number, ret_source, err);                   \
+    }                                                                                              \
+    static const struct source_ops source_##number = {.name = (word),                              \
+                                                      .about = "scripted",                         \
+                                                      .is_estimate = (estimate),                   \
+                                                      .capabilities = UINT64_C(1) << (number),     \
+                                                      .probe = probe_##number,                     \
+                                                      .open = open_##number,                       \
+                                                      .describe = describe,                        \
+                                                      .read = read_source,                         \
+                                                      .close = close_source};
+
+SCRIPTED(0, "first", false)
+SCRIPTED(1, "second", false)
+SCRIPTED(2, "third", false)
+SCRIPTED(3, "guess", true)
+
+const struct source_ops *const source_table[] = {&source_0, &source_1, &source_2, &source_3, NULL};
+
+static uint64_t monotonic(void *context)
+{
+    (void)context;
+    return now_ns;
+}
+
+static const struct clock clock_test = {.monotonic_ns = monotonic};
+static const struct host host = {.clock = &clock_test};
+
+/* A usable source of these domains, in packages 0 to n - 1; those of the whole machine have none.
+ */
+static struct script *make(size_t number, unsigned domains, int n_packages)
+{
+    struct script *script = &scripts[number];
+    ladder_close(&ladder);
+    *script = (struct script){.availability = SOURCE_USABLE, .domains = domains};
+    for (int domain = 0; domain < DOMAIN_COUNT; domain++) {
+        bool is_whole = domain == DOMAIN_WALL || domain == DOMAIN_PSYS || domain == DOMAIN_MACHINE;
+        for (int package = 0; package < (is_whole ? 1 : n_packages); package++) {
+            if (domains & DOMAIN_BIT(domain))
+                script->rows[script->n_rows++] =
+                    (struct row){.domain = (enum domain)domain,
+                                 .package = is_whole ? PACKAGE_NONE : package,
+                                 .energy_uj = 100,
+                                 .dt_ns = (int64_t)NS_PER_S};
+        }
+    }
+    return script;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_SOURCES; i++)
+        scripts[i] = (struct script){.availability = SOURCE_ABSENT};
+    make(3, DOMAIN_BIT(DOMAIN_MACHINE), 1);
+    now_ns = 1000 * NS_PER_S;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    ladder_close(&ladder);
+    for (size_t i = 0; i < N_SOURCES; i++)
+        assert_int_equal(scripts[i].n_open, 0);
+    return 0;
+}
+
+static void climb(void)
+{
+    const struct ladder_settings settings = {.energy = "auto"};
+    struct error err = {0};
+    ladder_close(&ladder);
+    if (ladder_open(&ladder, &settings, &host, &topology, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void expect_sources(const char *names)
+{
+    char used[128] = "";
+    for (size_t i = 0; i < ladder.n_sources; i++) {
+        size_t length = strlen(used);
+        (void)snprintf(used + length, sizeof(used) - length, "%s%s", i ? " " : "",
+                       ladder.sources[i]->ops->name);
+    }
+    assert_string_equal(used, names);
+}
+
+static void each_domain_and_package_has_a_source(void **state)
+{
+    (void)state;
+    make(0, PKG, 2);
+    make(1, PKG | RAM, 2);
+    make(2, PKG | RAM, 2);
+    climb();
+    expect_sources("first second");
+    assert_string_equal(ladder.why, "");
+    make(1, PKG | RAM, 1); /* memory of package 1 is missing */
+    climb();
+    expect_sources("first second third");
+    make(0, PKG | RAM, 1);
+    make(1, PKG | RAM, 1);
+    climb();
+    expect_sources("first third"); /* the second was asked, and adds nothing */
+    make(0, PKG | RAM, 2);
+    climb();
+    expect_sources("first");
+}
+
+static void what_does_not_open_leaves_its_domains(void **state)
+{
+    (void)state;
+    make(0, PKG | RAM, 2)->open_error = -ENODEV;
+    make(1, PKG, 2);
+    make(2, PKG | RAM, 2);
+    climb();
+    expect_sources("second third");
+    scripts[1].open_error = scripts[2].open_error = -EIO;
+    climb();
+    expect_sources(""); /* a counter is there: nothing is guessed */
+    assert_string_equal(ladder.why, "first: it does not open");
+}
+
+static void measurements_stand_beside_and_replace_nothing(void **state)
+{
+    (void)state;
+    make(0, WALL, 1);
+    make(1, PKG | CORE | PSYS, 2);
+    make(2, WALL, 1);
+    climb();
+    expect_sources("first second");
+    make(1, WALL | PSYS, 1);
+    climb();
+    expect_sources("first second guess"); /* psys is new; nothing is attributed */
+    assert_non_null(strstr(ladder.why, "no energy counter"));
+    make(0, PKG, 2);
+    make(1, PKG | CORE | PSYS, 2);
+    climb();
+    expect_sources("first third"); /* cores and psys alone do not open a source of packages */
+}
+
+static void gpus_of_vendors_stand_side_by_side(void **state)
+{
+    (void)state;
+    make(0, GPU, 1);
+    make(1, GPU, 1)->rows[0].package = 7;
+    make(2, GPU, 1);
+    climb();
+    expect_sources("first second"); /* the third has the first one's */
+    struct script *locked = make(2, PKG, 2);
+    locked->availability = SOURCE_UNREADABLE;
+    climb();
+    expect_sources("first second");
+    assert_string_equal(ladder.why, "third: as scripted; unlock it");
+}
+
+static void a_locked_counter_keeps_estimates_away(void **state)
+{
+    (void)state;
+    climb();
+    expect_sources("guess");
+    make(1, PKG, 2)->availability = SOURCE_UNREADABLE;
+    climb();
+    expect_sources("");
+    assert_string_equal(ladder.why, "second: as scripted; unlock it");
+    make(1, WALL, 1)->availability = SOURCE_UNREADABLE; /* no energy to attribute */
+    climb();
+    expect_sources("guess");
+    make(1, WALL, 1)->availability = SOURCE_MISCONFIGURED;
+    const struct ladder_settings settings = {.energy = "auto"};
+    ladder_close(&ladder);
+    assert_int_equal(ladder_open(&ladder, &settings, &host, &topology, NULL), -EDOM);
+}
+
+static void what_is_asked_for_stands_alone(void **state)
+{
+    (void)state;
+    make(0, PKG, 2);
+    make(1, PKG | RAM, 2)->availability = SOURCE_UNREADABLE;
+    struct ladder_settings settings = {.energy = "second"};
+    struct error err = {0};
+    assert_int_equal(ladder_open(&ladder, &settings, &host, &topology, &err), 0);
+    expect_sources("second");
+    assert_int_equal(ladder_capabilities(&ladder), 2);
+    assert_true(ladder_uses(&ladder, 1) && !ladder_uses(&ladder, 0));
+    ladder_close(&ladder);
+    scripts[1].open_error = -EACCES;
+    assert_int_equal(ladder_open(&ladder, &settings, &host, &topology, &err), -EACCES);
+    assert_string_equal(err.text, "energy source second: it does not open");
+    settings.energy = "nonsense";
+    assert_int_equal(ladder_open(&ladder, &settings, &host, &topology, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "auto, first, second"));
+}
+
+static void expect_row(const struct host_record *record, size_t i, enum domain domain,
+                       int32_t package, const char *source)
+{
+    assert_true(i < record->n_sources);
+    assert_int_equal(record->sources[i].domain, domain);
+    assert_int_equal(record->sources[i].package, package);
+    assert_string_equal(record->sources[i].source, source);
+}
+
+static void a_domain_is_described_once(void **state)
+{
+    (void)state;
+    struct host_record record;
+    host_record_init(&record);
+    make(0, PKG, 2);
+    make(1, PKG | RAM, 1);
+    climb();
+    assert_int_equal(ladder_describe(&ladder, &record), 0);
+    assert_int_equal(record.n_sources, 3);
+    expect_row(&record, 0, DOMAIN_PACKAGE, 0, "first");
+    expect_row(&record, 1, DOMAIN_PACKAGE, 1, "first");
+    expect_row(&record, 2, DOMAIN_DRAM, 0, "second");
+    host_record_deinit(&record);
+}
+
+/* Reads after a second; the only sample of a domain and package, or NULL. */
+static struct energy_sample read_one(enum domain domain, int32_t package)
+{
+    SCOPED(report_deinit) struct report report;
+    struct energy_sample found = {.package = -7};
+    report_init(&report);
+    now_ns += NS_PER_S;
+    assert_int_equal(ladder_read(&ladder, &topology, &report), 0);
+    for (size_t i = 0; i < report.n_energy; i++) {
+        if (report.energy[i].domain != domain || report.energy[i].package != package)
+            continue;
+        assert_int_equal(found.package, -7);
+        found = report.energy[i];
+    }
+    return found;
+}
+
+static void expect_sample(const char *source, int64_t energy_uj)
+{
+    struct energy_sample sample = read_one(DOMAIN_PACKAGE, 1);
+    assert_string_equal(sample.source, source);
+    assert_int_equal(sample.energy_uj, energy_uj);
+    assert_true(sample.valid == (energy_uj != VALUE_ABSENT));
+    assert_int_equal(sample.skew_ns, (int64_t)now_ns);
+}
+
+/* The second source is open for its memory, and can stand in for the first. */
+static void a_valid_sample_stands_in_and_nothing_counts_twice(void **state)
+{
+    (void)state;
+    struct row *first = &make(0, PKG, 2)->rows[1], *second = &make(1, PKG | RAM, 2)->rows[1];
+    first->energy_uj = 1;
+    second->energy_uj = 2;
+    climb();
+    expect_sample("first", 1);
+    first->reason = "read_error";
+    expect_sample("second", 2);
+    expect_sample("second", 2);
+    first->reason = NULL; /* it kept its baseline: the energy of three seconds */
+    first->energy_uj = 3;
+    first->dt_ns = 3 * (int64_t)NS_PER_S;
+    expect_sample("second", 2);
+    first->energy_uj = 1;
+    first->dt_ns = (int64_t)NS_PER_S;
+    expect_sample("first", 1);
+    first->reason = "read_error";
+    second->reason = "vanished";
+    struct energy_sample sample = read_one(DOMAIN_PACKAGE, 1);
+    assert_false(sample.valid);
+    assert_string_equal(sample.reason, "read_error"); /* the first one's */
+    second->reason = NULL;
+    expect_sample("second", 2);
+    first->reason = NULL; /* back, but over what was published, and nobody stands in */
+    first->dt_ns = 3 * (int64_t)NS_PER_S;
+    second->reason = "vanished";
+    sample = read_one(DOMAIN_PACKAGE, 1);
+    assert_string_equal(sample.source, "first");
+    assert_string_equal(sample.reason, "reopened");
+    assert_int_equal(sample.energy_uj, VALUE_ABSENT);
+    assert_int_equal(sample.dt_ns, VALUE_ABSENT);
+    first->dt_ns = (int64_t)NS_PER_S;
+    expect_sample("first", 1);
+    assert_int_equal(read_one(DOMAIN_DRAM, 1).energy_uj, 100);
+}
+
+/* A source with a rate of its own is not hurried. */
+static void silence_is_no_failure(void **state)
+{
+    (void)state;
+    struct row *wall = &make(0, WALL, 1)->rows[0];
+    make(1, PKG, 2);
+    climb();
+    wall->is_silent = true;
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(read_one(DOMAIN_WALL, PACKAGE_NONE).package, -7);
+    wall->is_silent = false;
+    wall->dt_ns = 31 * (int64_t)NS_PER_S;
+    assert_int_equal(read_one(DOMAIN_WALL, PACKAGE_NONE).energy_uj, 100);
+}
+
+static void an_interval_that_hides_a_wrap_is_refused(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct script *first = make(0, PKG, 2), *second = make(1, PKG | RAM, 2);
+    first->rows[0].range_j = 262144;
+    first->rows[0].peak_w = 1000;
+    first->rows[1].peak_w = 1000;   /* does not wrap */
+    second->rows[1].range_j = 1000; /* the first one's is in use */
+    second->rows[1].peak_w = 1000;
+    second->rows[3].range_j = 65536; /* memory of package 1: 109 s, less a twentieth */
+    second->rows[3].peak_w = 600;
+    second->rows[2].range_j = 1e-6; /* nonsense: no interval would do */
+    second->rows[2].peak_w = 600;
+    climb();
+    assert_int_equal(ladder_check_interval(&ladder, 103 * NS_PER_S, &err), 0);
+    assert_int_equal(ladder_check_interval(&ladder, 104 * NS_PER_S, &err), -EDOM);
+    const char *words[] = {"104.000 s", "second", "dram 1", "65536 J", "600 W", "103.7", "109.2 s"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (!strstr(err.text, words[i]))
+            fail_msg("\"%s\" is not in: %s", words[i], err.text);
+    }
+    second->rows[3].range_j = 0;
+    assert_int_equal(ladder_check_interval(&ladder, 249 * NS_PER_S, &err), 0);
+    assert_int_equal(ladder_check_interval(&ladder, 250 * NS_PER_S, &err), -EDOM);
+    first->rows[0].range_j = 0;
+    assert_int_equal(ladder_check_interval(&ladder, UINT64_MAX, &err), 0);
+}
+
+#define WITH_SOURCES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_SOURCES(each_domain_and_package_has_a_source),
+        WITH_SOURCES(what_does_not_open_leaves_its_domains),
+        WITH_SOURCES(measurements_stand_beside_and_replace_nothing),
+        WITH_SOURCES(gpus_of_vendors_stand_side_by_side),
+        WITH_SOURCES(a_locked_counter_keeps_estimates_away),
+        WITH_SOURCES(what_is_asked_for_stands_alone),
+        WITH_SOURCES(a_domain_is_described_once),
+        WITH_SOURCES(a_valid_sample_stands_in_and_nothing_counts_twice),
+        WITH_SOURCES(silence_is_no_failure),
+        WITH_SOURCES(an_interval_that_hides_a_wrap_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
