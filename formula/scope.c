@@ -478,6 +478,21 @@ static void doubt_split(struct scope *scope, const struct rows *rows, bool is_kn
         set_reason(scope, "no_gpu_time");
 }
 
+/* Energy that was held over covers more than what this tick's targets did, and energy that was read
+ * at another time than the counts something else. */
+static bool spans_agree(const struct scope *scope, const struct report *tick)
+{
+    if (tick->dt_ns <= 0)
+        return true;
+    for (size_t i = 0; i < tick->n_energy; i++) {
+        const struct energy_sample *sample = &tick->energy[i];
+        if (sample->domain == scope->domain && sample->skew_ns != VALUE_ABSENT &&
+            llabs(sample->skew_ns) > tick->dt_ns / 10)
+            return false;
+    }
+    return scope->dt_ns <= tick->dt_ns + tick->dt_ns / 2;
+}
+
 static void fill_scope(struct scopes *scopes, size_t index, const struct report *tick,
                        const struct host_record *host, struct reasons *reasons)
 {
@@ -525,8 +540,9 @@ static void fill_scope(struct scopes *scopes, size_t index, const struct report 
     fill_clock(tick, columns.is_cpu, scope);
     scope->tick.learn = is_original
                             ? !isnan(scope->tick.measured_w)
-                            : tick->valid && n_absurd == 0 && !scopes->is_multiplexed &&
-                                  (!is_uncounted || has_totals) && scope->tick.measured_w > 0;
+                            : tick->valid && spans_agree(scope, tick) && n_absurd == 0 &&
+                                  !scopes->is_multiplexed && (!is_uncounted || has_totals) &&
+                                  scope->tick.measured_w > 0;
 }
 
 static int reserve(struct scopes *scopes)

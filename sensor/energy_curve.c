@@ -301,6 +301,7 @@ static int curve_read(struct source *source, const struct topology *topology, st
         (void)snprintf(sample->reason, sizeof(sample->reason), "read_error");
         return 0;
     }
+    sample->skew_ns = (int64_t)now_ns;
     if (curve->has_last) {
         update_share(curve, &now);
         curve->n_cpus = count_online(topology, curve->text);

@@ -353,7 +353,8 @@ static int read_source(struct ladder *ladder, struct source *source,
         return r;
     uint64_t after_ns = clock_monotonic_ns(ladder->host->clock);
     for (size_t i = n_before; i < report->n_energy; i++)
-        report->energy[i].skew_ns = (int64_t)(before_ns + (after_ns - before_ns) / 2);
+        if (report->energy[i].skew_ns == VALUE_ABSENT)
+            report->energy[i].skew_ns = (int64_t)(before_ns + (after_ns - before_ns) / 2);
     ladder->has_changed |= source->has_changed;
     source->has_changed = false;
     return 0;

@@ -26,6 +26,7 @@
 #include "sensor/probe.h"
 #include "sensor/target_name.h"
 #include "sensor/tick_clock.h"
+#include "sensor/tick_energy.h"
 
 #define WALK_INTERVAL_NS                                                    \
     NS_PER_S /* at most so long without a look at the whole tree of cgroups \
@@ -41,6 +42,7 @@ struct sensor {
     struct targets *targets;
     struct outbox outbox;
     struct tick_clock ticks;
+    struct tick_energy energy;
     uint64_t walked_at_ns;  /* last look at the whole tree of cgroups, 0: none */
     uint64_t counted_at_ns; /* middle of the last engine reading, monotonic clock */
     struct record_key key;  /* of the tick under way, or of the next one */
@@ -178,22 +180,7 @@ static int measure(struct sensor *sensor, uint64_t *ret_at_ns)
         return r;
     uint64_t after_ns = clock_monotonic_ns(sensor->host->clock);
     *ret_at_ns = before_ns + (after_ns - before_ns) / 2;
-    for (size_t i = 0; i < report->n_energy; i++)
-        report->energy[i].skew_ns = (int64_t)*ret_at_ns - report->energy[i].skew_ns;
     return 0;
-}
-
-/* Energy counters go on or start anew in a sleep that the monotonic clock does not see. */
-static void void_energy(struct report *report)
-{
-    report->valid = false;
-    for (size_t i = 0; i < report->n_energy; i++) {
-        struct energy_sample *sample = &report->energy[i];
-        sample->valid = false;
-        sample->energy_uj = sample->low_uj = sample->high_uj = VALUE_ABSENT;
-        sample->dt_ns = VALUE_ABSENT;
-        (void)snprintf(sample->reason, sizeof(sample->reason), "suspend");
-    }
 }
 
 /* ---- what is said of it ---- */
@@ -291,8 +278,6 @@ static int take_baseline(struct sensor *sensor, struct error *err)
         r = measure(sensor, &sensor->counted_at_ns);
     if (r < 0)
         return error_set(err, r, "the first reading: %s", strerror(-r));
-    tick_clock_start(&sensor->ticks, sensor->host->clock);
-    sensor->key.timestamp_ms = sensor->ticks.last_stamp_ms;
     if (sensor->settings.write_powerapi)
         return 0;
     r = send_host(sensor, err);
@@ -313,6 +298,8 @@ int sensor_new(struct sensor **ret_sensor, const struct sensor_settings *setting
     report_init(&sensor->report);
     host_record_init(&sensor->host_record);
     bson_init(&sensor->scratch);
+    tick_clock_start(&sensor->ticks, host->clock);
+    sensor->key.timestamp_ms = sensor->ticks.last_stamp_ms;
     int r = topology_read(&sensor->topology, host, err);
     if (r >= 0)
         r = start_run(sensor, last_run ? last_run : "");
@@ -342,6 +329,7 @@ int sensor_tick(struct sensor *sensor, uint64_t n_periods, struct error *err)
     sensor->n_identities = 0;
     look_at_topology(sensor);
     int r = look_at_targets(sensor);
+    tick_clock_look(&sensor->ticks);
     if (r >= 0)
         r = measure(sensor, &at_ns);
     if (r < 0)
@@ -353,8 +341,9 @@ int sensor_tick(struct sensor *sensor, uint64_t n_periods, struct error *err)
     report->key = sensor->key;
     report->dt_ns = (int64_t)(at_ns - sensor->counted_at_ns);
     report->missed = n_periods > 1 ? (int64_t)(n_periods - 1) : 0;
-    if (has_slept)
-        void_energy(report);
+    if (report->missed > 0)
+        reasons_add(&report->reasons, "merged");
+    tick_energy_end(&sensor->energy, report, at_ns, sensor->ticks.slept_until_ns, has_slept);
     r = queue_tick(sensor, err);
     if (r < 0)
         return r;

@@ -53,7 +53,7 @@ struct source_ops {
     int (*describe)(const struct source *source, struct host_record *host_record);
     /* Adds one sample per domain and package for the span since the previous read (since open for the first): valid with its energy and true
      * span, or invalid with a reason ("read_error", "counter_reset", "vanished", ...). energy_uj is rounded so that sums stay exact (carry the
-     * rest). Returns 0 or -ENOMEM; nothing else: failures are samples. Topology may have changed since open. */
+     * rest). skew_ns may hold the moment of the reading, monotonic clock; left absent, it is the middle of this call. Returns 0 or -ENOMEM; nothing else: failures are samples. Topology may have changed since open. */
     int (*read)(struct source *source, const struct topology *topology, struct report *report);
     void (*close)(struct source *source);
 };

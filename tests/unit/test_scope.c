@@ -246,6 +246,26 @@ static void the_floor_of_a_curve_is_known(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* Energy of 31 s that was held over beside the counts of 2 s, and energy read at another time than
+ * the counts: the watts are right, but not what the targets did for them. */
+static void spans_that_differ_are_not_learned_from(void **state)
+{
+    (void)state;
+    add_events();
+    add_energy(DOMAIN_PACKAGE, 0, 310000000);
+    (void)add_row("/a", 0, 1000, 500000000);
+    report.energy[0].dt_ns = INT64_C(31000000000);
+    build();
+    assert_float_equal(list[0].tick.measured_w, 10, 1e-9);
+    assert_false(list[0].tick.learn);
+    report.energy[0].dt_ns = 2000000000;
+    build();
+    assert_true(list[0].tick.learn);
+    report.energy[0].skew_ns = 200000001;
+    build();
+    assert_false(list[0].tick.learn);
+}
+
 static void add_gpu_row(const char *target, int32_t gpu, int64_t gpu_ns)
 {
     struct count_row *row = add_row(target, gpu, VALUE_ABSENT, VALUE_ABSENT);
@@ -344,6 +364,7 @@ int main(void)
         TEST(counts_without_package_see_the_sum_of_packages),
         TEST(what_totals_have_beyond_targets_is_other),
         TEST(doubtful_ticks_are_not_learned_from),
+        TEST(spans_that_differ_are_not_learned_from),
         TEST(impossible_energy_is_not_measured),
         TEST(the_floor_of_a_curve_is_known),
         cmocka_unit_test_setup_teardown(a_gpu_is_split_by_its_own_time, set_up, tear_down),

@@ -98,10 +98,71 @@ static void step_is_noted_and_stamps_still_grow(void **state)
     assert_int_equal(stamp_ms, first_ms + 1);
     reasons = (struct reasons){0};
     pass(&times, NS_PER_S);
+    (void)tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons);
+    assert_true(reasons_have(&reasons, "clock_step")); /* the stamp is an hour ahead still */
+    assert_int_equal(stamp_ms, first_ms + 2);
+    reasons = (struct reasons){0};
+    pass(&times, 3600 * NS_PER_S);
     times.realtime_ns += 499 * NS_PER_MS; /* slewed, not stepped */
     (void)tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons);
     assert_int_equal(reasons.n_words, 0);
-    assert_int_equal(stamp_ms, first_ms + 2);
+    assert_int_equal(stamp_ms, INT64_C(1700000003499));
+}
+
+/* It slept between the look before the readings and the stamp: who began before it knows nothing.
+ */
+static void a_sleep_is_known_to_end_at_the_next_look(void **state)
+{
+    (void)state;
+    struct tick_clock ticks = start();
+    struct reasons reasons = {0};
+    int64_t stamp_ms;
+    pass(&times, NS_PER_S);
+    tick_clock_look(&ticks);
+    assert_int_equal(ticks.slept_until_ns, 0);
+    times.boottime_ns += NS_PER_S;
+    times.realtime_ns += NS_PER_S;
+    pass(&times, NS_PER_MS);
+    assert_true(tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons));
+    assert_int_equal(ticks.slept_until_ns, times.monotonic_ns);
+    pass(&times, NS_PER_S);
+    times.boottime_ns += NS_PER_S;
+    times.realtime_ns += NS_PER_S;
+    tick_clock_look(&ticks); /* seen before the readings */
+    assert_int_equal(ticks.slept_until_ns, times.monotonic_ns);
+    uint64_t woken_ns = times.monotonic_ns;
+    pass(&times, NS_PER_MS);
+    assert_true(tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons));
+    assert_int_equal(ticks.slept_until_ns, woken_ns);
+    pass(&times, NS_PER_S);
+    assert_false(tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons));
+}
+
+static uint64_t stopped_ns, n_until_stop;
+
+/* The process is stopped for 90 s before the n-th look at the clock. */
+static uint64_t monotonic_with_stop(void *context)
+{
+    (void)context;
+    if (n_until_stop > 0 && --n_until_stop == 0)
+        pass(&times, stopped_ns);
+    return times.monotonic_ns;
+}
+
+static void stopped_between_two_clocks_is_no_sleep(void **state)
+{
+    (void)state;
+    const struct clock stopping = {monotonic_with_stop, boottime, realtime, &times};
+    struct tick_clock ticks = start();
+    struct reasons reasons = {0};
+    int64_t stamp_ms;
+    ticks.clock = &stopping;
+    stopped_ns = 90 * NS_PER_S;
+    n_until_stop = 2; /* after the first monotonic reading of the look */
+    tick_clock_look(&ticks);
+    pass(&times, NS_PER_S);
+    (void)tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons);
+    assert_int_equal(reasons.n_words, 0);
 }
 
 int main(void)
@@ -110,6 +171,8 @@ int main(void)
         cmocka_unit_test(stamp_is_the_moment_asked_for),
         cmocka_unit_test(suspend_is_no_step),
         cmocka_unit_test(step_is_noted_and_stamps_still_grow),
+        cmocka_unit_test(a_sleep_is_known_to_end_at_the_next_look),
+        cmocka_unit_test(stopped_between_two_clocks_is_no_sleep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
