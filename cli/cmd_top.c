@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "cli/arguments.h"
@@ -19,6 +18,7 @@
 #include "cli/machine.h"
 #include "cli/meter.h"
 #include "cli/screen.h"
+#include "cli/signals.h"
 #include "cli/stores.h"
 #include "cli/top_view.h"
 #include "common/clock.h"
@@ -302,16 +302,15 @@ static int look(struct top *top, struct error *err)
     return r;
 }
 
-static void take_signal(struct top *top)
+static void take_signals(struct top *top)
 {
-    struct signalfd_siginfo info;
-    while (read(top->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGWINCH) {
+    for (int number; (number = signals_next(top->signals, NULL));) {
+        if (number == SIGWINCH) {
             screen_measure(&top->screen);
             if (top->page)
                 (void)screen_show(&top->screen, top->page);
         } else {
-            top->ended_by = (int)info.ssi_signo;
+            top->ended_by = number;
         }
     }
 }
@@ -340,7 +339,7 @@ static int top_loop(struct top *top, struct error *err)
             fds[2].fd = -1;
         if (poll(fds, ARRAY_SIZE(fds), LOOK_MS) < 0 && errno != EINTR)
             return error_set(err, -errno, "poll: %s", strerror(errno));
-        take_signal(top);
+        take_signals(top);
         if (top->ended_by)
             return 0;
         int r = look(top, err);
@@ -350,19 +349,6 @@ static int top_loop(struct top *top, struct error *err)
         if (r < 0)
             return r;
     }
-}
-
-static int open_signals(struct top *top, struct error *err)
-{
-    sigset_t set;
-    (void)sigemptyset(&set);
-    const int wanted[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
-    for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
-        (void)sigaddset(&set, wanted[i]);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
-        (top->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
-        return error_set(err, -errno, "signalfd: %s", strerror(errno));
-    return 0;
 }
 
 /* With our own path, which works where watt is not installed. */
@@ -399,6 +385,7 @@ static void top_end(struct top *top)
 
 static int top_work(struct top *top, struct error *err)
 {
+    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
     bool is_remote = top->values.store && uri_is_remote(top->values.store);
     screen_init(&top->screen, stdout);
     (void)top_view_order(top->values.sort, &top->view.order);
@@ -406,7 +393,7 @@ static int top_work(struct top *top, struct error *err)
     top->start_ns = clock_monotonic_ns(&clock_system);
     if (is_remote)
         remote_init(top->log);
-    int r = open_signals(top, err);
+    int r = top->signals = signals_open(wanted, ARRAY_SIZE(wanted), err);
     if (r >= 0)
         r = choose_store(top, err);
     if (r >= 0)

@@ -334,6 +334,7 @@ int energy_sum_add_counts(struct energy_sum *sum, const struct report *report, s
         if (entry_of(sum, sensor, report->targets[i].target, tick_ns, &entry) < 0)
             return error_set(err, -ENOMEM, "out of memory");
         add_known(&entry->tick_cpus, cpus);
+        entry->cpu_ns += llround(cpus * (double)report->dt_ns);
     }
     return 0;
 }

@@ -18,6 +18,7 @@ struct energy_entry {
     const struct identity *identity; /* of the target seen last; its container and unit hold for all of a BY_UNIT or BY_CGROUP line */
     int64_t dynamic_uj;
     double static_uj;      /* NAN: no record said */
+    int64_t cpu_ns;        /* CPU time, of ticks whose counts were added */
     int64_t active_ns;     /* ticks in which it used energy or CPU time */
     uint64_t tick;         /* the sum's tick in which the rest was set */
     double tick_dynamic_w; /* NAN: no watts in that tick */

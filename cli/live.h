@@ -25,6 +25,7 @@ struct live {
     char energy_reason[WORD_SIZE]; /* why its energy is not valid, or what to know of it */
     bool expects_watts;            /* the tick's report had energy */
     uint64_t n_ticks, n_bad;
+    int64_t shown_ms;              /* end of the last tick given, real time; only while n_ticks > 0 */
     struct live_input *input;
 };
 

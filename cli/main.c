@@ -8,8 +8,8 @@
 #include "common/log.h"
 #include "common/scope.h"
 
-static const struct command *const commands[] = {&command_top, &command_show, &command_score,
-                                                 &command_doctor};
+static const struct command *const commands[] = {&command_top, &command_run, &command_show,
+                                                 &command_score, &command_doctor};
 
 static void print_help(FILE *stream)
 {

@@ -15,6 +15,8 @@ libmongoc-dev 1.23
 libsqlite3-dev 3.40
 libinih-dev 55
 libcap-ng-dev 0.8.3
+libcgroup-dev 2.0
+libsystemd-dev 252
 libpfm4-dev 4.12
 libbpf-dev 1:1.1
 clang 1:14
@@ -35,6 +37,8 @@ python3-venv 3.11
 xz-utils 5.4
 procps 2:4.0
 util-linux 2.38
+systemd 252
+dbus-user-session 1.14
 ca-certificates 20230311
 LIST
 }

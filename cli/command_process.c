@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/command_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/scope.h"
+
+/* In the new process. Never returns. A gate that closes without a word means that there is nobody
+ * left to measure. */
+static void become(char **argv, int gate)
+{
+    sigset_t none;
+    char word;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)signal(SIGPIPE, SIG_DFL); /* what we ignore must not be inherited */
+    (void)signal(SIGINT, SIG_DFL);
+    (void)signal(SIGQUIT, SIG_DFL);
+    if (read(gate, &word, 1) != 1)
+        _exit(125);
+    (void)execvp(argv[0], argv);
+    int status = errno == ENOENT ? 127 : 126;
+    (void)dprintf(STDERR_FILENO, "watt run: %s: %s\n", argv[0], strerror(errno));
+    _exit(status);
+}
+
+int command_process_start(struct command_process *process, char **argv, struct error *err)
+{
+    int gate[2];
+    if (pipe2(gate, O_CLOEXEC) < 0)
+        return error_set(err, -errno, "pipe: %s", strerror(errno));
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)close(gate[1]);
+        become(argv, gate[0]);
+    }
+    (void)close(gate[0]);
+    int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    if (pidfd < 0) {
+        int r = error_set(err, -errno, "%s: fork: %s", argv[0], strerror(errno));
+        (void)close(gate[1]); /* a child without a pidfd ends by this */
+        if (pid > 0)
+            (void)waitpid(pid, NULL, 0);
+        return r;
+    }
+    *process = (struct command_process){.pid = pid, .pidfd = pidfd, .gate = gate[1]};
+    return 0;
+}
+
+void command_process_release(struct command_process *process)
+{
+    (void)!write(process->gate, "", 1);
+    (void)close(process->gate);
+    process->gate = -1;
+}
+
+int command_process_end(struct command_process *process)
+{
+    while (waitpid(process->pid, &process->status, 0) < 0 && errno == EINTR)
+        ;
+    process->pid = 0;
+    scope_close(&process->pidfd);
+    scope_close(&process->gate);
+    process->pidfd = process->gate = -1;
+    return WIFSIGNALED(process->status) ? 128 + WTERMSIG(process->status)
+                                        : WEXITSTATUS(process->status);
+}
+
+void command_process_abandon(struct command_process *process)
+{
+    if (process->pid <= 0)
+        return;
+    (void)kill(process->pid, SIGTERM);
+    (void)command_process_end(process);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/measurement.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <string.h>
+
+#include "cli/stores.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/scope.h"
+
+#define LOOK_MS 100
+#define FIRST_DATA_NS (20 * NS_PER_S)
+
+int measurement_start(struct measurement *measurement, const struct meter_settings *settings,
+                      const struct log *log, struct error *err)
+{
+    *measurement = (struct measurement){.log = log, .interval_ns = settings->interval_ns};
+    measurement->start_ms = (int64_t)(clock_realtime_ns(&clock_system) / NS_PER_MS);
+    measurement->start_ns = clock_monotonic_ns(&clock_system);
+    return meter_start(&measurement->meter, settings, err);
+}
+
+/* 0 also while the sensor has not made its store yet. */
+static int open_live(struct measurement *measurement, struct error *err)
+{
+    struct error why = {0};
+    const struct live_settings settings = {
+        .from_ms = measurement->start_ms,
+        .patience_ns = 2 * measurement->interval_ns + NS_PER_S,
+    };
+    int r = store_open(&measurement->store, measurement->meter.uri, STORE_READ, cli_store_tables,
+                       NULL, measurement->log, &why);
+    if (r < 0)
+        return 0;
+    if (measurement->meter.formula.pid == 0)
+        r = meter_start_formula(&measurement->meter, err);
+    if (r >= 0 && live_open(&measurement->live, measurement->store, &settings, &why) >= 0) {
+        measurement->is_following = true;
+        return 0;
+    }
+    store_close(measurement->store);
+    measurement->store = NULL;
+    return r < 0 ? r : 0;
+}
+
+static int check_parts(struct measurement *measurement, struct error *err)
+{
+    struct child *dead = meter_dead_child(&measurement->meter);
+    if (!dead)
+        return 0;
+    char words[sizeof(dead->words)];
+    measurement->child_status = child_exit_status(dead);
+    return error_set(err, -ECHILD, "%s ended: %s", dead->program,
+                     child_last_words(dead, words, sizeof(words)));
+}
+
+static int look(struct measurement *measurement, struct error *err)
+{
+    uint64_t now_ns = clock_monotonic_ns(&clock_system);
+    int r = measurement->is_following ? 0 : open_live(measurement, err);
+    while (r >= 0 && measurement->is_following) {
+        r = live_step(&measurement->live, now_ns, err);
+        if (r != LIVE_TICK)
+            break;
+    }
+    if (r >= 0)
+        r = check_parts(measurement, err);
+    if (r >= 0 && measurement->live.n_ticks == 0 &&
+        now_ns - measurement->start_ns > FIRST_DATA_NS + 3 * measurement->interval_ns)
+        r = error_set(err, -ENODATA, "no tick has arrived in %s", measurement->meter.uri);
+    return r;
+}
+
+int measurement_wait(struct measurement *measurement, int fd, struct error *err)
+{
+    const struct child *formula = &measurement->meter.formula;
+    struct pollfd fds[] = {
+        {.fd = fd, .events = POLLIN},
+        {.fd = measurement->meter.sensor.pidfd, .events = POLLIN},
+        {.fd = formula->pid > 0 ? formula->pidfd : -1, .events = POLLIN},
+    };
+    if (poll(fds, ARRAY_SIZE(fds), LOOK_MS) < 0 && errno != EINTR)
+        return error_set(err, -errno, "poll: %s", strerror(errno));
+    int r = look(measurement, err);
+    return r < 0 ? r : (fds[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0;
+}
+
+bool measurement_reaches(const struct measurement *measurement, int64_t at_ms)
+{
+    return measurement->live.n_ticks > 0 && measurement->live.shown_ms >= at_ms;
+}
+
+void measurement_add_up(const struct measurement *measurement,
+                        bool (*is_chosen)(const struct identity *identity, void *context),
+                        void *context, struct usage *ret_usage)
+{
+    struct energy_entry *const *entries;
+    size_t n_entries, n_sensors;
+    int64_t cpu_ns = 0, dynamic_uj = 0;
+    double static_uj = NAN;
+    *ret_usage = (struct usage){.energy_j = NAN, .static_j = NAN, .cpu_s = NAN};
+    if (!measurement->is_following)
+        return;
+    energy_sum_sort(measurement->live.targets, ENERGY_BY_NAME, &entries, &n_entries);
+    for (size_t i = 0; i < n_entries; i++) {
+        const struct energy_entry *entry = entries[i];
+        if (!is_chosen(entry->identity, context))
+            continue;
+        ret_usage->n_targets++;
+        dynamic_uj += entry->dynamic_uj;
+        cpu_ns += entry->cpu_ns;
+        if (isfinite(entry->static_uj))
+            static_uj = (isfinite(static_uj) ? static_uj : 0) + entry->static_uj;
+    }
+    ret_usage->cpu_s = (double)cpu_ns / 1e9;
+    ret_usage->static_j = static_uj / 1e6;
+    const struct energy_sensor *sensors = energy_sum_sensors(measurement->live.targets, &n_sensors);
+    if (n_sensors > 0 && sensors->covered_ns > 0)
+        ret_usage->energy_j = (double)dynamic_uj / 1e6;
+}
+
+void measurement_machine(const struct measurement *measurement, struct machine_usage *ret_usage)
+{
+    size_t n_balances = 0, n_bounded = 0;
+    const struct energy_balance *balances = NULL;
+    double energy_uj = 0, low_uj = 0, high_uj = 0;
+    int64_t covered_ns = 0;
+    if (measurement->is_following)
+        balances = energy_sum_balances(measurement->live.targets, &n_balances);
+    for (size_t i = 0; i < n_balances; i++) {
+        if (!balances[i].is_counted || balances[i].covered_ns <= 0)
+            continue;
+        bool has_bounds = isfinite(balances[i].low_uj) && isfinite(balances[i].high_uj);
+        double uj = (double)balances[i].measured_uj;
+        n_bounded += has_bounds;
+        energy_uj += uj;
+        low_uj += has_bounds ? balances[i].low_uj : uj;
+        high_uj += has_bounds ? balances[i].high_uj : uj;
+        if (covered_ns < balances[i].covered_ns)
+            covered_ns = balances[i].covered_ns;
+    }
+    *ret_usage = (struct machine_usage){
+        .energy_j = covered_ns > 0 ? energy_uj / 1e6 : NAN,
+        .low_j = n_bounded > 0 ? low_uj / 1e6 : NAN,
+        .high_j = n_bounded > 0 ? high_uj / 1e6 : NAN,
+        .covered_s = (double)covered_ns / 1e9,
+    };
+}
+
+void measurement_end(struct measurement *measurement)
+{
+    if (measurement->is_following)
+        live_close(&measurement->live);
+    store_close(measurement->store);
+    measurement->store = NULL;
+    measurement->is_following = false;
+    meter_end(&measurement->meter);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A private measurement around something that happens: starts a sensor and a formula, says when their ticks reach a moment, and adds up what some
+ * of the targets used. What `watt run` and `watt attach` share. */
+#pragma once
+
+#include "cli/live.h"
+#include "cli/meter.h"
+
+struct log;
+
+struct measurement {
+    struct meter meter;
+    struct store *store;
+    struct live live;
+    bool is_following; /* store and live are open */
+    int64_t start_ms;
+    uint64_t start_ns, interval_ns;
+    int child_status;  /* of a part that ended by itself, else 0 */
+    const struct log *log;
+};
+
+/* What the chosen targets used since the measurement began; NAN where no tick said. */
+struct usage {
+    double energy_j;  /* their activity */
+    double static_j;  /* their share of idling */
+    double cpu_s;
+    uint64_t n_targets;
+};
+
+/* What everything used. */
+struct machine_usage {
+    double energy_j, low_j, high_j; /* bounds where some of it was estimated, else NAN */
+    double covered_s;
+};
+
+int measurement_start(struct measurement *measurement, const struct meter_settings *settings, const struct log *log,
+                      struct error *err);
+/* Waits until fd (-1: none) is readable, at most a tenth of a second, and takes the ticks that have come. 1: fd is readable. -ENODATA when no tick
+ * comes at all, -ECHILD with the last words of a part that ended. */
+int measurement_wait(struct measurement *measurement, int fd, struct error *err);
+/* Whether the ticks seen reach at_ms (real time). */
+bool measurement_reaches(const struct measurement *measurement, int64_t at_ms);
+
+/* Adds up the targets that is_chosen takes. */
+void measurement_add_up(const struct measurement *measurement,
+                        bool (*is_chosen)(const struct identity *identity, void *context), void *context,
+                        struct usage *ret_usage);
+void measurement_machine(const struct measurement *measurement, struct machine_usage *ret_usage);
+
+/* Ends the parts. Zeroed is fine. */
+void measurement_end(struct measurement *measurement);

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* libcgroup reaches the unified tree only through a controller that is there: making a group with
+ * one switches the controller on for all groups beside it, and leaves it on, so that is taken back.
+ * A tree without any controller is none for libcgroup; a directory and cgroup.procs are all it
+ * takes there. Of a scope systemd removes the cgroup with its last process, whose energy would then
+ * be charged to the slice above: a process that does nothing keeps it until we are done. */
+#include "cli/workload_cgroup.h"
+
+#include <errno.h>
+#include <libcgroup.h>
+#include <limits.h>
+#include <mntent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/systemd_scope.h"
+#include "common/error.h"
+#include "common/scope.h"
+
+#define REMOVE_TRIES 100
+#define REMOVE_WAIT_US 10000
+
+struct workload_cgroup {
+    char mount[PATH_MAX]; /* of the unified tree */
+    char path[PATH_MAX];  /* from the mount */
+    struct cgroup *group; /* libcgroup's; NULL: a plain directory, or a scope */
+    char controller[FILENAME_MAX];
+    bool was_enabled; /* the controller, for the groups above ours */
+    bool is_scope;
+    pid_t keeper;
+};
+
+static int find_mount(char *path, size_t size, struct error *err)
+{
+    FILE *mounts = setmntent("/proc/self/mounts", "re");
+    if (!mounts)
+        return error_set(err, -errno, "/proc/self/mounts: %s", strerror(errno));
+    struct mntent *entry;
+    int r = -ENODEV;
+    while (r < 0 && (entry = getmntent(mounts)))
+        if (strcmp(entry->mnt_type, "cgroup2") == 0 && strlen(entry->mnt_dir) < size) {
+            r = snprintf(path, size, "%s", entry->mnt_dir) < 0 ? -EIO : 0;
+        }
+    (void)endmntent(mounts);
+    return r < 0 ? error_set(err, r, "no cgroup2 mount: mount -t cgroup2 none /sys/fs/cgroup") : 0;
+}
+
+/* Our own cgroup, from the mount. */
+static int find_own(char *path, size_t size, struct error *err)
+{
+    char line[PATH_MAX + 16];
+    int r = -ENODEV;
+    SCOPED(scope_fclose) FILE *file = fopen("/proc/self/cgroup", "re");
+    while (file && fgets(line, sizeof(line), file))
+        if (strncmp(line, "0::", 3) == 0) {
+            line[strcspn(line, "\n")] = '\0';
+            (void)snprintf(path, size, "%s", strcmp(line + 3, "/") == 0 ? "" : line + 3);
+            r = 0;
+        }
+    return r < 0 ? error_set(err, r, "/proc/self/cgroup does not name our cgroup") : 0;
+}
+
+/* The first controller that libcgroup knows on the unified tree; "" if there is none. */
+static void find_controller(struct workload_cgroup *cgroup)
+{
+    struct cgroup_mount_point point;
+    void *handle = NULL;
+    if (cgroup_init() != 0)
+        return;
+    for (int r = cgroup_get_controller_begin(&handle, &point); r == 0;
+         r = cgroup_get_controller_next(&handle, &point))
+        if (strcmp(point.path, cgroup->mount) == 0 && !cgroup->controller[0])
+            (void)snprintf(cgroup->controller, sizeof(cgroup->controller), "%s", point.name);
+    (void)cgroup_get_controller_end(&handle);
+}
+
+/* The file of the group above ours that says what is on for ours. */
+static void control_path(const struct workload_cgroup *cgroup, char *path, size_t size)
+{
+    const char *slash = strrchr(cgroup->path, '/');
+    (void)snprintf(path, size, "%s%.*s/cgroup.subtree_control", cgroup->mount,
+                   (int)(slash - cgroup->path), cgroup->path);
+}
+
+static bool is_enabled(const struct workload_cgroup *cgroup)
+{
+    char path[2 * PATH_MAX], name[64];
+    bool is_found = false;
+    control_path(cgroup, path, sizeof(path));
+    SCOPED(scope_fclose) FILE *file = fopen(path, "re");
+    while (file && fscanf(file, "%63s", name) == 1)
+        is_found |= strcmp(name, cgroup->controller) == 0;
+    return is_found;
+}
+
+static void disable(const struct workload_cgroup *cgroup)
+{
+    char path[2 * PATH_MAX];
+    control_path(cgroup, path, sizeof(path));
+    SCOPED(scope_fclose) FILE *file = fopen(path, "we");
+    if (file)
+        (void)fprintf(file, "-%s", cgroup->controller);
+}
+
+static int refuse(struct error *err, int code, const char *what, const char *path)
+{
+    if (code == EACCES || code == EPERM || code == EROFS)
+        return error_set(err, -EACCES,
+                         "%s %s: %s; run as root (sudo watt run ...), or in a cgroup that was "
+                         "delegated to you",
+                         what, path, strerror(code));
+    return error_set(err, code ? -code : -EIO, "%s %s: %s", what, path,
+                     code ? strerror(code) : "libcgroup failed");
+}
+
+/* libcgroup's own numbers begin at 50000; most of them leave the kernel's reason in errno. */
+static int errno_of(int r)
+{
+    if (r == ECGROUPNOTOWNER || r == ECGROUPNOTALLOWED)
+        return EACCES;
+    return r == ECGOTHER ? cgroup_get_last_errno() : errno;
+}
+
+static int make_with_library(struct workload_cgroup *cgroup, struct error *err)
+{
+    cgroup->was_enabled = is_enabled(cgroup);
+    cgroup->group = cgroup_new_cgroup(cgroup->path + 1);
+    if (!cgroup->group || !cgroup_add_controller(cgroup->group, cgroup->controller))
+        return error_set(err, -ENOMEM, "out of memory");
+    errno = 0;
+    int r = cgroup_create_cgroup(cgroup->group, 1);
+    return r == 0 ? 0 : refuse(err, errno_of(r), "making the cgroup", cgroup->path);
+}
+
+static int make_directory(const struct workload_cgroup *cgroup, struct error *err)
+{
+    char path[2 * PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s%s", cgroup->mount, cgroup->path);
+    return mkdir(path, 0755) == 0 ? 0 : refuse(err, errno, "making the cgroup", cgroup->path);
+}
+
+static int make(struct workload_cgroup *cgroup, const char *name, struct error *err)
+{
+    char above[PATH_MAX - 128] = "";
+    int r = find_mount(cgroup->mount, sizeof(cgroup->mount), err);
+    if (r >= 0 && geteuid() != 0)
+        r = find_own(above, sizeof(above), err);
+    if (r < 0)
+        return r;
+    (void)snprintf(cgroup->path, sizeof(cgroup->path), "%s/%s", above, name);
+    find_controller(cgroup);
+    return cgroup->controller[0] ? make_with_library(cgroup, err) : make_directory(cgroup, err);
+}
+
+/* ---- entering ---- */
+
+static int add_to_directory(const struct workload_cgroup *cgroup, pid_t pid, struct error *err)
+{
+    char path[2 * PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s%s/cgroup.procs", cgroup->mount, cgroup->path);
+    FILE *file = fopen(path, "we");
+    if (!file)
+        return refuse(err, errno, "entering the cgroup", cgroup->path);
+    int r = fprintf(file, "%d\n", (int)pid) < 0 ? -EIO : 0;
+    if (fclose(file) != 0)
+        r = -errno;
+    return r < 0 ? refuse(err, -r, "entering the cgroup", cgroup->path) : 0;
+}
+
+static int start_keeper(struct workload_cgroup *cgroup, struct error *err)
+{
+    pid_t parent = getpid(), pid = fork();
+    if (pid < 0)
+        return error_set(err, -errno, "fork: %s", strerror(errno));
+    cgroup->keeper = pid;
+    if (pid > 0)
+        return 0;
+    sigset_t others;
+    (void)sigfillset(&others);
+    (void)sigdelset(&others, SIGTERM);
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)sigprocmask(SIG_SETMASK, &others, NULL);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (getppid() == parent)
+        (void)pause();
+    _exit(0);
+}
+
+/* The path of a process that systemd has just put into our scope. */
+static int learn_path(struct workload_cgroup *cgroup, struct error *err)
+{
+    char name[64], line[PATH_MAX + 16];
+    (void)snprintf(name, sizeof(name), "/proc/%d/cgroup", (int)cgroup->keeper);
+    SCOPED(scope_fclose) FILE *file = fopen(name, "re");
+    while (file && fgets(line, sizeof(line), file))
+        if (strncmp(line, "0::/", 4) == 0) {
+            line[strcspn(line, "\n")] = '\0';
+            (void)snprintf(cgroup->path, sizeof(cgroup->path), "%s", line + 3);
+            return 0;
+        }
+    return error_set(err, -ENODEV, "%s does not name the cgroup of the scope", name);
+}
+
+int workload_cgroup_add(struct workload_cgroup *cgroup, pid_t pid, struct error *err)
+{
+    if (!cgroup->group)
+        return add_to_directory(cgroup, pid, err);
+    errno = 0;
+    int r = cgroup_attach_task_pid(cgroup->group, pid);
+    return r == 0 ? 0 : refuse(err, errno_of(r), "entering the cgroup", cgroup->path);
+}
+
+/* ---- removing ---- */
+
+static void end_keeper(struct workload_cgroup *cgroup)
+{
+    if (cgroup->keeper <= 0)
+        return;
+    (void)kill(cgroup->keeper, SIGTERM);
+    (void)waitpid(cgroup->keeper, NULL, 0);
+}
+
+/* Who is still in it goes to the group above, as libcgroup does it. */
+static void empty_directory(const struct workload_cgroup *cgroup)
+{
+    char path[2 * PATH_MAX], above[2 * PATH_MAX];
+    int pid;
+    (void)snprintf(path, sizeof(path), "%s%s/cgroup.procs", cgroup->mount, cgroup->path);
+    (void)snprintf(above, sizeof(above), "%s%.*s/cgroup.procs", cgroup->mount,
+                   (int)(strrchr(cgroup->path, '/') - cgroup->path), cgroup->path);
+    SCOPED(scope_fclose) FILE *members = fopen(path, "re");
+    while (members && fscanf(members, "%d", &pid) == 1) {
+        FILE *file = fopen(above, "we");
+        if (!file)
+            return;
+        (void)fprintf(file, "%d\n", pid);
+        (void)fclose(file);
+    }
+}
+
+/* A cgroup stays busy for a moment after its last process has gone. */
+static int remove_directory(const struct workload_cgroup *cgroup, struct error *err)
+{
+    char path[2 * PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s%s", cgroup->mount, cgroup->path);
+    for (int tries = 0; tries < REMOVE_TRIES; tries++) {
+        empty_directory(cgroup);
+        if (rmdir(path) == 0 || errno == ENOENT)
+            return 0;
+        if (errno != EBUSY)
+            break;
+        (void)usleep(REMOVE_WAIT_US);
+    }
+    return error_set(err, -errno, "the cgroup %s is left behind: %s", path, strerror(errno));
+}
+
+static int start_scope(struct workload_cgroup *cgroup, const char *name, struct error *err)
+{
+    int r = find_mount(cgroup->mount, sizeof(cgroup->mount), err);
+    if (r >= 0)
+        r = systemd_scope_start(name, cgroup->keeper, err);
+    return r < 0 ? r : learn_path(cgroup, err);
+}
+
+int workload_cgroup_new(struct workload_cgroup **ret_cgroup, const char *name, struct error *err)
+{
+    struct workload_cgroup *cgroup = calloc(1, sizeof(*cgroup));
+    if (!cgroup)
+        return error_set(err, -ENOMEM, "out of memory");
+    cgroup->is_scope = systemd_rules();
+    int r = start_keeper(cgroup, err);
+    if (r >= 0 && cgroup->is_scope)
+        r = start_scope(cgroup, name, err);
+    else if (r >= 0)
+        r = make(cgroup, name, err);
+    if (r >= 0 && !cgroup->is_scope)
+        r = workload_cgroup_add(cgroup, cgroup->keeper, err);
+    if (r < 0) {
+        (void)workload_cgroup_free(cgroup, NULL);
+        return r;
+    }
+    *ret_cgroup = cgroup;
+    return 0;
+}
+
+const char *workload_cgroup_path(const struct workload_cgroup *cgroup)
+{
+    return cgroup->path;
+}
+
+int workload_cgroup_free(struct workload_cgroup *cgroup, struct error *err)
+{
+    int r = 0;
+    if (!cgroup)
+        return 0;
+    end_keeper(cgroup);
+    if (cgroup->group) {
+        (void)cgroup_delete_cgroup_ext(cgroup->group,
+                                       CGFLAG_DELETE_IGNORE_MIGRATION | CGFLAG_DELETE_RECURSIVE);
+        cgroup_free(&cgroup->group);
+    }
+    if (!cgroup->is_scope && cgroup->path[0])
+        r = remove_directory(cgroup, err);
+    if (cgroup->controller[0] && !cgroup->was_enabled)
+        disable(cgroup);
+    free(cgroup);
+    return r;
+}

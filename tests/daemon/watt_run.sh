@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# watt run: the command's own input, output and status; its CPU time and joules, however short it lived; mean and deviation of several runs;
+# nothing left behind; beside a running service; signals passed on; and what it needs without root.
+# shellcheck source=tests/daemon/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+export TMPDIR=$scratch
+mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+[ -n "$mount" ] || fail "no cgroup2 mount"
+controllers=$(cat "$mount/cgroup.subtree_control")
+
+holds() { # FILE EXPRESSION
+    [ "$(jq "$2" "$1")" = true ] || fail "$1: not so: $2: $(cat "$1")"
+}
+
+# Its input, output and status are the command's, and the report stays apart.
+status=0
+echo word | "$build/watt" run -o "$scratch/a.json" --json -- sh -c 'read x; echo "got $x"; exit 3' >"$scratch/a.out" || status=$?
+[ $status = 3 ] || fail "status $status instead of the command's 3"
+[ "$(cat "$scratch/a.out")" = "got word" ] || fail "the command's output is not all there is"
+holds "$scratch/a.json" '.rows | length == 1 and .[0].exit_status == 3 and .[0].energy_j > 0'
+
+# CPU time is what the command used, of several runs with mean and deviation; a long tick changes nothing.
+cat >"$scratch/burn.py" <<'CODE'
+import os, resource, sys
+used = 0
+while used < 0.3:
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    used = sum(usage.ru_utime + usage.ru_stime for usage in both)
+with open(sys.argv[1], "a") as file:
+    print(used, file=file)
+os._exit(0)
+CODE
+"$build/watt" run --repeat 3 --interval 250ms --json -o "$scratch/b.json" -- python3 "$scratch/burn.py" "$scratch/used" || fail "ended with $?"
+holds "$scratch/b.json" '[.rows[].row] == ["run", "run", "run", "mean", "deviation"]'
+jq --slurpfile used "$scratch/used" '[.rows[:3], $used] | transpose | map(.[0].cpu_s - .[1]) | {rest: .}' "$scratch/b.json" >"$scratch/rest.json"
+holds "$scratch/rest.json" '[.rest[] | . > -0.001 and . < 0.03] | all' # what it used after its last look at itself
+holds "$scratch/b.json" '(.rows[:3] | map(.energy_j) | add / 3) as $mean | .rows[3].energy_j - $mean | fabs < 1e-9'
+holds "$scratch/b.json" '.rows[4].cpu_s < 0.05 and .rows[4].cpu_s >= 0'
+
+# One that lives for a millisecond in a tick of half a second.
+"$build/watt" run --interval 500ms --csv -o "$scratch/c.csv" -- true || fail "ended with $?"
+awk -F, 'NR == 2 { found = $4 > 0 && $8 > 0 } END { exit !found }' "$scratch/c.csv" || fail "a short command used nothing: $(cat "$scratch/c.csv")"
+
+# The report for eyes, on standard error.
+"$build/watt" run -- true >"$scratch/d.out" 2>"$scratch/d.err" || fail "ended with $?"
+[ ! -s "$scratch/d.out" ] || fail "something of ours on standard output"
+grep -Eq '[0-9.]+ J  used by the command' "$scratch/d.err" || fail "no joules for eyes"
+
+# What cannot be run, as a shell says it.
+status=0
+"$build/watt" run -- "$scratch/nothing" 2>"$scratch/e.err" || status=$?
+[ $status = 127 ] || fail "not found: status $status"
+status=0
+"$build/watt" run -- "$scratch" 2>"$scratch/e.err" || status=$?
+[ $status = 126 ] || fail "not to be executed: status $status"
+status=0
+"$build/watt" run 2>"$scratch/e.err" || status=$?
+[ $status = 64 ] || fail "no command: status $status"
+
+# A signal goes on to the command; what it used is told all the same. Beside a service that writes to its own store.
+"$build/watt-sensor" --name service --store "sqlite:$scratch/service" --interval 200ms 2>"$scratch/service.err" &
+service=$!
+pids=$service
+"$build/watt" run --json -o "$scratch/f.json" -- sleep 60 &
+run=$!
+pids="$pids $run"
+sleeps() { [ "$(cat "$mount/watt-run-$run-1/cgroup.procs" | xargs -I{} cat /proc/{}/comm | grep -c sleep)" = 1 ]; }
+until_true sleeps || fail "the command is not in its cgroup"
+kill -TERM $run
+status=0
+wait $run || status=$?
+[ $status = 143 ] || fail "status $status after SIGTERM"
+holds "$scratch/f.json" '.rows[0].exit_status == 143'
+kill -0 $service || fail "the service beside it ended"
+kill -TERM $service
+wait $service || true
+
+# A process that the command leaves behind is moved up, not killed, and holds nothing back.
+"$build/watt" run -- sh -c 'cat <"$1" >/dev/null & echo $! >"$2"' - "$scratch/never" "$scratch/pid" 2>"$scratch/g.err" || fail "ended with $?"
+left=$(cat "$scratch/pid")
+pids="$pids $left"
+kill -0 "$left" || fail "what the command left behind was ended"
+grep -q watt-run "/proc/$left/cgroup" && fail "what the command left behind is still in the cgroup"
+kill -KILL "$left"
+
+# Without root: what it needs.
+mkdir "$scratch/bin"
+cp "$build/watt" "$build/watt-sensor" "$build/watt-formula" "$scratch/bin"
+mkdir -m 1777 "$scratch/tmp"
+chmod 755 "$scratch"
+status=0
+TMPDIR=$scratch/tmp WATT_BINDIR=$scratch/bin setpriv --reuid 65534 --regid 65534 --clear-groups "$scratch/bin/watt" run -- true 2>"$scratch/h.err" || status=$?
+[ $status = 77 ] || fail "without root: status $status"
+grep -q 'run as root' "$scratch/h.err" || fail "it does not say what it needs"
+
+[ -z "$(find "$mount" -maxdepth 1 -name "watt-run-*" -newer "$scratch/never")" ] || fail "a cgroup was left behind"
+[ "$(cat "$mount/cgroup.subtree_control")" = "$controllers" ] || fail "controllers were left switched on"

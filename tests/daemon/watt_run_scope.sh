@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# watt run where systemd rules the tree of cgroups: a real user manager of systemd makes the scope, over a real bus. In a mount name space of its
+# own, with a /run that says that systemd is the init, and in a cgroup of its own.
+if [ "${1:-}" != inside ]; then
+    exec unshare --mount --propagation private "$BASH" "$0" inside
+fi
+# shellcheck source=tests/daemon/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+[ -n "$mount" ] || fail "no cgroup2 mount"
+manager_program=/lib/systemd/systemd
+[ -x $manager_program ] || fail "$manager_program is missing: apt-get install systemd"
+[ -e /usr/lib/systemd/user/dbus.socket ] || fail "no bus for users: apt-get install dbus-user-session"
+own=watt-scope-test-$$
+manager=''
+
+is_empty() { [ -z "$(find "$mount/$own" -name cgroup.procs -exec cat {} +)" ]; }
+remove_tree() { find "$mount/$own" -depth -type d -exec rmdir {} +; }
+end_test() {
+    if [ -n "$manager" ]; then
+        kill -TERM "$manager"
+        until_true is_gone "$manager" || kill -KILL "$manager"
+    fi
+    echo $$ >"$mount/cgroup.procs"
+    until_true is_empty || find "$mount/$own" -name cgroup.procs -exec cat {} + | xargs -r kill -KILL
+    until_true remove_tree || echo "left: $mount/$own" >&2
+}
+
+mkdir "$mount/$own"
+echo $$ >"$mount/$own/cgroup.procs"
+mount -t tmpfs none /run
+mkdir -p /run/systemd/system
+export XDG_RUNTIME_DIR=$scratch/run
+mkdir -m 700 "$XDG_RUNTIME_DIR"
+# Root asks the system's manager: here this one.
+export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$XDG_RUNTIME_DIR/bus
+$manager_program --user >"$scratch/manager.out" 2>&1 &
+manager=$!
+until_true busctl --timeout=1 call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.DBus.Peer Ping ||
+    fail "no manager answers on the bus"
+
+status=0
+"$build/watt" run --json -o "$scratch/a.json" -- sh -c 'cat /proc/self/cgroup; exit 4' >"$scratch/a.out" 2>"$scratch/a.err" || status=$?
+[ $status = 4 ] || fail "status $status instead of the command's 4"
+grep -Eq "^0::/$own/.*/watt-run-[0-9]+-1\.scope$" "$scratch/a.out" || fail "the command was not in a scope"
+[ "$(jq '.rows[0] | .cpu_s > 0 and .energy_j > 0' "$scratch/a.json")" = true ] || fail "nothing was counted: $(cat "$scratch/a.json")"
+scopes() { find "$mount/$own" -name 'watt-run-*'; }
+is_clean() { [ -z "$(scopes)" ]; }
+until_true is_clean || fail "a scope was left behind: $(scopes)"
+
+# What systemd refuses is told in its words.
+kill -TERM $manager
+until_true is_gone $manager || fail "the manager goes on"
+manager=''
+status=0
+"$build/watt" run -- true 2>"$scratch/b.err" || status=$?
+[ $status = 69 ] || fail "status $status without a manager"
+grep -Eq 'systemd|D-Bus' "$scratch/b.err" || fail "it does not say who refused"
