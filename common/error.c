@@ -47,6 +47,8 @@ int error_exit_status(int code)
         return 65;
     case ENOMEM:
         return 71;
+    case EINTR:
+        return 75;
     case EACCES:
     case EPERM:
         return 77;

@@ -16,6 +16,6 @@ int error_set(struct error *err, int code, const char *format, ...) __attribute_
 int error_wrap(struct error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The sysexits(3) status a program ends with for a negative errno: EINVAL 64 (usage), EBADMSG, EPROTO, EILSEQ and ERANGE 65
- * (data), EACCES and EPERM 77 (permission), EDOM 78 (configuration: what options_parse returns for files and
+ * (data), EINTR 75 (a signal ended it; run it again), EACCES and EPERM 77 (permission), EDOM 78 (configuration: what options_parse returns for files and
  * environment), ENOMEM 71, everything else 69 (unavailable). 0 for code >= 0. */
 int error_exit_status(int code);

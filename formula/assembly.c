@@ -23,7 +23,7 @@ struct assembly {
     struct held_tick *released;  /* what the caller was given last */
     const struct report *direct; /* a whole report that waits for nothing */
     struct record_key last;      /* of the tick released last */
-    bool has_last, is_finished;
+    bool has_last, is_finished, goes_on;
     uint64_t n_late, powerapi_seq;
 };
 
@@ -144,9 +144,15 @@ int assembly_add(struct assembly *assembly, const struct report *report, bool is
     return r < 0 ? error_set(err, r, "assembly: out of memory") : 0;
 }
 
-void assembly_finish(struct assembly *assembly)
+void assembly_finish(struct assembly *assembly, bool goes_on)
 {
     assembly->is_finished = true;
+    assembly->goes_on = goes_on;
+}
+
+bool assembly_is_waiting(const struct assembly *assembly)
+{
+    return assembly->n_held > 0;
 }
 
 /* ---- the interval of PowerAPI's ticks ---- */
@@ -185,8 +191,11 @@ static void mend_interval(const struct assembly *assembly, struct held_tick *hel
 static bool may_go(const struct assembly *assembly)
 {
     const struct held_tick *oldest = assembly->held[0];
-    if (assembly->is_finished || assembly->n_held > assembly->wait_ticks)
+    if (assembly->n_held > assembly->wait_ticks)
         return true;
+    if (assembly->is_finished)
+        return !assembly->goes_on || assembly->has_last || assembly->n_held > 1 ||
+               !oldest->is_powerapi;
     return held_tick_is_complete(oldest) && follows_last(assembly, &oldest->report.key);
 }
 

@@ -15,8 +15,10 @@ void assembly_free(struct assembly *assembly);
 /* Takes one decoded report (copied where it must be kept: its document may go). is_powerapi: joined by timestamp. A whole native report that waits for nothing is not
  * copied: it is what the next assembly_next gives, so call that until it gives 0 before the report goes. Returns 0 or -ENOMEM. */
 int assembly_add(struct assembly *assembly, const struct report *report, bool is_powerapi, struct error *err);
-/* No more input will come: everything held is released by assembly_next, oldest first. */
-void assembly_finish(struct assembly *assembly);
+/* No more input will come: everything held is released by assembly_next, oldest first. goes_on: another run will; then a PowerAPI tick that is the first and only one is kept,
+ * because its interval is told by the next. */
+void assembly_finish(struct assembly *assembly, bool goes_on);
+bool assembly_is_waiting(const struct assembly *assembly); /* ticks are held */
 /* The next tick that is complete or too late to wait for: 1 and *ret_tick (borrowed until the next call on the assembly), 0, or -ENOMEM. A joined PowerAPI tick
  * gets run "", seq counted from 0, and dt_ns from the rapl group's time_enabled, or from the distance of the timestamps where time_enabled is more than half
  * longer (old sensors wrote cumulative times) or missing; reason "missing_all" where no "all" report came. A gap in seq or

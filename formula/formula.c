@@ -13,7 +13,6 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/powerapi.h"
-#include "common/target_record.h"
 #include "formula/assembly.h"
 #include "formula/balance.h"
 #include "formula/formula_inside.h"
@@ -47,16 +46,28 @@ int formula_new(struct formula **ret_formula, const struct formula_settings *set
     return 0;
 }
 
-static void free_sensor(struct sensor_state *sensor)
+static void free_models(struct sensor_state *sensor)
 {
     for (size_t i = 0; i < sensor->n_states; i++)
         if (sensor->states[i].model)
             sensor->states[i].model->ops->free(sensor->states[i].model);
+    sensor->n_states = 0;
+}
+
+static void empty_sensor(struct sensor_state *sensor)
+{
+    free_models(sensor);
     free(sensor->states);
     assembly_free(sensor->assembly);
     scopes_free(sensor->scopes);
+    notices_deinit(&sensor->notices);
     host_record_deinit(&sensor->host);
     bson_destroy(sensor->host_document);
+}
+
+static void free_sensor(struct sensor_state *sensor)
+{
+    empty_sensor(sensor);
     free(sensor);
 }
 
@@ -86,6 +97,26 @@ static bool is_wanted(const struct formula *formula, const char *sensor)
     return formula->settings.n_sensors == 0;
 }
 
+static int fill_sensor(const struct formula *formula, struct sensor_state *sensor, const char *name)
+{
+    *sensor = (struct sensor_state){0};
+    host_record_init(&sensor->host);
+    origin_init(&sensor->origin);
+    (void)snprintf(sensor->name, sizeof(sensor->name), "%s", name);
+    int r = assembly_new(&sensor->assembly, formula->settings.wait_ticks);
+    return r < 0 ? r : scopes_new(&sensor->scopes, formula->original_interval_s);
+}
+
+int formula_renew_sensor(struct formula *formula, struct sensor_state *sensor)
+{
+    struct sensor_state old = *sensor;
+    empty_sensor(&old);
+    int r = fill_sensor(formula, sensor, old.name);
+    sensor->last = old.last;
+    sensor->has_last = old.has_last;
+    return r;
+}
+
 static int add_sensor(struct formula *formula, const char *name, struct sensor_state **ret_sensor)
 {
     int r = array_reserve(&formula->sensors, &formula->sensors_capacity, formula->n_sensors + 1,
@@ -93,11 +124,7 @@ static int add_sensor(struct formula *formula, const char *name, struct sensor_s
     struct sensor_state *sensor = r < 0 ? NULL : calloc(1, sizeof(*sensor));
     if (!sensor)
         return -ENOMEM;
-    host_record_init(&sensor->host);
-    (void)snprintf(sensor->name, sizeof(sensor->name), "%s", name);
-    r = assembly_new(&sensor->assembly, formula->settings.wait_ticks);
-    if (r >= 0)
-        r = scopes_new(&sensor->scopes, formula->original_interval_s);
+    r = fill_sensor(formula, sensor, name);
     if (r < 0) {
         free_sensor(sensor);
         return r;
@@ -120,6 +147,16 @@ int formula_find_sensor(struct formula *formula, const char *name, struct sensor
             return 0;
     }
     return add_sensor(formula, name, ret_sensor);
+}
+
+void formula_forget_models(struct formula *formula, struct sensor_state *sensor, const char *why)
+{
+    if (sensor->n_states == 0)
+        return;
+    log_warning(formula->log, "sensor '%s': what was learned is of no use: %s; learning anew",
+                sensor->name, why);
+    free_models(sensor);
+    sensor->model_file_use = MODEL_FILE_UNDECIDED;
 }
 
 int formula_add_state(struct formula *formula, struct sensor_state *sensor, enum domain domain,
@@ -237,6 +274,9 @@ static int step_model(struct formula *formula, struct scope_state *state, const 
     r = state->model->ops->step(state->model, &tick, &output);
     if (r < 0)
         return r;
+    if (tick.learn)
+        training_add(&state->training, formula->power.key.timestamp_ms, tick.measured_w,
+                     output.predicted_w);
     *ret_has_targets = !output.is_silent && !isnan(row->measured_w);
     if (formula->settings.leave_open)
         leave_open(formula, &tick, &output, row, ret_has_targets);
@@ -291,7 +331,9 @@ static int step_tick(struct formula *formula, struct sensor_state *sensor,
     (void)snprintf(power->model, sizeof(power->model), "%s", formula->settings.model->name);
     const struct scope *scopes;
     size_t n_scopes;
-    int r = scopes_build(sensor->scopes, tick, sensor->has_host ? &sensor->host : NULL,
+    int r = formula_begin_tick(formula, sensor, tick);
+    if (r >= 0)
+        r = scopes_build(sensor->scopes, tick, sensor->has_host ? &sensor->host : NULL,
                          &power->reasons, &scopes, &n_scopes);
     if (r < 0)
         return error_set(err, r, "formula: out of memory");
@@ -323,8 +365,8 @@ static int drain(struct formula *formula, struct sensor_state *sensor, struct er
 
 /* ---- documents ---- */
 
-static int refuse(struct formula *formula, const struct document *document,
-                  const struct error *damage)
+int formula_refuse(struct formula *formula, const struct document *document,
+                   const struct error *damage)
 {
     formula->health.n_bad++;
     if (formula->health.n_bad <= BAD_LOGGED_MAX)
@@ -361,46 +403,10 @@ static int add_report(struct formula *formula, struct sensor_state *sensor,
     if (r == -ENOMEM)
         return error_set(err, r, "formula: out of memory");
     if (r < 0)
-        return refuse(formula, document, &damage);
+        return formula_refuse(formula, document, &damage);
     formula->health.n_reports++;
     r = assembly_add(sensor->assembly, &formula->report, document->kind == RECORD_HWPC, err);
     return r < 0 ? r : drain(formula, sensor, err);
-}
-
-int formula_set_host(struct sensor_state *sensor, const struct document *document,
-                     struct error *err)
-{
-    host_record_clear(&sensor->host);
-    int r = host_record_decode(document, &sensor->host, err);
-    sensor->has_host = r >= 0;
-    bson_destroy(sensor->host_document);
-    sensor->host_document =
-        r < 0 ? NULL : bson_new_from_data(document->bytes, document->size_bytes);
-    return r >= 0 && !sensor->host_document ? -ENOMEM : r;
-}
-
-static int add_host(struct formula *formula, struct sensor_state *sensor,
-                    const struct document *document)
-{
-    struct error damage = {0};
-    if (sensor->has_learned && document->key.timestamp_ms < sensor->learned.timestamp_ms)
-        return 0; /* the state knows a later one, or the same */
-    int r = formula_set_host(sensor, document, &damage);
-    return r == -ENOMEM ? r : r < 0 ? refuse(formula, document, &damage) : 0;
-}
-
-/* Who a target is: what was learned of its kind is its own from its first tick on. */
-static int add_target(struct formula *formula, struct sensor_state *sensor,
-                      const struct document *document)
-{
-    struct error damage = {0};
-    struct target_record target;
-    if (sensor->has_learned && record_key_compare(&document->key, &sensor->learned) <= 0)
-        return 0;
-    int r = target_record_decode(document, &target, &damage);
-    if (r >= 0)
-        r = scopes_note_target(sensor->scopes, target.target, target.cgroup, target.comm);
-    return r == -ENOMEM ? r : r < 0 ? refuse(formula, document, &damage) : 0;
 }
 
 int formula_add(struct formula *formula, const struct document *document, struct error *err)
@@ -417,14 +423,14 @@ int formula_add(struct formula *formula, const struct document *document, struct
     formula->current = sensor;
     if (is_report)
         return add_report(formula, sensor, document, err);
-    return document->kind == RECORD_HOST ? add_host(formula, sensor, document)
-                                         : add_target(formula, sensor, document);
+    return document->kind == RECORD_HOST ? formula_add_host(formula, sensor, document)
+                                         : formula_add_target(formula, sensor, document);
 }
 
 int formula_finish(struct formula *formula, struct error *err)
 {
     for (size_t i = 0; i < formula->n_sensors; i++) {
-        assembly_finish(formula->sensors[i]->assembly);
+        assembly_finish(formula->sensors[i]->assembly, formula->settings.goes_on);
         int r = drain(formula, formula->sensors[i], err);
         if (r != 0)
             return r;

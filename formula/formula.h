@@ -17,6 +17,7 @@ struct formula_settings {
     const char *label;      /* NULL: the model's name */
     bool leave_open;        /* publish each model's own watts, do not close the balance; a model with an original is fed as that is */
     unsigned wait_ticks;    /* assembly.h */
+    bool goes_on;           /* a later run goes on from the state saved at the end: what more input could still change is left to it */
     const char *const *sensors; /* only these; n_sensors 0: all */
     size_t n_sensors;
     /* Which tick of a sensor was attributed last, asked when the sensor is first seen: 1 and *ret_last, or 0 for none. Ticks up to it emit nothing; those of the
@@ -37,16 +38,19 @@ int formula_finish(struct formula *formula, struct error *err);
 
 struct formula_health {
     uint64_t n_documents, n_reports, n_ticks, n_bad, n_late;
+    uint64_t n_models_taken, n_models_refused; /* sensors that began with formula_use_models, or could not */
     uint64_t n_known; /* reports left out because the restored state had learned from them already */
 };
 void formula_health(const struct formula *formula, struct formula_health *ret_health);
 
-/* Everything learned and everything the next tick depends on, as one document; between ticks. 1: this model keeps no state. */
+/* Everything learned and everything the next tick depends on, as one document; between ticks. */
 int formula_save(const struct formula *formula, bson_t *state, struct error *err);
 /* Goes on where the state ends: its ticks are neither attributed nor learned from again. Before the first document. -EBADMSG: it is not a state of
- * this model, or damaged; the formula must then be freed. */
+ * this model and these settings, or damaged; the formula must then be freed. What it knows of a sensor is forgotten, and that is logged, as soon as a host record says
+ * that CPU or events are others. */
 int formula_load(struct formula *formula, const bson_t *state, struct error *err);
-/* Every new scope of any sensor begins with what a saved state knows of the same domain and package (of the sensor of that name, else of its first), if the CPU is the same. */
+/* Every new scope of any sensor begins with what a saved state knows of the same domain and package (else of the domain's first package), of the sensor of that name, else
+ * of its first; if CPU and events are the same: else that is logged as an error, and the sensor learns without. */
 int formula_use_models(struct formula *formula, const bson_t *state, struct error *err);
-/* Prints the coefficients of a saved state for people. -EBADMSG. */
+/* Prints the machine, the training span, the drift and the coefficients of a saved state for people. -EBADMSG. */
 int formula_show(const bson_t *state, FILE *out, struct error *err);

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What formula.c and formula_state.c share, and nobody else. */
+/* What formula.c, formula_notices.c and formula_state.c share, and nobody else. */
 #pragma once
 
 #include "common/host_record.h"
 #include "common/powerapi.h"
 #include "formula/assembly.h"
 #include "formula/formula.h"
+#include "formula/notices.h"
+#include "formula/origin.h"
 #include "formula/scope.h"
+#include "formula/training.h"
 
 struct scope_state {
     enum domain domain;
     int32_t package;
     struct model *model; /* NULL: the model wants nothing of this scope */
     bool was_seen;
+    struct training training;
 };
 
 struct sensor_state {
@@ -22,6 +26,9 @@ struct sensor_state {
     struct host_record host;
     bson_t *host_document;  /* as it came; NULL: none */
     bool has_host;
+    struct origin origin;   /* of what the models know */
+    struct notices notices;
+    enum model_file_use { MODEL_FILE_UNDECIDED, MODEL_FILE_TAKEN, MODEL_FILE_REFUSED } model_file_use;
     struct scope_state *states;
     size_t n_states, states_capacity;
     struct record_key last; /* attributed before we started */
@@ -53,6 +60,16 @@ int formula_find_sensor(struct formula *formula, const char *name, struct sensor
 /* Begins an empty state for a scope; state->model is NULL where the model wants nothing of it. */
 int formula_add_state(struct formula *formula, struct sensor_state *sensor, enum domain domain, int32_t package,
                       struct scope_state **ret_state, struct error *err);
-int formula_set_host(struct sensor_state *sensor, const struct document *document, struct error *err);
+/* Decodes a host record and notes what models learned under it rest on; models that rest on something else are forgotten. -EBADMSG. */
+int formula_set_host(struct formula *formula, struct sensor_state *sensor, const struct document *document, struct error *err);
+int formula_add_host(struct formula *formula, struct sensor_state *sensor, const struct document *document);
+int formula_add_target(struct formula *formula, struct sensor_state *sensor, const struct document *document);
+/* Before a tick: what waited for it, and whether its events are those of the models. */
+int formula_begin_tick(struct formula *formula, struct sensor_state *sensor, const struct report *tick);
+void formula_forget_models(struct formula *formula, struct sensor_state *sensor, const char *why);
+/* Counts and logs a damaged record. Returns 0. */
+int formula_refuse(struct formula *formula, const struct document *document, const struct error *damage);
 /* Begins a new scope with the model of the same domain and package in formula->model_file. */
 void formula_begin_model(struct formula *formula, struct sensor_state *sensor, struct scope_state *state);
+/* As if the sensor had never been seen. -ENOMEM. */
+int formula_renew_sensor(struct formula *formula, struct sensor_state *sensor);

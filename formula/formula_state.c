@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a formula knows between two ticks, as one document: per sensor the last tick, the machine,
- * what target records said, and each scope's model. Reports that wait in the assembly are not in
- * it; the next start reads them again, because they come after the last tick. */
+ * on what its models rest, the names of targets, and each scope's model. Reports that wait in the
+ * assembly are not in it; the next start reads them again, because they come after the last tick.
+ */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/timestamp.h"
 #include "formula/formula_inside.h"
 #include "formula/state_io.h"
 
@@ -28,6 +31,11 @@ static int save_scope(const struct scope_state *state, bson_t *document)
     (void)bson_append_document_begin(document, "model", -1, &model);
     int r = state->model ? state->model->ops->save(state->model, &model) : 0;
     (void)bson_append_document_end(document, &model);
+    struct state_io io = {.out = document}, inner;
+    bson_t room;
+    state_enter(&io, "training", &inner, &room);
+    training_visit((struct training *)&state->training, &inner);
+    state_leave(&io, &inner, &room);
     return r;
 }
 
@@ -35,16 +43,18 @@ static int save_sensor(const struct sensor_state *sensor, bson_t *document)
 {
     append_text(document, "sensor", sensor->name);
     save_key(document, assembly_last(sensor->assembly));
-    struct state_io io = {.out = document};
+    struct state_io io = {.out = document}, inner;
+    bson_t room, array;
     assembly_visit(sensor->assembly, &io);
+    origin_save(&sensor->origin, document);
     if (sensor->host_document)
         (void)bson_append_document(document, "host", -1, sensor->host_document);
-    bson_t array;
-    (void)bson_append_array_begin(document, "kin", -1, &array);
-    scopes_save_kin(sensor->scopes, &array);
-    (void)bson_append_array_end(document, &array);
+    state_enter(&io, "targets", &inner, &room);
+    int r = scopes_visit(sensor->scopes, &inner);
+    state_leave(&io, &inner, &room);
+    if (r >= 0 && io.is_damaged)
+        r = -EFBIG;
     (void)bson_append_array_begin(document, "scopes", -1, &array);
-    int r = 0;
     for (size_t i = 0; i < sensor->n_states && r >= 0; i++) {
         bson_t element;
         append_element(&array, (uint32_t)i, &element);
@@ -58,9 +68,10 @@ static int save_sensor(const struct sensor_state *sensor, bson_t *document)
 int formula_save(const struct formula *formula, bson_t *state, struct error *err)
 {
     const struct model_ops *ops = formula->settings.model;
-    if (!ops->save)
-        return 1;
+    double interval_s = formula->original_interval_s;
+    struct state_io io = {.out = state};
     append_text(state, "model", ops->name);
+    state_doubles(&io, "original_interval_s", &interval_s, 1);
     bson_t array;
     (void)bson_append_array_begin(state, "sensors", -1, &array);
     int r = 0;
@@ -74,7 +85,7 @@ int formula_save(const struct formula *formula, bson_t *state, struct error *err
         (void)bson_append_document_end(&array, &element);
     }
     (void)bson_append_array_end(state, &array);
-    return r < 0 ? error_set(err, r, "state: out of memory") : 0;
+    return r < 0 ? error_set(err, r, "state: %s", strerror(-r)) : 0;
 }
 
 /* ---- loading ---- */
@@ -141,14 +152,25 @@ static int load_key(const bson_t *saved, const char *sensor, struct record_key *
     return 0;
 }
 
-static int load_host(struct sensor_state *sensor, const bson_t *saved, struct error *err)
+static int load_host(struct formula *formula, struct sensor_state *sensor, const bson_t *saved,
+                     struct error *err)
 {
     bson_t host;
     struct document document;
     if (!inner_of(saved, "host", &host))
         return 0;
     int r = document_describe(bson_get_data(&host), host.len, &document, err);
-    return r < 0 ? r : formula_set_host(sensor, &document, err);
+    return r < 0 ? r : formula_set_host(formula, sensor, &document, err);
+}
+
+static int load_training(struct training *training, const bson_t *saved, struct error *err)
+{
+    struct state_io io = {.in = saved}, inner;
+    bson_t room;
+    state_enter(&io, "training", &inner, &room);
+    training_visit(training, &inner);
+    state_leave(&io, &inner, &room);
+    return io.is_damaged ? damaged(err, "training") : 0;
 }
 
 static int load_scopes(struct formula *formula, struct sensor_state *sensor, const bson_t *saved,
@@ -172,6 +194,8 @@ static int load_scopes(struct formula *formula, struct sensor_state *sensor, con
             state->was_seen = true;
         if (r >= 0 && state->model)
             r = formula->settings.model->load(state->model, &model, err);
+        if (r >= 0)
+            r = load_training(&state->training, &element, err);
     }
     return r;
 }
@@ -181,7 +205,6 @@ static int load_sensor(struct formula *formula, const bson_t *saved, struct erro
     const char *name = text_of(saved, "sensor");
     struct sensor_state *sensor;
     struct record_key last;
-    bson_iter_t kin;
     if (!name || !sensor_name_is_valid(name))
         return damaged(err, "sensor");
     int r = load_key(saved, name, &last, err);
@@ -189,15 +212,20 @@ static int load_sensor(struct formula *formula, const bson_t *saved, struct erro
         r = formula_find_sensor(formula, name, &sensor);
     if (r < 0)
         return r;
-    struct state_io io = {.in = saved};
+    struct state_io io = {.in = saved}, inner;
+    bson_t room;
     assembly_visit(sensor->assembly, &io);
     assembly_resume(sensor->assembly, &last);
     sensor->learned = last;
     sensor->has_learned = true;
-    if (io.is_damaged || !bson_iter_init_find(&kin, saved, "kin") ||
-        scopes_load_kin(sensor->scopes, &kin) < 0)
-        return damaged(err, "kin");
-    r = load_host(sensor, saved, err);
+    state_enter(&io, "targets", &inner, &room);
+    r = scopes_visit(sensor->scopes, &inner);
+    state_leave(&io, &inner, &room);
+    if (r < 0 || io.is_damaged)
+        return r < 0 ? r : damaged(err, "targets");
+    r = load_host(formula, sensor, saved, err);
+    if (r >= 0 && origin_load(&sensor->origin, saved) < 0)
+        r = damaged(err, "origin");
     return r < 0 ? r : load_scopes(formula, sensor, saved, err);
 }
 
@@ -205,9 +233,15 @@ static int check_model(const struct formula *formula, const bson_t *state, struc
 {
     const struct model_ops *ops = formula->settings.model;
     const char *model = text_of(state, "model");
-    if (!ops->load || !model || strcmp(model, ops->name) != 0)
+    if (!model || strcmp(model, ops->name) != 0)
         return error_set(err, -EBADMSG, "it is a state of model '%s', not of '%s'",
                          model ? model : "?", ops->name);
+    double interval_s = 0;
+    struct state_io io = {.in = state};
+    state_doubles(&io, "original_interval_s", &interval_s, 1);
+    if (io.is_damaged || interval_s != formula->original_interval_s)
+        return error_set(err, -EBADMSG, "it was learned %s --no-close",
+                         interval_s > 0 ? "with" : "without");
     return 0;
 }
 
@@ -256,79 +290,113 @@ static bool choose_sensor(const bson_t *state, const char *name, bson_t *ret_sen
     return has_any;
 }
 
-static bool is_same_cpu(const struct sensor_state *sensor, const bson_t *saved)
+/* Finds what the saved sensor knows of a domain: of this package, else of its first one. */
+static bool choose_scope(const bson_t *saved, const struct scope_state *state, bson_t *ret_scope)
 {
-    bson_t host;
-    struct document document;
-    struct host_record other;
-    if (!sensor->has_host || !inner_of(saved, "host", &host))
-        return true; /* nothing is known against it */
-    host_record_init(&other);
-    bool is_same = document_describe(bson_get_data(&host), host.len, &document, NULL) >= 0 &&
-                   host_record_decode(&document, &other, NULL) >= 0 &&
-                   strcmp(other.cpu_vendor, sensor->host.cpu_vendor) == 0 &&
-                   other.cpu_family == sensor->host.cpu_family &&
-                   other.cpu_model == sensor->host.cpu_model;
-    host_record_deinit(&other);
-    return is_same;
+    bson_t array, element;
+    bson_iter_t iter;
+    bool has_any = false;
+    if (!inner_of(saved, "scopes", &array) || !bson_iter_init(&iter, &array))
+        return false;
+    while (next_of(&iter, &element)) {
+        const char *domain = text_of(&element, "domain");
+        bool is_same = number_of(&element, "package") == state->package;
+        if (!domain || strcmp(domain, domain_name(state->domain)) != 0 || (has_any && !is_same))
+            continue;
+        (void)bson_init_static(ret_scope, bson_get_data(&element), element.len);
+        has_any = true;
+        if (is_same)
+            break;
+    }
+    return has_any;
+}
+
+/* Whether the sensor may use it is decided once, when its first scope begins. */
+static bool may_begin(struct formula *formula, struct sensor_state *sensor, const bson_t *saved)
+{
+    struct origin origin;
+    char why[512] = "it does not say of which CPU and events it is";
+    if (sensor->model_file_use != MODEL_FILE_UNDECIDED)
+        return sensor->model_file_use == MODEL_FILE_TAKEN;
+    bool fits =
+        origin_load(&origin, saved) >= 0 && origin_fits(&origin, &sensor->origin, why, sizeof(why));
+    sensor->model_file_use = fits ? MODEL_FILE_TAKEN : MODEL_FILE_REFUSED;
+    formula->health.n_models_taken += fits;
+    formula->health.n_models_refused += !fits;
+    if (!fits)
+        log_error(formula->log, "sensor '%s': the model file is refused: %s; learning without it",
+                  sensor->name, why);
+    return fits;
 }
 
 void formula_begin_model(struct formula *formula, struct sensor_state *sensor,
                          struct scope_state *state)
 {
-    bson_t saved, array, element, model;
-    bson_iter_t iter;
-    if (!choose_sensor(formula->model_file, sensor->name, &saved))
+    bson_t saved, scope, model;
+    if (!choose_sensor(formula->model_file, sensor->name, &saved) ||
+        !may_begin(formula, sensor, &saved) || !choose_scope(&saved, state, &scope) ||
+        !inner_of(&scope, "model", &model))
         return;
-    if (!is_same_cpu(sensor, &saved)) {
-        log_warning(formula->log, "sensor '%s': the model file is of another CPU: learning anew",
-                    sensor->name);
-        return;
-    }
-    if (!inner_of(&saved, "scopes", &array) || !bson_iter_init(&iter, &array))
-        return;
-    while (next_of(&iter, &element)) {
-        const char *domain = text_of(&element, "domain");
-        if (!domain || strcmp(domain, domain_name(state->domain)) != 0 ||
-            number_of(&element, "package") != state->package ||
-            !inner_of(&element, "model", &model))
-            continue;
-        struct error failure = {0};
-        if (formula->settings.model->load(state->model, &model, &failure) < 0)
-            log_warning(formula->log, "sensor '%s': model file: %s: learning anew", sensor->name,
-                        failure.text);
-    }
+    struct error failure = {0};
+    int r = formula->settings.model->load(state->model, &model, &failure);
+    if (r >= 0)
+        r = load_training(&state->training, &scope, &failure);
+    if (r < 0)
+        log_error(formula->log, "sensor '%s': model file: %s; learning without it", sensor->name,
+                  failure.text);
 }
 
 /* ---- for people ---- */
 
+static int show_scope(const struct model_ops *ops, const bson_t *saved, FILE *out,
+                      struct error *err)
+{
+    struct model *model = NULL;
+    struct training training;
+    enum domain domain;
+    bson_t saved_model;
+    const char *name = text_of(saved, "domain");
+    int64_t package = number_of(saved, "package");
+    if (!name || domain_parse(name, &domain) < 0 || !inner_of(saved, "model", &saved_model))
+        return damaged(err, "scopes");
+    int r = load_training(&training, saved, err);
+    if (r >= 0 && !bson_empty(&saved_model)) {
+        r = ops->new (&model, domain, NULL, err);
+        r = r == 0 ? ops->load(model, &saved_model, err) : r;
+    }
+    if (r >= 0) {
+        fprintf(out, package < 0 ? "%s\n" : "%s %" PRId64 "\n", name, package);
+        training_print(&training, out);
+    }
+    if (r >= 0 && model && ops->show)
+        ops->show(model, out);
+    if (model)
+        ops->free(model);
+    return r;
+}
+
 static int show_sensor(const struct model_ops *ops, const bson_t *saved, FILE *out,
                        struct error *err)
 {
-    bson_t array, element, saved_model;
+    bson_t array, element;
     bson_iter_t iter;
+    struct origin origin;
+    struct record_key last;
+    char text[2048], stamp[TIMESTAMP_TEXT_SIZE];
+    const char *name = text_of(saved, "sensor");
+    if (!name || origin_load(&origin, saved) < 0)
+        return damaged(err, "origin");
+    int r = load_key(saved, name, &last, err);
+    if (r < 0)
+        return r;
+    origin_print(&origin, text, sizeof(text));
+    fprintf(out, "sensor %s, up to %s: %s\n", name, timestamp_format(last.timestamp_ms, stamp),
+            text);
     if (!inner_of(saved, "scopes", &array) || !bson_iter_init(&iter, &array))
         return damaged(err, "scopes");
-    while (next_of(&iter, &element)) {
-        struct model *model = NULL;
-        enum domain domain;
-        const char *name = text_of(&element, "domain");
-        if (!name || domain_parse(name, &domain) < 0 || !inner_of(&element, "model", &saved_model))
-            return damaged(err, "scopes");
-        int r = ops->new (&model, domain, NULL, err);
-        if (r < 0)
-            return r;
-        fprintf(out, "%s %s %lld\n", text_of(saved, "sensor"), name,
-                (long long)number_of(&element, "package"));
-        r = model ? ops->load(model, &saved_model, err) : 0;
-        if (r >= 0 && model && ops->show)
-            ops->show(model, out);
-        if (model)
-            ops->free(model);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    while (r >= 0 && next_of(&iter, &element))
+        r = show_scope(ops, &element, out, err);
+    return r;
 }
 
 int formula_show(const bson_t *state, FILE *out, struct error *err)
@@ -337,10 +405,11 @@ int formula_show(const bson_t *state, FILE *out, struct error *err)
     const struct model_ops *ops = name ? model_find(name) : NULL;
     bson_t array, element;
     bson_iter_t iter;
-    if (!ops || !ops->load)
+    if (!ops)
         return damaged(err, "model");
     if (!inner_of(state, "sensors", &array) || !bson_iter_init(&iter, &array))
         return damaged(err, "sensors");
+    fprintf(out, "model %s\n", name);
     int r = 0;
     while (r >= 0 && next_of(&iter, &element))
         r = show_sensor(ops, &element, out, err);

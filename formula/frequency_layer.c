@@ -12,6 +12,7 @@
 
 #include "common/array.h"
 #include "formula/elastic_net.h"
+#include "formula/state_io.h"
 
 struct frequency_layer {
     struct frequency_layer_settings settings;
@@ -180,4 +181,68 @@ int frequency_layer_learn(struct frequency_layer *layer, const double *features,
     if (r < 0)
         return r;
     return error_w > layer->settings.threshold_w ? fit(layer) : 0;
+}
+
+/* ---- for people, and state ---- */
+
+const double *frequency_layer_prices(const struct frequency_layer *layer)
+{
+    return layer->coef;
+}
+
+size_t frequency_layer_samples(const struct frequency_layer *layer)
+{
+    return layer->n_samples;
+}
+
+double frequency_layer_error_w(struct frequency_layer *layer)
+{
+    double error_w = NAN;
+    return layer->n_errors > 0 && usual_error(layer, &error_w) >= 0 ? error_w : NAN;
+}
+
+/* How many of a ring are in use, and where its next one goes; the rest follows from its size. */
+static bool is_ring(const uint64_t *n_and_next, size_t size)
+{
+    uint64_t n = n_and_next[0], next = n_and_next[1];
+    return n <= size && next < size && (n == size || next == n);
+}
+
+static int read_counts(struct frequency_layer *layer, struct state_io *io, uint64_t *counts)
+{
+    const struct frequency_layer_settings *settings = &layer->settings;
+    state_words(io, "counts", counts, 5);
+    io->is_damaged |= !is_ring(counts, settings->history_size) ||
+                      !is_ring(counts + 2, settings->errors_size) || counts[4] > 1;
+    if (io->is_damaged)
+        return 0;
+    layer->n_samples = counts[0];
+    layer->next_sample = counts[1];
+    layer->n_errors = counts[2];
+    layer->next_error = counts[3];
+    layer->is_fitted = counts[4];
+    int r = array_reserve(&layer->samples, &layer->samples_capacity,
+                          (layer->n_samples + 1) * (settings->n_features + 1), sizeof(double));
+    return r < 0 ? r
+                 : array_reserve(&layer->errors_w, &layer->errors_capacity, layer->n_errors + 1,
+                                 sizeof(double));
+}
+
+int frequency_layer_visit(struct frequency_layer *layer, struct state_io *io)
+{
+    size_t n_features = layer->settings.n_features;
+    uint64_t counts[5] = {layer->n_samples, layer->next_sample, layer->n_errors, layer->next_error,
+                          layer->is_fitted};
+    int r = 0;
+    if (io->out)
+        state_words(io, "counts", counts, 5);
+    else
+        r = read_counts(layer, io, counts);
+    if (r < 0 || io->is_damaged)
+        return r;
+    state_doubles(io, "samples", layer->samples, layer->n_samples * (n_features + 1));
+    state_doubles(io, "errors_w", layer->errors_w, layer->n_errors);
+    state_doubles(io, "coef", layer->coef, n_features);
+    state_doubles(io, "intercept_w", &layer->intercept_w, 1);
+    return 0;
 }

@@ -27,3 +27,12 @@ double frequency_layer_dynamic_w(const struct frequency_layer *layer, const doub
 double frequency_layer_intercept_w(const struct frequency_layer *layer);
 /* Keeps a sample; fits when the layer is not fitted, or its errors, this one included, are too large. Returns 0 or -ENOMEM. */
 int frequency_layer_learn(struct frequency_layer *layer, const double *features, double power_w);
+/* Watts per count of each feature, n_features of them. */
+const double *frequency_layer_prices(const struct frequency_layer *layer);
+/* Samples held, and the usual error since the last fit: the watts that are held against the threshold, NAN where there is none. */
+size_t frequency_layer_samples(const struct frequency_layer *layer);
+double frequency_layer_error_w(struct frequency_layer *layer);
+
+struct state_io;
+/* Reading needs a new layer of the same settings. -ENOMEM. */
+int frequency_layer_visit(struct frequency_layer *layer, struct state_io *io);

@@ -51,7 +51,7 @@ struct program {
     bool writes_powerapi, static_share;
     uint64_t flushed_ns, retry_at_ns, retry_wait_ns;
     bool is_failing;
-    uint64_t n_records;
+    uint64_t n_records, n_duplicates;
     struct error emit_error; /* why on_power ended the reading */
 };
 
@@ -70,13 +70,20 @@ static uint64_t now_ns(void)
 
 /* ---- output ---- */
 
+static const char *label_of(const struct arguments *arguments)
+{
+    return arguments->label ? arguments->label : arguments->model;
+}
+
 static int flush(struct program *program, struct error *err)
 {
     struct append_result result;
     program->flushed_ns = now_ns();
     if (batch_count(program->batch) == 0)
         return 0;
-    return batch_flush(program->batch, program->output, &result, err);
+    int r = batch_flush(program->batch, program->output, &result, err);
+    program->n_duplicates += r >= 0 ? result.n_duplicates : 0;
+    return r;
 }
 
 /* A service outlives its output: the batch is kept and tried again, ever more seldom. */
@@ -154,9 +161,7 @@ static int resume(const char *sensor, struct record_key *ret_last, void *context
     struct store_query query = {
         .kinds = program->writes_powerapi ? KIND_BIT(RECORD_POWER_REPORT) : KIND_BIT(RECORD_POWER),
         .sensor = sensor,
-        .label = program->writes_powerapi   ? NULL
-                 : program->arguments.label ? program->arguments.label
-                                            : program->arguments.model,
+        .label = program->writes_powerapi ? NULL : label_of(&program->arguments),
         .from_ms = VALUE_ABSENT,
         .to_ms = VALUE_ABSENT,
         .newest_first = true,
@@ -259,14 +264,11 @@ static int save_state(struct program *program, const char *path, struct error *e
 {
     bson_t state = BSON_INITIALIZER;
     int r = formula_save(program->formula, &state, err);
-    if (r > 0)
-        log_warning(&program->log, "model %s keeps no state: %s is not written",
-                    program->arguments.model, path);
-    else if (r == 0)
+    if (r >= 0)
         r = state_file_write(path, &state, err);
     bson_destroy(&state);
     program->n_saved_at = program->n_records;
-    return r < 0 ? r : 0;
+    return r;
 }
 
 /* Only once everything up to it is stored: what the state knows is not attributed again. */
@@ -334,7 +336,7 @@ static int name_state(struct program *program, struct error *err)
 {
     const struct arguments *arguments = &program->arguments;
     if (arguments->state && asprintf(&program->state_path, "%s/formula-%s.state", arguments->state,
-                                     arguments->label ? arguments->label : arguments->model) < 0) {
+                                     label_of(arguments)) < 0) {
         program->state_path = NULL;
         return error_set(err, -ENOMEM, "state: out of memory");
     }
@@ -349,6 +351,33 @@ static int save_at_end(struct program *program, struct error *err)
     return r;
 }
 
+/* What a finished recording must be told to whoever waits for its end. */
+static int judge_end(const struct program *program, struct error *err)
+{
+    struct formula_health health;
+    if (!program->arguments.post_mortem)
+        return 0;
+    if (program->n_duplicates > 0)
+        log_warning(&program->log,
+                    "output: %" PRIu64 " records of watts were there already under label '%s' and "
+                    "stay as they are; to attribute anew, choose another --label",
+                    program->n_duplicates, label_of(&program->arguments));
+    if (stop)
+        return error_set(err, -EINTR,
+                         "interrupted: %" PRIu64 " records of watts are stored, the rest is not "
+                         "attributed; %s",
+                         program->n_records,
+                         program->state_path ? "the next run with this --state goes on from here"
+                                             : "run it again");
+    formula_health(program->formula, &health);
+    if (health.n_models_refused > 0 && health.n_models_taken == 0)
+        return error_set(err, -EBADMSG,
+                         "model file %s: it is of no sensor of this recording; the watts stored "
+                         "were learned without it",
+                         program->arguments.model_file);
+    return 0;
+}
+
 static int run(struct program *program, struct error *err)
 {
     const struct arguments *arguments = &program->arguments;
@@ -357,6 +386,7 @@ static int run(struct program *program, struct error *err)
         .model_settings = model_settings_of(program->model_settings, model_find(arguments->model)),
         .label = arguments->label,
         .leave_open = arguments->no_close,
+        .goes_on = arguments->post_mortem && program->arguments.state,
         .wait_ticks = arguments->wait_ticks > 1000 ? 1000 : (unsigned)arguments->wait_ticks,
         .sensors = (const char *const *)arguments->sensors.values,
         .n_sensors = arguments->sensors.n_values,
@@ -378,7 +408,9 @@ static int run(struct program *program, struct error *err)
         *err = failure;
         r = error_wrap(err, flushed, "output: %zu records not stored", batch_count(program->batch));
     }
-    return r < 0 ? r : save_at_end(program, err);
+    if (r >= 0)
+        r = save_at_end(program, err);
+    return r < 0 ? r : judge_end(program, err);
 }
 
 /* ---- start ---- */

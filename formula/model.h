@@ -45,7 +45,8 @@ struct model_ops {
     double (*original_interval_s)(const void *settings);
     /* Predicts and attributes, then learns from the tick (if tick->learn and measured). Returns 0 or -ENOMEM. */
     int (*step)(struct model *model, const struct scope_tick *tick, struct model_output *output);
-    /* State as one BSON document and back, for restarts; NULL in both: nothing worth keeping. load refuses what it did not write: -EBADMSG. */
+    /* State as one BSON document and back, for restarts. load refuses what it did not write, or what other settings wrote: -EBADMSG; with settings NULL in new it takes over
+     * those of the state. */
     int (*save)(const struct model *model, bson_t *state);
     int (*load)(struct model *model, const bson_t *state, struct error *err);
     /* Prints what it has learned, for people: coefficients with units and doubt. May be NULL. */

@@ -7,9 +7,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "common/error.h"
 #include "formula/lowest.h"
 #include "formula/model.h"
 #include "formula/residual.h"
+#include "formula/state_io.h"
 
 #define DECAY 0.98
 
@@ -82,6 +84,48 @@ static int share_step(struct model *model, const struct scope_tick *tick,
     return 0;
 }
 
+/* ---- state ---- */
+
+static void visit(struct share_model *share, struct state_io *io)
+{
+    lowest_visit(&share->lowest, io);
+    residual_visit(&share->residual, io);
+    state_doubles(io, "dynamic_sum_w", &share->dynamic_sum_w, 1);
+    state_doubles(io, "rate_sum", &share->rate_sum, 1);
+}
+
+static int share_save(const struct model *model, bson_t *state)
+{
+    struct state_io io = {.out = state};
+    visit((struct share_model *)model, &io);
+    return io.is_damaged ? -ENOMEM : 0;
+}
+
+static int share_load(struct model *model, const bson_t *state, struct error *err)
+{
+    struct share_model *share = (struct share_model *)model, loaded = *share;
+    struct state_io io = {.in = state};
+    visit(&loaded, &io);
+    if (io.is_damaged)
+        return error_set(err, -EBADMSG, "field '%s' is missing or has another size", io.field);
+    *share = loaded;
+    return 0;
+}
+
+/* The doubt of the price is what its usual miss is worth at the usual load. */
+static void share_show(const struct model *model, FILE *out)
+{
+    const struct share_model *share = (const struct share_model *)model;
+    double sigma_w = residual_sigma_w(&share->residual);
+    fprintf(out, "  idle %.2f W (the lowest of %d ticks)", lowest_get(&share->lowest),
+            LOWEST_WINDOW);
+    if (share->rate_sum > 0)
+        fprintf(out, ", CPU time %.4g +- %.2g nJ each",
+                share->dynamic_sum_w / share->rate_sum * 1e9,
+                sigma_w / (share->rate_sum * (1 - DECAY)) * 1e9);
+    fprintf(out, "; usual miss %.2f W\n", sigma_w);
+}
+
 static void share_free(struct model *model)
 {
     free(model);
@@ -92,5 +136,8 @@ const struct model_ops model_share = {
     .about = "CPU time: what is above the lowest watts seen, split by time on the CPU",
     .new = share_new,
     .step = share_step,
+    .save = share_save,
+    .load = share_load,
+    .show = share_show,
     .free = share_free,
 };

@@ -7,6 +7,7 @@
 #include "formula/model_smartwatts.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "formula/elastic_net.h"
 #include "formula/frequency_layer.h"
 #include "formula/model.h"
+#include "formula/state_io.h"
 
 #define RATIO_MAX 100   /* of the base clock: SmartWatts' highest layer */
 #define OTHER_EVENTS 10 /* ticks in a row with another set of events: it is here to stay */
@@ -37,11 +39,25 @@ struct smartwatts_model {
     struct model model;
     struct smartwatts_settings settings;
     struct frequency_layer_settings layer_settings;
+    bool has_settings;                             /* else a state brings its own */
     struct frequency_layer *layers[RATIO_MAX + 1]; /* by ratio; NULL: never visited */
     char *events[ELASTIC_NET_FEATURES_MAX];        /* the features, in this order */
     size_t n_events;
     unsigned n_foreign; /* ticks in a row with other events */
 };
+
+static void set_layers(struct smartwatts_model *self, double threshold_w)
+{
+    const struct smartwatts_settings *settings = &self->settings;
+    self->layer_settings = (struct frequency_layer_settings){
+        .min_samples = settings->min_samples,
+        .history_size = settings->history_size,
+        .errors_size = settings->errors_size,
+        .use_mean_error = settings->error_method && strcmp(settings->error_method, "mean") == 0,
+        .threshold_w = threshold_w,
+        .max_intercept_w = (double)settings->cpu_tdp_w,
+    };
+}
 
 static int smartwatts_new(struct model **ret_model, enum domain domain, const void *values,
                           struct error *err)
@@ -56,14 +72,8 @@ static int smartwatts_new(struct model **ret_model, enum domain domain, const vo
         return -ENOMEM;
     self->model.ops = &model_smartwatts;
     self->settings = *settings;
-    self->layer_settings = (struct frequency_layer_settings){
-        .min_samples = settings->min_samples,
-        .history_size = settings->history_size,
-        .errors_size = settings->errors_size,
-        .use_mean_error = settings->error_method && strcmp(settings->error_method, "mean") == 0,
-        .threshold_w = is_dram ? settings->dram_threshold_w : settings->cpu_threshold_w,
-        .max_intercept_w = (double)settings->cpu_tdp_w,
-    };
+    self->has_settings = values != NULL;
+    set_layers(self, is_dram ? settings->dram_threshold_w : settings->cpu_threshold_w);
     *ret_model = &self->model;
     return 0;
 }
@@ -201,6 +211,180 @@ static void smartwatts_free(struct model *model)
     free(model);
 }
 
+/* ---- state ---- */
+
+/* What a state must agree in; the rest of the settings does not change what is learned. */
+struct saved_settings {
+    uint64_t base_clock_mhz, base_freq_mhz, cpu_tdp_w, min_samples, history_size, errors_size,
+        use_mean_error;
+    double threshold_w;
+};
+
+static struct saved_settings settings_of(const struct smartwatts_model *self)
+{
+    const struct smartwatts_settings *settings = &self->settings;
+    return (struct saved_settings){settings->base_clock_mhz,
+                                   settings->base_freq_mhz,
+                                   settings->cpu_tdp_w,
+                                   settings->min_samples,
+                                   settings->history_size,
+                                   settings->errors_size,
+                                   self->layer_settings.use_mean_error,
+                                   self->layer_settings.threshold_w};
+}
+
+static void take_settings(struct smartwatts_model *self, const struct saved_settings *saved)
+{
+    self->settings.base_clock_mhz = saved->base_clock_mhz;
+    self->settings.base_freq_mhz = saved->base_freq_mhz;
+    self->settings.cpu_tdp_w = saved->cpu_tdp_w;
+    self->settings.min_samples = saved->min_samples;
+    self->settings.history_size = saved->history_size;
+    self->settings.errors_size = saved->errors_size;
+    self->settings.error_method = (char *)(saved->use_mean_error ? "mean" : "median");
+    set_layers(self, saved->threshold_w);
+}
+
+static void visit_settings(struct saved_settings *settings, struct state_io *io)
+{
+    uint64_t words[7] = {settings->base_clock_mhz, settings->base_freq_mhz, settings->cpu_tdp_w,
+                         settings->min_samples,    settings->history_size,  settings->errors_size,
+                         settings->use_mean_error};
+    state_words(io, "settings", words, ARRAY_SIZE(words));
+    state_doubles(io, "threshold_w", &settings->threshold_w, 1);
+    *settings = (struct saved_settings){words[0], words[1], words[2], words[3],
+                                        words[4], words[5], words[6], settings->threshold_w};
+}
+
+static bool is_same_settings(const struct saved_settings *a, const struct saved_settings *b)
+{
+    return a->base_clock_mhz == b->base_clock_mhz && a->base_freq_mhz == b->base_freq_mhz &&
+           a->cpu_tdp_w == b->cpu_tdp_w && a->min_samples == b->min_samples &&
+           a->history_size == b->history_size && a->errors_size == b->errors_size &&
+           a->use_mean_error == b->use_mean_error && a->threshold_w == b->threshold_w;
+}
+
+/* The names of the events, each ending in a NUL byte. */
+static int visit_events(struct smartwatts_model *self, struct state_io *io)
+{
+    char joined[ELASTIC_NET_FEATURES_MAX * 256];
+    size_t size = 0;
+    const void *bytes = joined;
+    for (size_t e = 0; e < self->n_events && io->out; e++) {
+        size_t length = strlen(self->events[e]) + 1;
+        if (size + length > sizeof(joined))
+            return -EFBIG;
+        memcpy(joined + size, self->events[e], length);
+        size += length;
+    }
+    state_bytes(io, "events", &bytes, &size);
+    const char *text = bytes, *end = text + (io->is_damaged ? 0 : size);
+    if (io->out || io->is_damaged)
+        return 0;
+    io->is_damaged = size > 0 && end[-1] != '\0';
+    for (; text < end && !io->is_damaged; text += strlen(text) + 1) {
+        io->is_damaged = self->n_events == ELASTIC_NET_FEATURES_MAX;
+        char *copy = io->is_damaged ? NULL : strdup(text);
+        if (!io->is_damaged && !copy)
+            return -ENOMEM;
+        if (copy)
+            self->events[self->n_events++] = copy;
+    }
+    return 0;
+}
+
+static int visit_layer(struct smartwatts_model *self, struct state_io *io, size_t ratio)
+{
+    char name[16];
+    struct state_io inner;
+    bson_t room;
+    (void)snprintf(name, sizeof(name), "layer%zu", ratio);
+    self->layer_settings.n_features = self->n_events;
+    int r = 0;
+    if (!io->out)
+        r = frequency_layer_new(&self->layers[ratio], &self->layer_settings);
+    if (r < 0)
+        return r;
+    state_enter(io, name, &inner, &room);
+    r = frequency_layer_visit(self->layers[ratio], &inner);
+    state_leave(io, &inner, &room);
+    return r;
+}
+
+static int visit(struct smartwatts_model *self, struct state_io *io)
+{
+    uint64_t n_foreign = self->n_foreign, visited[RATIO_MAX + 1] = {0};
+    for (size_t i = 0; i <= RATIO_MAX; i++)
+        visited[i] = self->layers[i] != NULL;
+    int r = visit_events(self, io);
+    state_words(io, "n_foreign", &n_foreign, 1);
+    state_words(io, "visited", visited, RATIO_MAX + 1);
+    self->n_foreign = (unsigned)n_foreign;
+    for (size_t i = 0; i <= RATIO_MAX && r >= 0 && !io->is_damaged; i++) {
+        if (visited[i] && self->n_events == 0)
+            io->is_damaged = true;
+        else if (visited[i])
+            r = visit_layer(self, io, i);
+    }
+    return r;
+}
+
+static int smartwatts_save(const struct model *model, bson_t *state)
+{
+    struct smartwatts_model *self = (struct smartwatts_model *)model;
+    struct state_io io = {.out = state};
+    struct saved_settings settings = settings_of(self);
+    visit_settings(&settings, &io);
+    int r = visit(self, &io);
+    return r >= 0 && io.is_damaged ? -EFBIG : r;
+}
+
+static int smartwatts_load(struct model *model, const bson_t *state, struct error *err)
+{
+    struct smartwatts_model *self = (struct smartwatts_model *)model;
+    struct state_io io = {.in = state};
+    struct saved_settings ours = settings_of(self), settings = ours;
+    visit_settings(&settings, &io);
+    if (!io.is_damaged && self->has_settings && !is_same_settings(&ours, &settings))
+        return error_set(err, -EBADMSG, "it was learned with other options of smartwatts");
+    io.is_damaged |=
+        settings.base_clock_mhz == 0 || settings.history_size == 0 || settings.errors_size == 0;
+    forget(self);
+    if (!io.is_damaged && !self->has_settings)
+        take_settings(self, &settings);
+    int r = io.is_damaged ? 0 : visit(self, &io);
+    if (r >= 0 && !io.is_damaged)
+        return 0;
+    forget(self);
+    return r < 0 ? error_set(err, r, "out of memory")
+                 : error_set(err, -EBADMSG, "field '%s' is missing or wrong", io.field);
+}
+
+/* SmartWatts states no doubt of a coefficient; the usual error of a layer stands for it. */
+static void smartwatts_show(const struct model *model, FILE *out)
+{
+    const struct smartwatts_model *self = (const struct smartwatts_model *)model;
+    for (size_t i = 0; i <= RATIO_MAX; i++) {
+        struct frequency_layer *layer = self->layers[i];
+        if (!layer)
+            continue;
+        fprintf(out, "  from %" PRIu64 " MHz: ", i * self->settings.base_clock_mhz);
+        if (!frequency_layer_is_fitted(layer)) {
+            fprintf(out, "not fitted yet, %zu samples\n", frequency_layer_samples(layer));
+            continue;
+        }
+        fprintf(out, "idle %.2f W", frequency_layer_intercept_w(layer));
+        for (size_t e = 0; e < self->n_events; e++)
+            fprintf(out, ", %s %.4g nJ each", self->events[e],
+                    frequency_layer_prices(layer)[e] * 1e9);
+        fprintf(out, "; %zu samples", frequency_layer_samples(layer));
+        double error_w = frequency_layer_error_w(layer);
+        if (!isnan(error_w))
+            fprintf(out, ", off by +- %.2f W", error_w);
+        fprintf(out, "\n");
+    }
+}
+
 /* ---- options ---- */
 
 static int refuse_zero(const char *text, struct error *err)
@@ -298,5 +482,8 @@ const struct model_ops model_smartwatts = {
     .new = smartwatts_new,
     .original_interval_s = smartwatts_interval_s,
     .step = smartwatts_step,
+    .save = smartwatts_save,
+    .load = smartwatts_load,
+    .show = smartwatts_show,
     .free = smartwatts_free,
 };

@@ -10,6 +10,7 @@
 
 #include "common/array.h"
 #include "formula/kin.h"
+#include "formula/state_io.h"
 
 #define EMPTY UINT32_MAX
 #define LIMIT_MIN 16384      /* names kept without a thought */
@@ -206,4 +207,102 @@ size_t names_count(const struct names *names)
 uint32_t names_end(const struct names *names)
 {
     return (uint32_t)names->n_names;
+}
+
+/* ---- state ---- */
+
+/* The texts end in NUL bytes; beside each its kin, its last tick and whether it is only noted. */
+struct saved_names {
+    char *texts;
+    uint64_t *kins, *ticks, *noted;
+    size_t n, size;
+};
+
+static int gather(const struct names *names, struct saved_names *saved)
+{
+    for (size_t i = 0; i < names->n_names; i++)
+        saved->size += names->names[i].text ? strlen(names->names[i].text) + 1 : 0;
+    saved->texts = malloc(saved->size + 1);
+    saved->kins = calloc(3 * names->n_used + 1, sizeof(uint64_t));
+    if (!saved->texts || !saved->kins)
+        return -ENOMEM;
+    saved->ticks = saved->kins + names->n_used;
+    saved->noted = saved->ticks + names->n_used;
+    char *end = saved->texts;
+    for (size_t i = 0; i < names->n_names; i++) {
+        const struct name *name = &names->names[i];
+        if (!name->text)
+            continue;
+        end = stpcpy(end, name->text) + 1;
+        saved->kins[saved->n] = name->kin;
+        saved->ticks[saved->n] = name->last_tick;
+        saved->noted[saved->n++] = name->is_noted;
+    }
+    return 0;
+}
+
+static int write_names(struct names *names, struct state_io *io)
+{
+    struct saved_names saved = {0};
+    int r = gather(names, &saved);
+    if (r >= 0) {
+        uint64_t counts[3] = {saved.n, names->tick, names->limit};
+        const void *texts = saved.texts;
+        state_words(io, "counts", counts, 3);
+        state_bytes(io, "texts", &texts, &saved.size);
+        state_words(io, "names", saved.kins, 3 * saved.n);
+    }
+    free(saved.texts);
+    free(saved.kins);
+    return r;
+}
+
+static int restore(struct names *names, const char *text, const uint64_t *kin, size_t n)
+{
+    uint32_t number;
+    bool was_seen;
+    int r = names_number(names, text, &number, &was_seen);
+    if (r < 0)
+        return r;
+    struct name *name = &names->names[number];
+    name->kin = kin[0];
+    name->last_tick = kin[n];
+    name->is_noted = kin[2 * n] != 0;
+    name->is_new = false;
+    return 0;
+}
+
+static int read_names(struct names *names, struct state_io *io)
+{
+    uint64_t counts[3] = {0};
+    const void *bytes = NULL;
+    size_t size = 0;
+    state_words(io, "counts", counts, 3);
+    state_bytes(io, "texts", &bytes, &size);
+    if (io->is_damaged || counts[0] > size ||
+        (size > 0 && ((const char *)bytes)[size - 1] != '\0')) {
+        io->is_damaged = true;
+        return 0;
+    }
+    size_t n = counts[0];
+    uint64_t *kins = calloc(3 * n + 1, sizeof(*kins));
+    if (!kins)
+        return -ENOMEM;
+    state_words(io, "names", kins, 3 * n);
+    const char *text = bytes, *end = text + size;
+    int r = 0;
+    for (size_t i = 0; i < n && r >= 0 && !io->is_damaged; i++) {
+        io->is_damaged = text >= end;
+        r = io->is_damaged ? 0 : restore(names, text, &kins[i], n);
+        text += io->is_damaged ? 0 : strlen(text) + 1;
+    }
+    names->tick = counts[1];
+    names->limit = counts[2];
+    free(kins);
+    return r;
+}
+
+int names_visit(struct names *names, struct state_io *io)
+{
+    return io->out ? write_names(names, io) : read_names(names, io);
 }

@@ -34,3 +34,8 @@ struct name *names_at(struct names *names, uint32_t number);
 size_t names_count(const struct names *names);
 /* Numbers run from 0 to below this; a free one has no text. */
 uint32_t names_end(const struct names *names);
+
+struct state_io;
+/* Every name with what was noted of it, so that numbering and forgetting go on as if there had been no end; numbers themselves may change. Reading needs empty names; what
+ * was read of a damaged state must not be used. -ENOMEM. */
+int names_visit(struct names *names, struct state_io *io);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Walks a span of the input once and ends where it ends. */
+/* Walks a span of the input once and ends where it ends. Stores never cut host and target records
+ * by time; those from behind the span are left out here, so that they change nothing in it. */
 #include "formula/reader.h"
 
 #include "common/error.h"
@@ -31,6 +32,8 @@ int reader_replay(struct formula *formula, struct store *input,
         if (r == CURSOR_END)
             return 0;
         if (r == CURSOR_DOCUMENT) {
+            if (settings->to_ms != VALUE_ABSENT && document.key.timestamp_ms >= settings->to_ms)
+                continue;
             r = formula_add(formula, &document, err);
             if (r != 0)
                 return r;

@@ -588,44 +588,7 @@ int scopes_build(struct scopes *scopes, const struct report *tick, const struct 
     return 0;
 }
 
-/* ---- state ---- */
-
-void scopes_save_kin(const struct scopes *scopes, bson_t *array)
+int scopes_visit(struct scopes *scopes, struct state_io *io)
 {
-    uint32_t index = 0;
-    for (uint32_t i = 0; i < names_end(scopes->names); i++) {
-        const struct name *name = names_at(scopes->names, i);
-        if (!name->text || name->kin == kin_of(name->text, NULL, NULL))
-            continue;
-        bson_t element;
-        append_element(array, index++, &element);
-        append_text(&element, "target", name->text);
-        append_int64(&element, "kin", (int64_t)name->kin);
-        (void)bson_append_document_end(array, &element);
-    }
-}
-
-int scopes_load_kin(struct scopes *scopes, const bson_iter_t *array)
-{
-    bson_iter_t element, field;
-    if (!bson_iter_recurse(array, &element))
-        return -EBADMSG;
-    while (bson_iter_next(&element)) {
-        const char *target = NULL;
-        int64_t kin = 0;
-        if (!BSON_ITER_HOLDS_DOCUMENT(&element) || !bson_iter_recurse(&element, &field))
-            return -EBADMSG;
-        while (bson_iter_next(&field)) {
-            if (BSON_ITER_HOLDS_UTF8(&field))
-                target = bson_iter_utf8(&field, NULL);
-            else if (BSON_ITER_HOLDS_INT64(&field))
-                kin = bson_iter_int64(&field);
-        }
-        uint32_t number;
-        int r = target ? names_note(scopes->names, target, &number) : -EBADMSG;
-        if (r < 0)
-            return r;
-        names_at(scopes->names, number)->kin = (uint64_t)kin;
-    }
-    return 0;
+    return names_visit(scopes->names, io);
 }

@@ -63,6 +63,6 @@ int scopes_note_target(struct scopes *scopes, const char *target, const char *cg
 int scopes_build(struct scopes *scopes, const struct report *tick, const struct host_record *host, struct reasons *reasons,
                  const struct scope **ret_scopes, size_t *ret_n_scopes);
 
-/* Appends to an array what target records said, and notes it again. -EBADMSG. */
-void scopes_save_kin(const struct scopes *scopes, bson_t *array);
-int scopes_load_kin(struct scopes *scopes, const bson_iter_t *array);
+struct state_io;
+/* What later ticks depend on. -ENOMEM. */
+int scopes_visit(struct scopes *scopes, struct state_io *io);

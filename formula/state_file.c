@@ -14,7 +14,7 @@
 #include "common/error.h"
 #include "common/scope.h"
 
-#define FORMAT 1
+#define FORMAT 2
 #define SIZE_MAX_BYTES ((size_t)1 << 30)
 
 static int64_t checksum(const uint8_t *bytes, size_t size)

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BYTES_MAX ((size_t)1 << 30) /* a BSON document ends at 2 GiB */
+
 static void damaged(struct state_io *io, const char *name)
 {
     if (!io->is_damaged)
@@ -16,6 +18,10 @@ static void damaged(struct state_io *io, const char *name)
 
 static void write_words(struct state_io *io, const char *name, const void *values, size_t n)
 {
+    if (n > BYTES_MAX / 8) {
+        damaged(io, name);
+        return;
+    }
     uint8_t *bytes = bson_malloc(n * 8 + 1);
     for (size_t i = 0; i < n; i++) {
         uint64_t word;
@@ -63,6 +69,25 @@ void state_doubles(struct state_io *io, const char *name, double *values, size_t
 void state_words(struct state_io *io, const char *name, uint64_t *values, size_t n)
 {
     words(io, name, values, n);
+}
+
+void state_bytes(struct state_io *io, const char *name, const void **bytes, size_t *size)
+{
+    bson_iter_t iter;
+    const uint8_t *found = NULL;
+    uint32_t found_size = 0;
+    if (io->out) {
+        if (*size > BYTES_MAX ||
+            !bson_append_binary(io->out, name, -1, BSON_SUBTYPE_BINARY, *bytes, (uint32_t)*size))
+            damaged(io, name);
+        return;
+    }
+    if (io->in && bson_iter_init_find(&iter, io->in, name) && BSON_ITER_HOLDS_BINARY(&iter))
+        bson_iter_binary(&iter, NULL, &found_size, &found);
+    if (!found)
+        damaged(io, name);
+    *bytes = found;
+    *size = found_size;
 }
 
 void state_enter(struct state_io *io, const char *name, struct state_io *ret_inner, bson_t *room)

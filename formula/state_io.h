@@ -16,6 +16,8 @@ struct state_io {
 
 void state_doubles(struct state_io *io, const char *name, double *values, size_t n);
 void state_words(struct state_io *io, const char *name, uint64_t *values, size_t n);
+/* *size bytes at *bytes; reading: points them at what was written, borrowed from the document. */
+void state_bytes(struct state_io *io, const char *name, const void **bytes, size_t *size);
 /* Steps into a document within; state_leave ends it. */
 void state_enter(struct state_io *io, const char *name, struct state_io *ret_inner, bson_t *room);
 void state_leave(struct state_io *io, struct state_io *inner, bson_t *room);

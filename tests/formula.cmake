@@ -15,9 +15,11 @@ watt_unit_test(test_model_gpu watt_formula)
 watt_unit_test(test_model_smartwatts watt_formula)
 watt_unit_test(test_names watt_formula)
 watt_unit_test(test_nnls watt_formula)
+watt_unit_test(test_origin watt_formula)
 watt_unit_test(test_recent watt_formula)
 watt_unit_test(test_robust watt_formula)
 watt_unit_test(test_scope watt_formula)
+watt_unit_test(test_state_file watt_formula)
 watt_unit_test(test_state_io watt_formula)
 
 # Recorded and generated streams through the whole formula: tests/replay/NAME.c.

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # The real watt-formula: what it does with good, bad and half-good input, how it ends, and that a service which starts
 # again attributes nothing twice.
@@ -57,7 +57,10 @@ until grep -q _id "$folder/d.jsonl" 2>/dev/null; do
 done
 kill -TERM "$pid"
 timeout 20 tail --pid="$pid" -f /dev/null || fail 'SIGTERM does not end the wait for a pipe'
-wait "$pid" || fail "exit $? on SIGTERM at a pipe"
+status=0
+wait "$pid" || status=$?
+test $status = 75 || fail "exit $status instead of 75 when interrupted"
+grep -q 'interrupted.*run it again' "$folder/err" || fail "it is not said that it was interrupted: $(cat "$folder/err")"
 pid=
 exec 3>&-
 
@@ -90,4 +93,22 @@ sed 's/2021-01-13T09:51/2021-01-13T09:52/' "$trace" >>"$folder/live.jsonl"
 follow 19
 test "$(jq -r ._id "$folder/watts.jsonl" | sort | uniq -d | wc -l)" = 0 || fail 'a tick was attributed twice'
 test "$(wc -l <"$folder/watts.jsonl")" = 19 || fail 'ticks are missing'
+
+# Another attribution of the same recording stands beside the first, never over it; the same label again changes nothing.
+tool=$WATT_BUILD/tests/copy_store
+for uri in "sqlite:$folder/beside" "jsonl:$folder/beside.jsonl"; do
+    "$formula" --quiet --post-mortem --input "jsonl:$trace" --output "$uri"
+    "$tool" "$uri" "jsonl:$folder/before.jsonl"
+    "$formula" --quiet --post-mortem --input "jsonl:$trace" --output "$uri" --model share --label by-time
+    "$formula" --quiet --post-mortem --input "jsonl:$trace" --output "$uri" --model smartwatts --label by-clock
+    "$tool" "$uri" "jsonl:$folder/after.jsonl"
+    jq -c 'select(.label == "auto")' "$folder/after.jsonl" | cmp - <(jq -c . "$folder/before.jsonl") || fail "$uri: another label changed the first"
+    test "$(jq -r .label "$folder/after.jsonl" | sort | uniq -c | tr -s ' ' ' ' | tr '\n' ';')" = ' 10 auto; 10 by-clock; 10 by-time;' ||
+        fail "$uri: three attributions do not stand side by side"
+    rm -f "$folder"/before.jsonl "$folder"/after.jsonl
+done
+"$formula" --post-mortem --input "jsonl:$trace" --output "sqlite:$folder/beside" --model share --label auto 2>"$folder/err"
+grep -q "10 records.*label 'auto'.*stay" "$folder/err" || fail "it is not said that nothing was stored: $(cat "$folder/err")"
+"$tool" "sqlite:$folder/beside" "jsonl:$folder/after.jsonl"
+jq -c 'select(.label == "auto") | .model' "$folder/after.jsonl" | grep -q share && fail 'the same label again changed what was there'
 echo ok

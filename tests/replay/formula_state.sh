@@ -1,12 +1,14 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# What watt-formula has learned: a recording attributed in two runs gives the same watts as in one, a damaged or foreign
-# state is refused and changes nothing, and a model can be carried elsewhere.
-set -eu
+# What watt-formula has learned: a recording attributed in pieces gives the same watts as in one run, whatever the model and wherever
+# it is cut, also by a signal; a damaged or foreign state is refused and changes nothing; a model can be shown and carried
+# elsewhere.
+set -euo pipefail
 formula=$WATT_BUILD/watt-formula
 generator=$WATT_BUILD/tests/generator
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+pid=
+trap 'test -z "$pid" || kill "$pid" 2>/dev/null; rm -rf "$folder"' EXIT
 
 fail() {
     echo "FAILED: $*"
@@ -14,60 +16,178 @@ fail() {
 }
 
 attribute() { # attribute INPUT OUTPUT OPTION...
-    from=$1 output=$2
+    local from=$1 output=$2
     shift 2
     "$formula" --post-mortem --input "jsonl:$from" --output "jsonl:$output" "$@" 2>"$folder/err" ||
         fail "watt-formula: $(cat "$folder/err")"
 }
 
-split() { # split INPUT SECONDS: the same in two runs
-    rm -rf "$folder/state" "$folder/first" "$folder/second"
+said() { # said WORDS: on standard error
+    grep -q -e "$1" "$folder/err" || fail "'$1' is not said: $(cat "$folder/err")"
+}
+
+stamp_of() { # stamp_of SECONDS: of the generated streams
+    date -u -d "@$((1767225600 + $1))" +%Y-%m-%dT%H:%M:%S.500Z
+}
+
+pieces() { # pieces INPUT "SECONDS..." OPTION...: the same as in $folder/whole, run by run
+    local input=$1 cuts=$2 seconds
+    shift 2
+    rm -rf "$folder/state" "$folder/cut"
     mkdir "$folder/state"
-    attribute "$1" "$folder/first" --state "$folder/state" --to "2026-01-01T00:0$(($2 / 60)):$(($2 % 60 / 10))$(($2 % 10)).500Z"
-    attribute "$1" "$folder/second" --state "$folder/state"
-    cat "$folder/first" "$folder/second" | cmp - "$folder/whole" || fail "split of $1 at $2 s gives other watts"
-    test -s "$folder/first" || fail "nothing before $2 s"
-    test -s "$folder/second" || fail "nothing after $2 s"
+    for seconds in $cuts; do
+        attribute "$input" "$folder/cut" --state "$folder/state" --to "$(stamp_of "$seconds")" "$@"
+    done
+    test "$cuts" = 1 || test -s "$folder/cut" || fail "$*: nothing before $cuts s"
+    attribute "$input" "$folder/cut" --state "$folder/state" "$@"
+    cmp "$folder/cut" "$folder/whole" || fail "$* on ${input##*/}: cut at $cuts s it gives other watts"
+}
+
+all_pieces() { # all_pieces INPUT OPTION...: several ways to cut it
+    local input=$1 cuts
+    shift
+    rm -f "$folder/whole"
+    attribute "$input" "$folder/whole" "$@"
+    for cuts in 1 2 77 '20 21 22 119'; do
+        pieces "$input" "$cuts" "$@"
+    done
 }
 
 for scenario in churn sockets missed; do
-    "$generator" --scenario $scenario --seed 5 --ticks 150 --raw "$folder/raw" --hwpc "$folder/hwpc"
+    "$generator" --scenario $scenario --seed 5 --ticks 120 --raw "$folder/raw" --hwpc "$folder/hwpc"
     for input in raw hwpc; do
-        rm -f "$folder/whole"
-        attribute "$folder/$input" "$folder/whole"
-        for seconds in 2 31 77; do
-            split "$folder/$input" $seconds
-        done
+        all_pieces "$folder/$input" --model share
+        all_pieces "$folder/$input" --model smartwatts
+        all_pieces "$folder/$input" --model auto
     done
+    all_pieces "$folder/hwpc" --model smartwatts --no-close --cpu-base-freq=2600
 done
 
+# An old sensor's cumulative times: the first tick's interval is told by the second, which the first piece does not have.
+sed 's/"time_enabled":[0-9.]*/"time_enabled":9e15/g' "$folder/hwpc" >"$folder/cumulative"
+all_pieces "$folder/cumulative" --model share
+
+# A gap makes ticks wait; a host record that comes meanwhile holds for none of them.
+sed '/"kind":"raw".*"seq":60,/d' "$folder/raw" >"$folder/gap"
+host=$(head -n 1 "$folder/raw" | jq -c '.seq = 63 | ._id = "missed:019b76daa800:00000000003f:host"
+    | .timestamp = "2026-01-01T00:01:30.000Z" | .packages[0].max_w = 1')
+stamp=$(jq -r 'select(.kind == "raw" and .seq == 63) | .timestamp' "$folder/raw")
+HOST=${host/2026-01-01T00:01:30.000Z/$stamp} awk '/"kind":"raw"/ && /"seq":63,/ { print ENVIRON["HOST"] } { print }' "$folder/gap" >"$folder/gap-host"
+rm -f "$folder/whole"
+attribute "$folder/gap-host" "$folder/whole" --model share
+for seq in 61 62 63; do
+    stamp=$(jq -r "select(.kind == \"raw\" and .seq == $seq) | .timestamp" "$folder/raw")
+    rm -rf "$folder/state" "$folder/cut"
+    mkdir "$folder/state"
+    attribute "$folder/gap-host" "$folder/cut" --model share --state "$folder/state" --to "$stamp"
+    attribute "$folder/gap-host" "$folder/cut" --model share --state "$folder/state"
+    cmp "$folder/cut" "$folder/whole" || fail "cut before tick $seq, behind a gap, it gives other watts"
+done
+jq -se 'map(select(.kind == "power")) | (map(select(.seq == 62)) | first.balance[0].idle_w) > 2
+    and (map(select(.seq == 63)) | first.balance[0].reason) == "absurd_energy"' "$folder/whole" >/dev/null ||
+    fail 'a host record does not hold from its tick on'
+
+# A signal in the midst of a recording: it is told, and the next run goes on as if nothing had been.
+attribute "$folder/raw" "$folder/full" --model auto
+mkdir "$folder/interrupted"
+mkfifo "$folder/pipe"
+"$formula" --post-mortem --input "jsonl:$folder/pipe" --output "jsonl:$folder/parts" --state "$folder/interrupted" 2>"$folder/err" &
+pid=$!
+exec 3>"$folder/pipe"
+head -n 150 "$folder/raw" >&3
+line=150
+until grep -q _id "$folder/parts" 2>/dev/null; do
+    kill -0 "$pid" || fail "it ended by itself: $(cat "$folder/err")"
+    timeout 0.1 tail -f /dev/null || true # a pause
+    line=$((line + 1))
+    sed -n "${line}p" "$folder/raw" >&3
+done
+kill -TERM "$pid"
+status=0
+wait "$pid" || status=$?
+pid=
+exec 3>&-
+test $status = 75 || fail "exit $status instead of 75 when interrupted: $(cat "$folder/err")"
+said 'interrupted.*goes on from here'
+attribute "$folder/raw" "$folder/parts" --state "$folder/interrupted"
+cmp "$folder/parts" "$folder/full" || fail 'interrupted by a signal it gives other watts'
+
 # A damaged, cut or foreign state is refused, named, and learning starts anew.
+rm -f "$folder/whole"
+attribute "$folder/hwpc" "$folder/whole"
+pieces "$folder/hwpc" 31
 state=$folder/state/formula-auto.state
 cp "$state" "$folder/good"
-for damage in flip cut empty; do
+for damage in flip cut empty version; do
     cp "$folder/good" "$state"
     case $damage in
     flip) printf 'X' | dd of="$state" bs=1 seek=5000 conv=notrunc 2>/dev/null ;;
     cut) head -c 10000 "$folder/good" >"$state" ;;
     empty) : >"$state" ;;
+    version) LC_ALL=C sed 's/\x10v\x00\x02/\x10v\x00\x01/' "$folder/good" >"$state" ;;
     esac
     rm -f "$folder/anew"
     attribute "$folder/hwpc" "$folder/anew" --state "$folder/state"
-    grep -q 'formula-auto.state.*learning anew' "$folder/err" || fail "$damage: nothing is said: $(cat "$folder/err")"
+    said 'formula-auto.state.*learning anew'
     cmp "$folder/anew" "$folder/whole" || fail "$damage: other watts than without a state"
 done
 head -c 10000 "$folder/good" >"$folder/cut"
 "$formula" --show-model "$folder/cut" 2>"$folder/err" && fail 'a cut model is shown'
-grep -q cut "$folder/err" || fail 'the cut model is not named'
+said cut
 
-# A model is shown, and gives another sensor's first tick a prediction.
-attribute "$folder/raw" "$folder/anew" --save-model "$folder/model"
-"$formula" --show-model "$folder/model" | grep -q 'idle .* W.*nJ' || fail 'no coefficients are shown'
+# So is one of another CPU, of other events, of other options: what follows is as without it.
+foreign() { # foreign WORDS SED-EXPRESSION INPUT OPTION...: the state of INPUT is of no use to INPUT changed
+    local words=$1 change=$2 input=$3
+    shift 3
+    rm -rf "$folder/state" "$folder/anew" "$folder/expected"
+    mkdir "$folder/state"
+    attribute "$input" "$folder/anew" --state "$folder/state" "$@"
+    sed "$change" "$input" >"$folder/changed"
+    attribute "$folder/changed" "$folder/expected" "$@"
+    rm "$folder/anew"
+    attribute "$folder/changed" "$folder/anew" --state "$folder/state" "$@"
+    said "$words.*learning anew"
+    cmp "$folder/anew" "$folder/expected" || fail "$words: other watts than without a state"
+}
+later='s/019b76daa800/019b76dab800/g; s/2026-01-01T/2026-01-02T/g'
+for model in auto share smartwatts; do
+    foreign 'its CPU is generated (generated)' 's/"name":"generated"/"name":"another"/' "$folder/raw" --model $model
+    foreign 'its CPU is generated (generated)' "s/\"name\":\"generated\"/\"name\":\"another\"/; $later" "$folder/raw" --model $model
+    foreign 'its events are' "s/llc_misses/branches/g; $later" "$folder/raw" --model $model
+    foreign 'events are missing and others came' "s/LLC_MISSES/BRANCHES/g; $later" "$folder/hwpc" --model $model
+done
+attribute "$folder/raw" "$folder/anew" --model smartwatts --save-model "$folder/model"
+for option in --no-close --learn-history-window-size=40; do
+    "$formula" --post-mortem --input "jsonl:$folder/raw" --output null: --model smartwatts --model-file "$folder/model" $option 2>"$folder/err" || true
+    said 'learned w'
+done
+
+# A model is shown with its machine, its span, its drift and its coefficients.
+for model in auto share smartwatts; do
+    attribute "$folder/raw" "$folder/anew" --model $model --save-model "$folder/model-$model"
+    "$formula" --show-model "$folder/model-$model" >"$folder/out"
+    for words in "model $model" 'sensor missed.*generated.*; events: cpu_ns cycles' '2026-01-01T00:0.*to 2026-01-01T00:0' \
+        'drift [-+][0-9.]* W' 'idle .* W.*nJ'; do
+        grep -q -e "$words" "$folder/out" || fail "$model: '$words' is not shown: $(cat "$folder/out")"
+    done
+done
+
+# It gives another sensor's first tick a prediction, unless the machine is another.
 sed 's/"missed/"other/g' "$folder/raw" >"$folder/raw2"
+for model in auto share smartwatts; do
+    rm -f "$folder/carried"
+    attribute "$folder/raw2" "$folder/carried" --model $model --model-file "$folder/model-$model"
+    head -n 30 "$folder/carried" | jq -se 'map(.balance[0].predicted_w > 0) | any' >/dev/null || fail "the carried model $model predicts nothing"
+done
+sed 's/"name":"generated"/"name":"another"/' "$folder/raw2" >"$folder/raw3"
 rm -f "$folder/carried"
-attribute "$folder/raw2" "$folder/carried" --model-file "$folder/model"
-head -n 1 "$folder/carried" | jq -e '.balance[0] | .predicted_w > 0' >/dev/null || fail 'the carried model predicts nothing'
-"$formula" --post-mortem --input "jsonl:$folder/raw" --output null: --model share --model-file "$folder/model" 2>"$folder/err" &&
+attribute "$folder/raw3" "$folder/expected3"
+status=0
+"$formula" --post-mortem --input "jsonl:$folder/raw3" --output "jsonl:$folder/carried" --model-file "$folder/model-auto" 2>"$folder/err" || status=$?
+test $status = 65 || fail "exit $status when no sensor could use the model file"
+said "sensor 'other': the model file is refused: its CPU is"
+cmp "$folder/carried" "$folder/expected3" || fail 'a refused model changes watts'
+"$formula" --post-mortem --input "jsonl:$folder/raw" --output null: --model share --model-file "$folder/model-auto" 2>"$folder/err" &&
     fail 'a model of auto is taken for share'
-grep -q "'auto'" "$folder/err" || fail "it is not said whose model it is: $(cat "$folder/err")"
+said "'auto'"
 echo ok

@@ -139,7 +139,7 @@ static void parts_are_joined(void **state)
     report.parts = 3;
     hand_over(false);
     assert_null(next());
-    assembly_finish(assembly);
+    assembly_finish(assembly, false);
     const struct report *tick = next();
     assert_true(reasons_have(&tick->reasons, "missing_part"));
     assert_false(tick->valid);
@@ -197,7 +197,7 @@ static void order_of_arrival_leaves_no_trace(void **state)
             while ((tick = next()))
                 describe_tick(tick, text, sizeof(text));
         }
-        assembly_finish(assembly);
+        assembly_finish(assembly, false);
         while ((tick = next()))
             describe_tick(tick, text, sizeof(text));
         if (round == 0) {
@@ -251,7 +251,7 @@ static void doubles_are_counted_once(void **state)
     add_powerapi(0, 0);
     add_powerapi(0, 1);
     add_powerapi(0, 1);
-    assembly_finish(assembly);
+    assembly_finish(assembly, false);
     const struct report *tick = next();
     assert_int_equal(tick->n_energy, 1);
     assert_int_equal(tick->n_targets, 1);
@@ -269,10 +269,29 @@ static void many_events_and_targets_stay_bounded(void **state)
         add_target(name[i], event[i], i);
         hand_over(true);
     }
-    assembly_finish(assembly);
+    assembly_finish(assembly, false);
     const struct report *tick = next();
     assert_int_equal(tick->n_targets, 300);
     assert_true(tick->n_events <= 64);
+}
+
+/* Its interval is told by the tick behind it, which another run will see. */
+static void a_lone_first_tick_is_left_to_the_next_run(void **state)
+{
+    (void)state;
+    begin("", 0, 1000);
+    add_energy(77, 0);
+    hand_over(true);
+    assert_true(assembly_is_waiting(assembly));
+    assembly_finish(assembly, true);
+    assert_null(next());
+    assert_null(assembly_last(assembly));
+    begin("", 0, 3000);
+    add_energy(77, 0);
+    hand_over(true);
+    assert_int_equal(next()->energy[0].dt_ns, INT64_C(2000000000));
+    assert_non_null(next());
+    assert_false(assembly_is_waiting(assembly));
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -287,6 +306,7 @@ int main(void)
         TEST(powerapi_waits_for_later_ticks),
         TEST(cumulative_times_give_way_to_stamps),
         TEST(doubles_are_counted_once),
+        TEST(a_lone_first_tick_is_left_to_the_next_run),
         TEST(many_events_and_targets_stay_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

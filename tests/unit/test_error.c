@@ -50,6 +50,7 @@ static void exit_status_follows_sysexits(void **state)
     assert_int_equal(error_exit_status(-EINVAL), 64);
     assert_int_equal(error_exit_status(-EBADMSG), 65);
     assert_int_equal(error_exit_status(-ECONNREFUSED), 69);
+    assert_int_equal(error_exit_status(-EINTR), 75);
     assert_int_equal(error_exit_status(-EACCES), 77);
     assert_int_equal(error_exit_status(-EDOM), 78);
 }

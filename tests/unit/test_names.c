@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "formula/names.h"
+#include "formula/state_io.h"
 
 static uint32_t number(struct names *names, const char *text)
 {
@@ -63,11 +64,80 @@ static void churn_is_forgotten(void **state)
     names_free(names);
 }
 
+static struct names *reload(struct names *names)
+{
+    bson_t saved = BSON_INITIALIZER;
+    struct state_io out = {.out = &saved}, in = {.in = &saved};
+    struct names *loaded;
+    assert_int_equal(names_visit(names, &out), 0);
+    names_free(names);
+    assert_int_equal(names_new(&loaded), 0);
+    assert_int_equal(names_visit(loaded, &in), 0);
+    assert_false(out.is_damaged || in.is_damaged);
+    bson_destroy(&saved);
+    return loaded;
+}
+
+/* What is forgotten, and when, does not depend on how often all was saved and read back. */
+static void a_restart_changes_nothing(void **state)
+{
+    (void)state;
+    struct names *whole, *parts;
+    assert_int_equal(names_new(&whole), 0);
+    assert_int_equal(names_new(&parts), 0);
+    for (int tick = 0; tick < 300; tick++) {
+        assert_int_equal(names_begin(whole), 0);
+        assert_int_equal(names_begin(parts), 0);
+        for (int i = 0; i < 200; i++) {
+            char text[32];
+            (void)snprintf(text, sizeof(text), "/%d/%d", tick - tick % (i + 1), i);
+            uint32_t a = number(whole, text), b = number(parts, text);
+            if (i == 7)
+                names_at(whole, a)->kin = names_at(parts, b)->kin = 77;
+            assert_int_equal(names_at(whole, a)->is_new, names_at(parts, b)->is_new);
+            assert_true(names_at(whole, a)->kin == names_at(parts, b)->kin);
+        }
+        uint32_t noted;
+        assert_int_equal(names_note(whole, "/noted", &noted), 0);
+        assert_int_equal(names_note(parts, "/noted", &noted), 0);
+        assert_int_equal(names_count(whole), names_count(parts));
+        if (tick % 37 == 0)
+            parts = reload(parts);
+    }
+    assert_true(names_count(whole) < 30000); /* some were forgotten on the way */
+    names_free(whole);
+    names_free(parts);
+}
+
+static void damaged_names_are_refused(void **state)
+{
+    (void)state;
+    struct names *loaded;
+    uint64_t counts[3] = {2, 5, 16384}, words[6] = {0};
+    for (int damage = 0; damage < 3; damage++) {
+        bson_t saved = BSON_INITIALIZER;
+        struct state_io out = {.out = &saved}, in = {.in = &saved};
+        const void *texts = "/a\0/b";
+        size_t size = damage == 0 ? 5 : damage == 1 ? 3 : 6;
+        counts[0] = damage == 2 ? UINT64_MAX / 16 : 2;
+        state_words(&out, "counts", counts, 3);
+        state_bytes(&out, "texts", &texts, &size);
+        state_words(&out, "names", words, 6);
+        assert_int_equal(names_new(&loaded), 0);
+        assert_int_equal(names_visit(loaded, &in), 0);
+        assert_true(in.is_damaged);
+        names_free(loaded);
+        bson_destroy(&saved);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_keeps_its_number),
         cmocka_unit_test(churn_is_forgotten),
+        cmocka_unit_test(a_restart_changes_nothing),
+        cmocka_unit_test(damaged_names_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
