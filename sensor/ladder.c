@@ -239,6 +239,9 @@ static int open_all(struct ladder *ladder, struct climb *climb, struct error *er
         return climb_estimates(ladder, climb, err);
     if (domains_of(ladder) & OF_CPUS)
         ladder->why[0] = '\0';
+    if (r >= 0)
+        r = cross_check_open(&ladder->check, ladder, climb->settings->source_settings,
+                             climb->topology);
     return r;
 }
 
@@ -343,20 +346,19 @@ static int take_one(struct ladder *ladder, struct report *report, size_t first)
     return 0;
 }
 
-static int read_source(struct ladder *ladder, struct source *source,
+int ladder_read_source(struct source *source, const struct host *host,
                        const struct topology *topology, struct report *report)
 {
     size_t n_before = report->n_energy;
-    uint64_t before_ns = clock_monotonic_ns(ladder->host->clock);
+    uint64_t before_ns = clock_monotonic_ns(host->clock);
     int r = source->ops->read(source, topology, report);
     if (r < 0)
         return r;
-    uint64_t after_ns = clock_monotonic_ns(ladder->host->clock);
-    for (size_t i = n_before; i < report->n_energy; i++)
+    uint64_t after_ns = clock_monotonic_ns(host->clock);
+    for (size_t i = n_before; i < report->n_energy; i++) {
         if (report->energy[i].skew_ns == VALUE_ABSENT)
             report->energy[i].skew_ns = (int64_t)(before_ns + (after_ns - before_ns) / 2);
-    ladder->has_changed |= source->has_changed;
-    source->has_changed = false;
+    }
     return 0;
 }
 
@@ -364,8 +366,13 @@ int ladder_read(struct ladder *ladder, const struct topology *topology, struct r
 {
     size_t n_before = report->n_energy;
     int r = 0;
-    for (size_t i = 0; i < ladder->n_sources && r >= 0; i++)
-        r = read_source(ladder, ladder->sources[i], topology, report);
+    for (size_t i = 0; i < ladder->n_sources && r >= 0; i++) {
+        r = ladder_read_source(ladder->sources[i], ladder->host, topology, report);
+        ladder->has_changed |= ladder->sources[i]->has_changed;
+        ladder->sources[i]->has_changed = false;
+    }
+    if (r >= 0)
+        r = cross_check_take(&ladder->check, ladder->host, topology, report);
     for (size_t i = n_before; i < report->n_energy && r >= 0; i++)
         r = take_one(ladder, report, i);
     return r;
@@ -454,6 +461,7 @@ void ladder_close(struct ladder *ladder)
 {
     for (size_t i = 0; i < ladder->n_sources; i++)
         ladder->sources[i]->ops->close(ladder->sources[i]);
+    cross_check_close(&ladder->check);
     free(ladder->slots);
     *ladder = (struct ladder){0};
 }

@@ -8,6 +8,7 @@
  *   - an estimate is used only where there is no energy counter of an attributed domain, not even a locked one. */
 #pragma once
 
+#include "sensor/cross_check.h"
 #include "sensor/source.h"
 
 #define LADDER_SOURCES_MAX 16
@@ -21,6 +22,7 @@ struct ladder {
     size_t n_sources;    /* 0: no energy, why says so */
     char why[256];       /* why there is an estimate, or no energy of the CPUs; "" otherwise */
     bool has_changed;    /* ladder_describe has something new to say; the caller clears it */
+    struct cross_check check; /* of --energy auto */
     struct ladder_slot *slots;
     size_t n_slots, slots_capacity;
 };
@@ -39,6 +41,9 @@ int ladder_open(struct ladder *ret_ladder, const struct ladder_settings *setting
  * first. After a source has stood in for another, the first one is back as soon as its span no longer covers what was published meanwhile. skew_ns of
  * the samples is the moment of the reading on the monotonic clock. 0 or -ENOMEM. */
 int ladder_read(struct ladder *ladder, const struct topology *topology, struct report *report);
+
+/* Reads one source, and says of every sample when: skew_ns as above. 0 or -ENOMEM. */
+int ladder_read_source(struct source *source, const struct host *host, const struct topology *topology, struct report *report);
 
 /* One row per domain and package, as the first source in order describes it. 0 or -ENOMEM. */
 int ladder_describe(const struct ladder *ladder, struct host_record *host_record);

@@ -31,6 +31,7 @@ function(watt_hwsim_test name)
 endfunction()
 watt_hwsim_test(scripted)
 
+watt_script_test(hwsim/disagree hwsim/disagree.py)
 watt_script_test(hwsim/killed hwsim/killed.py)
 watt_script_test(hwsim/live hwsim/live.py)
 # Their loops take whole CPUs.

@@ -210,7 +210,7 @@ static void add_counter(struct energy *energy, enum sim_domain domain, int packa
     *counter = (struct counter){.domain = domain, .package = package, .part = part};
     counter->share = (part + 1) / (n_parts * (n_parts + 1) / 2.0);
     counter->unit_nj = unit_nj(machine, domain);
-    counter->zone_unit_nj = (uint64_t)counter->unit_nj;
+    counter->zone_unit_nj = (uint64_t)(counter->unit_nj * machine->zone_factor);
     counter->start =
         package < 0 ? machine->psys_start_counts : machine->packages[package].start_counts;
     aim_wrap(energy, counter);

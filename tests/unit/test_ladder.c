@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The ladder's rules, on sources that a test scripts: this file has a source_table of its own. */
+/* The ladder's rules, on sources that the test scripts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,180 +7,21 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/error.h"
 #include "common/scope.h"
 #include "sensor/ladder.h"
+#include "tests/unit/scripted_sources.h"
 
-#define N_SOURCES 4
-#define ROWS_MAX 8
-#define PKG DOMAIN_BIT(DOMAIN_PACKAGE)
-#define RAM DOMAIN_BIT(DOMAIN_DRAM)
-#define GPU DOMAIN_BIT(DOMAIN_GPU)
-#define WALL DOMAIN_BIT(DOMAIN_WALL)
-#define PSYS DOMAIN_BIT(DOMAIN_PSYS)
-#define CORE DOMAIN_BIT(DOMAIN_CORE)
-
-struct row {
-    enum domain domain;
-    int32_t package;
-    double range_j, peak_w;
-    const char *reason; /* of the next sample, NULL: valid */
-    int64_t energy_uj, dt_ns;
-    bool is_silent; /* adds no sample */
-};
-
-struct script {
-    enum source_availability availability;
-    unsigned domains;
-    int open_error;
-    struct row rows[ROWS_MAX];
-    size_t n_rows;
-    int n_open;
-};
-
-static struct script scripts[N_SOURCES];
-static uint64_t now_ns;
-static int32_t packages[] = {0, 1};
-static struct topology topology = {.packages = packages, .n_packages = 2};
 static struct ladder ladder;
 
-struct scripted {
-    struct source source;
-    struct script *script;
-};
-
-static void probe(struct script *script, struct source_probe *ret_probe)
-{
-    *ret_probe = (struct source_probe){.availability = script->availability,
-                                       .domains = script->domains,
-                                       .is_energy_counter = script->domains & (PKG | RAM | GPU)};
-    (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "as scripted");
-    (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice), "unlock it");
-}
-
-static int describe(const struct source *source, struct host_record *record)
-{
-    const struct script *script = ((const struct scripted *)source)->script;
-    for (size_t i = 0; i < script->n_rows; i++) {
-        struct host_source *row;
-        assert_int_equal(host_record_add_source(record, &row), 0);
-        row->domain = script->rows[i].domain;
-        row->package = script->rows[i].package;
-        row->range_uj =
-            script->rows[i].range_j > 0 ? (int64_t)(script->rows[i].range_j * 1e6) : VALUE_ABSENT;
-        row->peak_w = script->rows[i].peak_w > 0 ? script->rows[i].peak_w : NAN;
-        (void)snprintf(row->source, sizeof(row->source), "%s", source->ops->name);
-    }
-    return 0;
-}
-
-static int read_source(struct source *source, const struct topology *unused, struct report *report)
-{
-    (void)unused;
-    const struct script *script = ((const struct scripted *)source)->script;
-    for (size_t i = 0; i < script->n_rows; i++) {
-        const struct row *row = &script->rows[i];
-        struct energy_sample *sample;
-        if (row->is_silent)
-            continue;
-        assert_int_equal(report_add_energy(report, &sample), 0);
-        sample->domain = row->domain;
-        sample->package = row->package;
-        (void)snprintf(sample->source, sizeof(sample->source), "%s", source->ops->name);
-        sample->valid = !row->reason;
-        if (row->reason) {
-            (void)snprintf(sample->reason, sizeof(sample->reason), "%s", row->reason);
-            continue;
-        }
-        sample->energy_uj = row->energy_uj;
-        sample->dt_ns = row->dt_ns;
-    }
-    return 0;
-}
-
-static void close_source(struct source *source)
-{
-    ((struct scripted *)source)->script->n_open--;
-    free(source);
-}
-
-static int open_source(struct script *script, const struct source_ops *ops, struct source **ret,
-                       struct error *err)
-{
-    if (script->open_error)
-        return error_set(err, script->open_error, "it does not open");
-    struct scripted *scripted = calloc(1, sizeof(*scripted));
-    assert_non_null(scripted);
-    *scripted = (struct scripted){.source.ops = ops, .script = script};
-    script->n_open++;
-    *ret = &scripted->source;
-    return 0;
-}
-
-#define SCRIPTED(number, word, estimate)                                                           \
-    static const struct source_ops source_##number;                                                \
-    static void probe_##number(const struct host *host, const struct topology *here,               \
-                               const void *settings, struct source_probe *ret_probe)               \
-    {                                                                                              \
-        (void)host, (void)here, (void)settings;                                                    \
-        probe(&scripts[number], ret_probe);                                                        \
-    }                                                                                              \
-    static int open_##number(struct source **ret_source, const struct host *host,                  \
-                             const struct topology *here, const void *settings, struct error *err) \
-    {                                                                                              \
-        (void)host, (void)here, (void)settings;                                                    \
-        return open_source(&scripts[number], &source_##number, ret_source, err);                   \
-    }                                                                                              \
-    static const struct source_ops source_##number = {.name = (word),                              \
-                                                      .about = "scripted",                         \
-                                                      .is_estimate = (estimate),                   \
-                                                      .capabilities = UINT64_C(1) << (number),     \
-                                                      .probe = probe_##number,                     \
-                                                      .open = open_##number,                       \
-                                                      .describe = describe,                        \
-                                                      .read = read_source,                         \
-                                                      .close = close_source};
-
-SCRIPTED(0, "first", false)
-SCRIPTED(1, "second", false)
-SCRIPTED(2, "third", false)
-SCRIPTED(3, "guess", true)
-
-const struct source_ops *const source_table[] = {&source_0, &source_1, &source_2, &source_3, NULL};
-
-static uint64_t monotonic(void *context)
-{
-    (void)context;
-    return now_ns;
-}
-
-static const struct clock clock_test = {.monotonic_ns = monotonic};
-static const struct host host = {.clock = &clock_test};
-
-/* A usable source of these domains, in packages 0 to n - 1; those of the whole machine have none.
- */
+/* As make_script(), with nothing open. */
 static struct script *make(size_t number, unsigned domains, int n_packages)
 {
-    struct script *script = &scripts[number];
     ladder_close(&ladder);
-    *script = (struct script){.availability = SOURCE_USABLE, .domains = domains};
-    for (int domain = 0; domain < DOMAIN_COUNT; domain++) {
-        bool is_whole = domain == DOMAIN_WALL || domain == DOMAIN_PSYS || domain == DOMAIN_MACHINE;
-        for (int package = 0; package < (is_whole ? 1 : n_packages); package++) {
-            if (domains & DOMAIN_BIT(domain))
-                script->rows[script->n_rows++] =
-                    (struct row){.domain = (enum domain)domain,
-                                 .package = is_whole ? PACKAGE_NONE : package,
-                                 .energy_uj = 100,
-                                 .dt_ns = (int64_t)NS_PER_S};
-        }
-    }
-    return script;
+    return make_script(number, domains, n_packages);
 }
 
 static int set_up(void **state)
@@ -211,17 +52,6 @@ static void climb(void)
         fail_msg("%s", err.text);
 }
 
-static void expect_sources(const char *names)
-{
-    char used[128] = "";
-    for (size_t i = 0; i < ladder.n_sources; i++) {
-        size_t length = strlen(used);
-        (void)snprintf(used + length, sizeof(used) - length, "%s%s", i ? " " : "",
-                       ladder.sources[i]->ops->name);
-    }
-    assert_string_equal(used, names);
-}
-
 static void each_domain_and_package_has_a_source(void **state)
 {
     (void)state;
@@ -229,18 +59,18 @@ static void each_domain_and_package_has_a_source(void **state)
     make(1, PKG | RAM, 2);
     make(2, PKG | RAM, 2);
     climb();
-    expect_sources("first second");
+    expect_sources(&ladder, "first second");
     assert_string_equal(ladder.why, "");
     make(1, PKG | RAM, 1); /* memory of package 1 is missing */
     climb();
-    expect_sources("first second third");
+    expect_sources(&ladder, "first second third");
     make(0, PKG | RAM, 1);
     make(1, PKG | RAM, 1);
     climb();
-    expect_sources("first third"); /* the second was asked, and adds nothing */
+    expect_sources(&ladder, "first third"); /* the second was asked, and adds nothing */
     make(0, PKG | RAM, 2);
     climb();
-    expect_sources("first");
+    expect_sources(&ladder, "first");
 }
 
 static void what_does_not_open_leaves_its_domains(void **state)
@@ -250,10 +80,10 @@ static void what_does_not_open_leaves_its_domains(void **state)
     make(1, PKG, 2);
     make(2, PKG | RAM, 2);
     climb();
-    expect_sources("second third");
+    expect_sources(&ladder, "second third");
     scripts[1].open_error = scripts[2].open_error = -EIO;
     climb();
-    expect_sources(""); /* a counter is there: nothing is guessed */
+    expect_sources(&ladder, ""); /* a counter is there: nothing is guessed */
     assert_string_equal(ladder.why, "first: it does not open");
 }
 
@@ -264,15 +94,16 @@ static void measurements_stand_beside_and_replace_nothing(void **state)
     make(1, PKG | CORE | PSYS, 2);
     make(2, WALL, 1);
     climb();
-    expect_sources("first second");
+    expect_sources(&ladder, "first second");
     make(1, WALL | PSYS, 1);
     climb();
-    expect_sources("first second guess"); /* psys is new; nothing is attributed */
+    expect_sources(&ladder, "first second guess"); /* psys is new; nothing is attributed */
     assert_non_null(strstr(ladder.why, "no energy counter"));
     make(0, PKG, 2);
     make(1, PKG | CORE | PSYS, 2);
     climb();
-    expect_sources("first third"); /* cores and psys alone do not open a source of packages */
+    expect_sources(&ladder,
+                   "first third"); /* cores and psys alone do not open a source of packages */
 }
 
 static void gpus_of_vendors_stand_side_by_side(void **state)
@@ -282,11 +113,11 @@ static void gpus_of_vendors_stand_side_by_side(void **state)
     make(1, GPU, 1)->rows[0].package = 7;
     make(2, GPU, 1);
     climb();
-    expect_sources("first second"); /* the third has the first one's */
+    expect_sources(&ladder, "first second"); /* the third has the first one's */
     struct script *locked = make(2, PKG, 2);
     locked->availability = SOURCE_UNREADABLE;
     climb();
-    expect_sources("first second");
+    expect_sources(&ladder, "first second");
     assert_string_equal(ladder.why, "third: as scripted; unlock it");
 }
 
@@ -294,14 +125,14 @@ static void a_locked_counter_keeps_estimates_away(void **state)
 {
     (void)state;
     climb();
-    expect_sources("guess");
+    expect_sources(&ladder, "guess");
     make(1, PKG, 2)->availability = SOURCE_UNREADABLE;
     climb();
-    expect_sources("");
+    expect_sources(&ladder, "");
     assert_string_equal(ladder.why, "second: as scripted; unlock it");
     make(1, WALL, 1)->availability = SOURCE_UNREADABLE; /* no energy to attribute */
     climb();
-    expect_sources("guess");
+    expect_sources(&ladder, "guess");
     make(1, WALL, 1)->availability = SOURCE_MISCONFIGURED;
     const struct ladder_settings settings = {.energy = "auto"};
     ladder_close(&ladder);
@@ -316,7 +147,7 @@ static void what_is_asked_for_stands_alone(void **state)
     struct ladder_settings settings = {.energy = "second"};
     struct error err = {0};
     assert_int_equal(ladder_open(&ladder, &settings, &host, &topology, &err), 0);
-    expect_sources("second");
+    expect_sources(&ladder, "second");
     assert_int_equal(ladder_capabilities(&ladder), 2);
     assert_true(ladder_uses(&ladder, 1) && !ladder_uses(&ladder, 0));
     ladder_close(&ladder);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Two sources of one counter: what differs by more than 2 % is found, what is only noise of the
+ * beginning is not, and at the end nothing is open that is not used. */
+#include <errno.h>
+#include <string.h>
+
+#include "common/scope.h"
+#include "sensor/ladder.h"
+#include "tests/unit/scripted_sources.h"
+
+static struct ladder ladder;
+static int set_up(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_SOURCES; i++)
+        scripts[i] = (struct script){.availability = SOURCE_ABSENT};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    ladder_close(&ladder);
+    for (size_t i = 0; i < N_SOURCES; i++)
+        assert_int_equal(scripts[i].n_open, 0);
+    return 0;
+}
+
+static void climb(void)
+{
+    const struct ladder_settings settings = {.energy = "auto"};
+    struct error err = {0};
+    if (ladder_open(&ladder, &settings, &host, &topology, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void tick(void)
+{
+    SCOPED(report_deinit) struct report report;
+    report_init(&report);
+    now_ns += NS_PER_S;
+    assert_int_equal(ladder_read(&ladder, &topology, &report), 0);
+}
+
+static void ticks(int n)
+{
+    for (int i = 0; i < n; i++)
+        tick();
+}
+
+static void set_energy(struct script *script, int64_t energy_uj)
+{
+    for (size_t i = 0; i < script->n_rows; i++)
+        script->rows[i].energy_uj = energy_uj;
+}
+
+static const struct check_pair *pair_of(enum domain domain, int32_t package)
+{
+    for (size_t i = 0; i < ladder.check.n_pairs; i++) {
+        const struct check_pair *pair = &ladder.check.pairs[i];
+        if (pair->domain == domain && pair->package == package)
+            return pair;
+    }
+    fail_msg("%s %d is not compared", domain_name(domain), package);
+    return NULL;
+}
+
+static void a_disagreement_is_named_with_both_figures(void **state)
+{
+    (void)state;
+    struct script *first = make_script(0, PKG, 2), *second = make_script(1, PKG, 2);
+    set_energy(first, 20000000);
+    set_energy(second, 20000000);
+    second->rows[1].energy_uj = 21000000;
+    climb();
+    expect_sources(&ladder, "first");
+    assert_int_equal(second->n_open, 1);
+    ticks(1);
+    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_AGREES);
+    assert_int_equal(pair_of(DOMAIN_PACKAGE, 1)->state, CHECK_RUNNING); /* to be sure */
+    ticks(1);
+    assert_int_equal(pair_of(DOMAIN_PACKAGE, 1)->state, CHECK_DIFFERS);
+    assert_int_equal(second->n_open, 0); /* it is over */
+    char text[256];
+    cross_check_sentence(pair_of(DOMAIN_PACKAGE, 1), text, sizeof(text));
+    assert_string_equal(text, "package 1: first says 40.000 J in 2.000 s, second says 42.000 J in "
+                              "2.000 s: 4.8 %");
+    ticks(1);
+    assert_true(pair_of(DOMAIN_PACKAGE, 1)->source_uj == 40e6);
+}
+
+/* 0.27 % is what perf and powercap differ by for the memory of servers. */
+static void small_differences_agree(void **state)
+{
+    (void)state;
+    struct script *first = make_script(0, RAM, 1), *second = make_script(1, RAM, 1);
+    set_energy(first, 15258800);
+    set_energy(second, 15300000);
+    climb();
+    ticks(1);
+    assert_int_equal(pair_of(DOMAIN_DRAM, 0)->state, CHECK_AGREES);
+}
+
+/* A few units of energy, or a short time, say nothing of a percent. */
+static void it_waits_for_enough_energy(void **state)
+{
+    (void)state;
+    struct script *first = make_script(0, PKG, 1), *second = make_script(1, PKG, 1);
+    set_energy(first, 61);
+    set_energy(second, 122);
+    climb();
+    ticks(2);
+    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_RUNNING);
+    assert_int_equal(second->n_open, 1);
+    set_energy(first, 0);
+    set_energy(second, 0);
+    ticks(60);
+    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_UNDECIDED);
+    assert_int_equal(second->n_open, 0);
+}
+
+static void a_counter_that_stands_still_disagrees(void **state)
+{
+    (void)state;
+    struct script *first = make_script(0, PKG, 1), *second = make_script(1, PKG, 1);
+    set_energy(first, 0);
+    set_energy(second, 20000000);
+    climb();
+    ticks(2);
+    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_DIFFERS);
+    assert_true(cross_check_difference(pair_of(DOMAIN_PACKAGE, 0)) == 1);
+}
+
+/* Of spans that are not the same, powers are compared, and ends that lie apart are doubt. */
+static void spans_may_differ(void **state)
+{
+    (void)state;
+    struct script *first = make_script(0, PKG, 1), *second = make_script(1, PKG, 1);
+    set_energy(first, 10000000);
+    set_energy(second, 30000000);
+    second->rows[0].dt_ns = 3 * (int64_t)NS_PER_S; /* as the first sample after a late start */
+    climb();
+    ticks(1);
+    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_RUNNING);
+    set_energy(second, 9990000);
+    second->rows[0].dt_ns = 999 * (int64_t)NS_PER_MS;
+    ticks(1);
+    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_AGREES);
+}
+
+static void what_fails_begins_anew(void **state)
+{
+    (void)state;
+    struct script *first = make_script(0, PKG, 1), *second = make_script(1, PKG, 1);
+    set_energy(first, 20000);
+    set_energy(second, 40000);
+    climb();
+    ticks(1); /* too little */
+    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_RUNNING);
+    second->rows[0].reason = "read_error";
+    ticks(1);
+    second->rows[0].reason = NULL;
+    set_energy(first, 50000);
+    set_energy(second, 50000);
+    ticks(1);
+    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_AGREES);
+}
+
+/* A source that is in use for another domain is compared too, and stays open. */
+static void sources_in_use_are_compared(void **state)
+{
+    (void)state;
+    struct script *first = make_script(0, PKG, 2), *second = make_script(1, PKG | RAM, 2);
+    set_energy(first, 20000000);
+    set_energy(second, 30000000);
+    climb();
+    expect_sources(&ladder, "first second");
+    ticks(2);
+    assert_int_equal(ladder.check.n_pairs, 2);
+    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_DIFFERS);
+    assert_int_equal(second->n_open, 1);
+}
+
+static void nothing_is_compared_with_an_estimate(void **state)
+{
+    (void)state;
+    make_script(3, DOMAIN_BIT(DOMAIN_MACHINE), 1);
+    make_script(0, WALL, 1);
+    make_script(1, PKG, 1)->availability = SOURCE_UNREADABLE;
+    climb();
+    assert_int_equal(ladder.check.n_pairs, 0);
+    ladder_close(&ladder);
+    make_script(1, DOMAIN_BIT(DOMAIN_MACHINE), 1);
+    climb();
+    assert_int_equal(ladder.check.n_pairs, 0);
+    assert_int_equal(scripts[3].n_open, 0);
+}
+
+#define WITH_SOURCES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_SOURCES(a_disagreement_is_named_with_both_figures),
+        WITH_SOURCES(small_differences_agree),
+        WITH_SOURCES(it_waits_for_enough_energy),
+        WITH_SOURCES(a_counter_that_stands_still_disagrees),
+        WITH_SOURCES(spans_may_differ),
+        WITH_SOURCES(what_fails_begins_anew),
+        WITH_SOURCES(sources_in_use_are_compared),
+        WITH_SOURCES(nothing_is_compared_with_an_estimate),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
