@@ -366,10 +366,13 @@ int ladder_read(struct ladder *ladder, const struct topology *topology, struct r
 {
     size_t n_before = report->n_energy;
     int r = 0;
-    for (size_t i = 0; i < ladder->n_sources && r >= 0; i++) {
-        r = ladder_read_source(ladder->sources[i], ladder->host, topology, report);
-        ladder->has_changed |= ladder->sources[i]->has_changed;
-        ladder->sources[i]->has_changed = false;
+    for (size_t i = 0; i < 2 * ladder->n_sources && r >= 0; i++) {
+        struct source *source = ladder->sources[i % ladder->n_sources];
+        if (source->ops->is_slow != (i < ladder->n_sources))
+            continue;
+        r = ladder_read_source(source, ladder->host, topology, report);
+        ladder->has_changed |= source->has_changed;
+        source->has_changed = false;
     }
     if (r >= 0)
         r = cross_check_take(&ladder->check, ladder->host, topology, report);

@@ -37,7 +37,7 @@ struct ladder_settings {
 int ladder_open(struct ladder *ret_ladder, const struct ladder_settings *settings, const struct host *host,
                 const struct topology *topology, struct error *err);
 
-/* Reads all sources and adds one sample per domain and package: that of the first source in order whose sample is valid, and where none is, of the
+/* Reads all sources, slow ones first, and adds one sample per domain and package: that of the first source in order whose sample is valid, and where none is, of the
  * first. After a source has stood in for another, the first one is back as soon as its span no longer covers what was published meanwhile. skew_ns of
  * the samples is the moment of the reading on the monotonic clock. 0 or -ENOMEM. */
 int ladder_read(struct ladder *ladder, const struct topology *topology, struct report *report);

@@ -37,6 +37,7 @@ struct source_ops {
     const char *name;    /* "powercap": --energy NAME, section [powercap], "source" in records */
     const char *about;
     bool is_estimate;    /* of last resort: used only where no energy counter exists, or when asked for by name */
+    bool is_slow;        /* reading takes milliseconds at times: it is read before the others, so that these stay close to the counts */
     const struct option_spec *options;
     size_t n_options;
     size_t settings_size;
@@ -53,7 +54,11 @@ struct source_ops {
     int (*describe)(const struct source *source, struct host_record *host_record);
     /* Adds one sample per domain and package for the span since the previous read (since open for the first): valid with its energy and true
      * span, or invalid with a reason ("read_error", "counter_reset", "vanished", ...). energy_uj is rounded so that sums stay exact (carry the
-     * rest). skew_ns may hold the moment of the reading, monotonic clock; left absent, it is the middle of this call. Returns 0 or -ENOMEM; nothing else: failures are samples. Topology may have changed since open. */
+     * rest). skew_ns may hold the moment of the reading, monotonic clock; left absent, it is the middle of this call.
+     * Sources that cannot be read at every tick without making it wait (a battery's controller takes milliseconds) have a rate of their own: in the
+     * ticks between they add no sample at all, which is neither a failure nor a zero; each sample covers its whole span (dt_ns, many ticks). Their
+     * domains are measurements only: a span that is not the tick's cannot be split by the tick's counts.
+     * Returns 0 or -ENOMEM; nothing else: failures are samples. Topology may have changed since open. */
     int (*read)(struct source *source, const struct topology *topology, struct report *report);
     void (*close)(struct source *source);
 };

@@ -139,6 +139,7 @@ static int open_source(struct script *script, const struct source_ops *ops, stru
     static const struct source_ops source_##number = {.name = (word),                              \
                                                       .about = "scripted",                         \
                                                       .is_estimate = (estimate),                   \
+                                                      .is_slow = (number) == 2,                    \
                                                       .capabilities = UINT64_C(1) << (number),     \
                                                       .probe = probe_##number,                     \
                                                       .open = open_##number,                       \

@@ -264,6 +264,22 @@ static void silence_is_no_failure(void **state)
     assert_int_equal(read_one(DOMAIN_WALL, PACKAGE_NONE).energy_uj, 100);
 }
 
+/* The third source is a slow one: nothing precise may be read before it. */
+static void slow_sources_are_read_first(void **state)
+{
+    (void)state;
+    struct report report = {0};
+    make(0, PKG, 2);
+    make(2, WALL, 1);
+    climb();
+    expect_sources(&ladder, "first third");
+    assert_int_equal(ladder_read(&ladder, &topology, &report), 0);
+    assert_int_equal(report.n_energy, 3);
+    assert_int_equal(report.energy[0].domain, DOMAIN_WALL);
+    assert_int_equal(report.energy[1].domain, DOMAIN_PACKAGE);
+    report_deinit(&report);
+}
+
 static void an_interval_that_hides_a_wrap_is_refused(void **state)
 {
     (void)state;
@@ -307,6 +323,7 @@ int main(void)
         WITH_SOURCES(a_domain_is_described_once),
         WITH_SOURCES(a_valid_sample_stands_in_and_nothing_counts_twice),
         WITH_SOURCES(silence_is_no_failure),
+        WITH_SOURCES(slow_sources_are_read_first),
         WITH_SOURCES(an_interval_that_hides_a_wrap_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

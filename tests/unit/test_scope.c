@@ -228,6 +228,26 @@ static void impossible_energy_is_not_measured(void **state)
     assert_int_equal(n_scopes, 0);
 }
 
+/* A battery is read every ten seconds: its sample covers many ticks, and stands in few of them. */
+static void measurements_of_other_spans_change_nothing(void **state)
+{
+    (void)state;
+    add_events();
+    add_energy(DOMAIN_WALL, PACKAGE_NONE, 450000000);
+    report.energy[0].dt_ns = INT64_C(10000000000);
+    add_energy(DOMAIN_PACKAGE, 0, 20000000);
+    (void)add_row("/a", 0, 1000, 500000000);
+    build();
+    assert_int_equal(n_scopes, 1);
+    assert_int_equal(list[0].domain, DOMAIN_PACKAGE);
+    assert_true(list[0].tick.learn);
+    double measured_w = list[0].tick.measured_w;
+    report.n_energy = 0;
+    add_energy(DOMAIN_PACKAGE, 0, 20000000);
+    build();
+    assert_true(list[0].tick.measured_w == measured_w && list[0].tick.learn);
+}
+
 static void the_floor_of_a_curve_is_known(void **state)
 {
     (void)state;
@@ -366,6 +386,7 @@ int main(void)
         TEST(doubtful_ticks_are_not_learned_from),
         TEST(spans_that_differ_are_not_learned_from),
         TEST(impossible_energy_is_not_measured),
+        TEST(measurements_of_other_spans_change_nothing),
         TEST(the_floor_of_a_curve_is_known),
         cmocka_unit_test_setup_teardown(a_gpu_is_split_by_its_own_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(gpus_stand_alone, set_up, tear_down),
