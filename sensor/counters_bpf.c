@@ -455,7 +455,8 @@ const struct engine_ops counters_bpf = {
              "kernel",
     .does_process = true,
     .does_cgroup = true,
-    .capabilities = UINT64_C(1) << CAP_BPF,
+    /* Programs and maps are asked, in kernels before 5.19 by who may; CPUs that come are opened. */
+    .capabilities = UINT64_C(1) << CAP_BPF | UINT64_C(1) << CAP_PERFMON,
     .options = bpf_options,
     .n_options = ARRAY_SIZE(bpf_options),
     .settings_size = sizeof(struct counters_bpf_settings),

@@ -9,6 +9,7 @@
  * and who cannot be paid for says so. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -491,6 +492,7 @@ static int perf_read(struct engine *engine, struct targets *targets,
 
 const struct engine_ops counters_perf = {
     .name = "perf",
+    .capabilities = UINT64_C(1) << CAP_PERFMON, /* new targets and CPUs */
     .about = "perf events per cgroup and CPU, through libpfm4",
     .does_cgroup = true,
     .probe = perf_probe,

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -461,6 +462,7 @@ const struct source_ops source_hwmon = {
     .options = hwmon_options,
     .n_options = ARRAY_SIZE(hwmon_options),
     .settings_size = sizeof(struct hwmon_settings),
+    .capabilities = UINT64_C(1) << CAP_DAC_READ_SEARCH, /* a driver that comes back is opened */
     .probe = hwmon_probe,
     .open = hwmon_open,
     .describe = hwmon_describe,

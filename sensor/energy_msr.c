@@ -487,7 +487,8 @@ const struct source_ops source_msr = {
     .options = msr_options,
     .n_options = ARRAY_SIZE(msr_options),
     .settings_size = sizeof(struct msr_settings),
-    .capabilities = UINT64_C(1) << CAP_SYS_RAWIO, /* a CPU that goes offline is replaced */
+    /* a CPU that goes offline is replaced */
+    .capabilities = UINT64_C(1) << CAP_SYS_RAWIO | UINT64_C(1) << CAP_DAC_READ_SEARCH,
     .probe = msr_probe,
     .open = msr_open,
     .describe = msr_describe,

@@ -17,6 +17,7 @@
  * there. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -549,6 +550,7 @@ const struct source_ops source_perf = {
     .name = "perf",
     .about = "RAPL energy counters through the kernel's power PMU",
     .settings_size = 0,
+    .capabilities = UINT64_C(1) << CAP_PERFMON, /* a package that comes back is opened */
     .probe = perf_probe_source,
     .open = perf_open,
     .describe = perf_describe,

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -533,6 +534,7 @@ const struct source_ops source_powercap = {
     .name = "powercap",
     .about = "RAPL energy counters through the kernel's powercap tree",
     .settings_size = 0,
+    .capabilities = UINT64_C(1) << CAP_DAC_READ_SEARCH, /* a zone that comes back is opened */
     .probe = powercap_probe,
     .open = powercap_open,
     .describe = powercap_describe,

@@ -337,6 +337,15 @@ static int finish(struct program *program, int signal_fd, struct error *err)
     return r;
 }
 
+static int drop_privileges(const struct program *program, struct error *err)
+{
+    char names[PRIVILEGES_NAMES_SIZE];
+    int r = privileges_drop(sensor_capabilities(program->sensor), names, err);
+    if (r >= 0)
+        log_info(&program->log, "capabilities kept: %s", names[0] ? names : "none");
+    return r;
+}
+
 static int run_sensor(struct program *program, struct error *err)
 {
     char last_run[RUN_SIZE];
@@ -358,7 +367,7 @@ static int run_sensor(struct program *program, struct error *err)
     r = sensor_new(&program->sensor, &program->settings, &program->host, program->store, last_run,
                    err);
     if (r >= 0)
-        r = privileges_drop(sensor_capabilities(program->sensor), err);
+        r = drop_privileges(program, err);
     if (r >= 0)
         r = timer_fd = open_timer(program->host.clock, program->settings.interval_ns, err);
     if (r >= 0)

@@ -32,7 +32,7 @@ int sensor_new(struct sensor **ret_sensor, const struct sensor_settings *setting
 int sensor_tick(struct sensor *sensor, uint64_t n_periods, struct error *err);
 /* Hands the queue to the store once more; -errno says how much was left. */
 int sensor_flush(struct sensor *sensor, struct error *err);
-/* What its sources need while they run beyond what every sensor does: 1 << CAP_... */
+/* What it needs while it runs, all of it: 1 << CAP_... */
 uint64_t sensor_capabilities(const struct sensor *sensor);
 /* Documents lost to a full queue since the start. */
 uint64_t sensor_lost(const struct sensor *sensor);

@@ -41,7 +41,7 @@ struct source_ops {
     const struct option_spec *options;
     size_t n_options;
     size_t settings_size;
-    uint64_t capabilities; /* needed again while it runs, beyond what every sensor keeps (privileges.c): 1 << CAP_... */
+    uint64_t capabilities; /* needed again while it runs, after everything is open: 1 << CAP_... */
 
     /* Looks without changing anything. settings as in open. */
     void (*probe)(const struct host *host, const struct topology *topology, const void *settings,

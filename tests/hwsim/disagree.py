@@ -29,6 +29,8 @@ idle_w = 20
 dram_idle_w = 5
 """
 
+SEES = {2: "cap_dac_read_search", 19: "cap_sys_ptrace"}
+
 
 def lines_until(process, wanted):
     """What the process says, up to the line with the last of the wanted words."""
@@ -52,12 +54,42 @@ def open_files(pid):
     return paths
 
 
+def held(pid):
+    """Numbers of the capabilities that a process may use or take."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as stream:
+        masks = [int(line.split()[1], 16) for line in stream if line.startswith(("CapEff", "CapPrm"))]
+    return {bit for bit in range(64) for mask in masks if mask >> bit & 1}
+
+
+def check_capabilities(pid, said, needed):
+    """It holds what it needs, as far as we have that, and says so."""
+    own = held("self")
+    check(held(pid) == set(needed) & own, f"it holds {held(pid)} of {own}")
+    kept = [line for line in said.splitlines() if "capabilities kept: " in line]
+    check(len(kept) == 1, f"it says once what it keeps: {said}")
+    for number, name in needed.items():
+        check((name in kept[0]) == (number in own), f"{name}: {kept[0]}")
+
+
+def check_what_is_kept(machine):
+    """A sensor that opens registers again may do so, and one that counts nothing may not count."""
+    process = subprocess.Popen([SENSOR, "--interval", "100ms", "--engine", "proc", "--energy", "msr", "--store", "null:",
+                                *machine.roots()], stderr=subprocess.PIPE)
+    try:
+        check_capabilities(process.pid, lines_until(process, ["capabilities kept"]), {**SEES, 17: "cap_sys_rawio"})
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
 def run_sensor(machine, *wanted):
     """Until it said what is wanted. Returns all that it said."""
     process = subprocess.Popen([SENSOR, "--verbose", "--interval", "100ms", "--engine", "proc", "--store", "null:", *machine.roots()],
                                stderr=subprocess.PIPE)
     try:
         said = lines_until(process, wanted)
+        check_capabilities(process.pid, said, SEES)
         end = time.monotonic() + DEADLINE_S
         while any("/dev/cpu/" in path for path in open_files(process.pid)):
             check(time.monotonic() < end, f"the registers are still open: {open_files(process.pid)}")
@@ -83,6 +115,7 @@ def main():
     machine.start(MACHINE.format(factor=1))
     said = run_sensor(machine, "energy sources: package 0: powercap says", "energy sources: dram 0: powercap says")
     check("disagree" not in said, f"they agree: {said}")
+    check_what_is_kept(machine)
     machine.stop()
     machine.close()
 
