@@ -62,7 +62,8 @@ static struct energy_meter *find_meter(const struct msr_source *msr, enum domain
     return NULL;
 }
 
-/* Dies add up; a package's cores together stay within what the package may use. */
+/* Dies add up, but for psys, which they only show; a package's cores together stay within what the
+ * package may use. */
 static int add_meter(struct msr_source *msr, const struct msr_reader *reader,
                      const struct msr_counter *counter)
 {
@@ -79,7 +80,7 @@ static int add_meter(struct msr_source *msr, const struct msr_reader *reader,
         meter->range_uj = (int64_t)((double)UINT32_MAX * counter->unit_uj);
         msr->source.has_changed = true;
     }
-    if (reader->scope == MSR_SCOPE_DIE)
+    if (reader->scope == MSR_SCOPE_DIE && counter->domain != DOMAIN_PSYS)
         meter->bound_w += counter->bound_w;
     else
         meter->bound_w = counter->bound_w;
@@ -221,6 +222,8 @@ static void read_run(struct msr_source *msr, size_t first, size_t end)
         for (size_t c = 0; c < reader->n_counters && !reader->is_dormant; c++) {
             const struct msr_counter *counter = &reader->counters[c];
             struct energy_meter *meter = find_meter(msr, counter->domain, reader->package);
+            if (counter->domain == DOMAIN_PSYS && meter->now_ns != 0)
+                continue; /* another die shows the same */
             if (meter->now_ns == 0)
                 meter->now_ns = now_ns;
             take_counter(meter, reader, counter);

@@ -268,10 +268,24 @@ static void fail_group(struct perf_source *perf, const struct power_group *group
         energy_meter_fail(find_meter(perf, perf->pmu.events[e].domain, group->package), reason);
 }
 
+/* Every die of the package that counts psys shows it, and the others stand at 0: the first that
+ * does not is taken. */
+static bool is_shown_before(const struct perf_source *perf, const struct power_group *group,
+                            size_t event)
+{
+    for (const struct power_group *other = perf->groups; other < group; other++) {
+        if (perf_group_is_open(&other->group) && other->has_last && other->now[event] != 0)
+            return true;
+    }
+    return false;
+}
+
 static void add_increases(struct perf_source *perf, const struct power_group *group)
 {
     for (size_t e = 0; e < perf->pmu.n_events; e++) {
         const struct power_event *event = &perf->pmu.events[e];
+        if (event->domain == DOMAIN_PSYS && is_shown_before(perf, group, e))
+            continue;
         struct energy_meter *meter = find_meter(perf, event->domain, group->package);
         double span_ns = (double)(meter->now_ns - meter->last_ns), increase_uj = 0;
         double bound_uj = meter->bound_w * span_ns / 1e3;

@@ -20,7 +20,7 @@ static double package_w(const struct msr_model *model, double named_w)
     double model_w = model ? model->peak_w : UNKNOWN_MODEL_W;
     if (isnan(named_w) || named_w <= 0 || named_w > model_w)
         return model_w;
-    return fmax(FACTOR * named_w, PACKAGE_MIN_W);
+    return fmax(FACTOR * named_w, fmin(PACKAGE_MIN_W, model_w));
 }
 
 /* Only servers count their platform in a unit of its own. */

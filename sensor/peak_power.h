@@ -10,7 +10,7 @@ struct msr_model;
 
 /* Of one part of the machine that has counters of its own (package or die); the model may be NULL: not in the table. named_w: the highest power that
  * firmware names for the package (TDP, limits), NAN or 0: none. A package may draw three times that (laptops exceed what they name for seconds), at least
- * 500 W; the model's peak where nothing is named, or nonsense (4095 W: "no limit"); 3 kW of unknown models. Memory: 24 modules of 25 W. psys: what a
+ * 500 W or the model's peak if that is less; the model's peak where nothing is named, or nonsense (4095 W: "no limit"); 3 kW of unknown models. Memory: 24 modules of 25 W. psys: what a
  * power supply for one desk gives; a server's, 10 kW. */
 double peak_power_w(const struct msr_model *model, enum domain domain, double named_w);
 

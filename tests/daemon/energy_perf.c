@@ -216,6 +216,22 @@ static double watts_of(enum domain domain, int32_t package)
     return (double)sample->energy_uj * 1e3 / (double)sample->dt_ns;
 }
 
+/* Both dies of a package count the machine: it is not there twice. */
+static void psys_counts_once(void **state)
+{
+    (void)state;
+    double power_w = true_power_w();
+    made_tree_write(&tree, PMU "cpumask", "0-1\n");
+    put_event("energy-psys", "event=0x00\n");
+    open_source();
+    pass_ms(50);
+    tick();
+    assert_int_equal(report.n_energy, 2);
+    double ratio = watts_of(DOMAIN_PSYS, PACKAGE_NONE) / power_w;
+    if (ratio < 0.9 || ratio > 1.1)
+        fail_msg("%.3f times the power", ratio);
+}
+
 static void put_core_pmu(const char *cpumask)
 {
     char type[32];
@@ -493,6 +509,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(energy_is_that_of_the_counter, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_package_counts_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(psys_counts_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cores_add_up_to_their_package, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cores_are_beside_the_packages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cpu_that_leaves_the_list_is_replaced, set_up, tear_down),

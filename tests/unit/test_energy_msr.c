@@ -389,6 +389,35 @@ static void packages_count_once(void **state)
     expect_energy(DOMAIN_PACKAGE, 0, INT64_C(2200000000), NS_PER_S);
 }
 
+/* psys is the machine's: the dies of the package that counts it show one counter. */
+static void psys_counts_once(void **state)
+{
+    (void)state;
+    make_machine("GenuineIntel", 6, 0x8f, "00001111", "00110011", "01010101");
+    for (int part = 0; part < 4; part++) {
+        put(2 * part, 2 * part + 1, 0x606, UNIT_INTEL);
+        put(2 * part, 2 * part + 1, 0x611, 1000);
+        put(2 * part, 2 * part + 1, 0x64d, part < 2 ? 0 : 70);
+    }
+    open_source();
+    for (int part = 0; part < 4; part++) {
+        put(2 * part, 2 * part + 1, 0x611, 1000 + 16384);
+        put(2 * part, 2 * part + 1, 0x64d, part < 2 ? 0 : 77);
+    }
+    tick();
+    expect_energy(DOMAIN_PSYS, PACKAGE_NONE, 7000000, NS_PER_S);
+    expect_energy(DOMAIN_PACKAGE, 1, 2000000, NS_PER_S);
+
+    struct host_record record;
+    host_record_init(&record);
+    assert_int_equal(source_msr.describe(source, &record), 0);
+    for (size_t i = 0; i < record.n_sources; i++) {
+        if (record.sources[i].domain == DOMAIN_PSYS)
+            assert_true(record.sources[i].peak_w == 10e3);
+    }
+    host_record_deinit(&record);
+}
+
 /* Two packages of two dies with one core of two threads each. */
 static void make_amd(void)
 {
@@ -599,6 +628,7 @@ int main(void)
         TEST(a_span_that_may_hide_a_wrap_says_so),
         TEST(a_failed_reading_belongs_to_the_next_span),
         TEST(packages_count_once),
+        TEST(psys_counts_once),
         TEST(amd_cores_are_summed),
         TEST(offline_cpus_are_replaced),
         TEST(a_cpu_that_goes_under_the_read_is_replaced),

@@ -24,6 +24,8 @@ static void what_firmware_names_bounds_a_package(void **state)
     assert_true(peak_power_w(server, DOMAIN_CORE, 270) == 810);
     assert_true(peak_power_w(server, DOMAIN_PACKAGE, 15) == 500);
     assert_true(peak_power_w(NULL, DOMAIN_PACKAGE, 400) == 1200);
+    /* An Atom stays within what Atoms draw, whoever reads it. */
+    assert_true(peak_power_w(msr_model_find("GenuineIntel", 6, 0x37), DOMAIN_PACKAGE, 4) == 200);
 }
 
 static void no_figure_and_nonsense_leave_the_model(void **state)
