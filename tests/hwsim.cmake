@@ -18,17 +18,18 @@ watt_unit_test(test_hwsim watt_common PkgConfig::INIH m)
 target_sources(test_hwsim PRIVATE hwsim/machine.c hwsim/script.c hwsim/usage.c)
 
 # watt_hwsim_test(NAME): tests/hwsim/NAME.c, which runs sources on simulated machines in scripted time.
-add_library(watt_hwsim_harness STATIC hwsim/counter_truth.c hwsim/harness.c)
+add_library(watt_hwsim_harness STATIC hwsim/counter_truth.c hwsim/harness.c hwsim/recorded.c)
 target_link_libraries(watt_hwsim_harness PUBLIC watt_sensor PkgConfig::CMOCKA m)
 function(watt_hwsim_test name)
   add_executable(test_hwsim_${name} hwsim/${name}.c)
   target_link_libraries(test_hwsim_${name} PRIVATE watt_hwsim_harness)
   add_dependencies(test_hwsim_${name} watt-hwsim)
   set_target_properties(test_hwsim_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  add_test(NAME hwsim/${name} COMMAND test_hwsim_${name})
+  add_test(NAME hwsim/${name} COMMAND test_hwsim_${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(hwsim/${name} PROPERTIES TIMEOUT 120
     ENVIRONMENT "WATT_BUILD=${CMAKE_BINARY_DIR}")
 endfunction()
+watt_hwsim_test(machines)
 watt_hwsim_test(scripted)
 
 watt_script_test(hwsim/disagree hwsim/disagree.py)

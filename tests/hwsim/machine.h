@@ -4,8 +4,8 @@
  *                package; their counters show (d + 1) parts each), domains (package, dram, core, uncore, psys; AMD's core domain has one
  *                counter per core c, which shows (c + 1) parts), energy_unit (ESU), unit_rule joule|microjoule (2^-ESU J; 2^ESU uJ),
  *                dram_unit_nj, psys_unit_nj (0: as energy_unit), psys_package (whose registers count psys), max_w, zone_factor (so many times the
- *                true unit is what the powercap driver takes for it), update_us, jitter_us, lag_us, seed, high_bits (the upper half of
- *                energy registers), clock system|file|reads, step_us (of the clock `reads`)
+ *                true unit is what the powercap driver takes for it), update_us, jitter_us, lag_us, seed, high_bits (times the number of
+ *                reads: the upper half of energy registers), clock system|file|reads, step_us (of the clock `reads`)
  *   [package N]  idle_w, dram_idle_w, core_idle_w, uncore_idle_w, start_counts
  *   [psys]       idle_w (beyond packages and memory), start_counts
  *   [user NAME]  cgroup PATH, or pgrp N, or load CPUS and period_s (a made load), or rest 1 (what the package's CPUs

@@ -21,7 +21,7 @@ static int read_counter(struct energy *energy, enum sim_domain domain, int cpu, 
     }
     int r = energy_read(energy, counter, &raw);
     if (r == 0)
-        *ret_value = (uint64_t)machine->high_bits << 32 | raw;
+        *ret_value = (uint64_t)(machine->high_bits * (uint32_t)counter->n_reads) << 32 | raw;
     return r;
 }
 
