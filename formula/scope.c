@@ -480,9 +480,9 @@ static void doubt_split(struct scope *scope, const struct rows *rows, bool is_kn
 
 /* Energy that was held over covers more than what this tick's targets did, and energy that was read
  * at another time than the counts something else. */
-static bool spans_agree(const struct scope *scope, const struct report *tick)
+static bool spans_agree(const struct scope *scope, bool is_cpu, const struct report *tick)
 {
-    if (tick->dt_ns <= 0)
+    if (tick->dt_ns <= 0 || !is_cpu) /* a GPU's time comes with its energy */
         return true;
     for (size_t i = 0; i < tick->n_energy; i++) {
         const struct energy_sample *sample = &tick->energy[i];
@@ -540,9 +540,9 @@ static void fill_scope(struct scopes *scopes, size_t index, const struct report 
     fill_clock(tick, columns.is_cpu, scope);
     scope->tick.learn = is_original
                             ? !isnan(scope->tick.measured_w)
-                            : tick->valid && spans_agree(scope, tick) && n_absurd == 0 &&
-                                  !scopes->is_multiplexed && (!is_uncounted || has_totals) &&
-                                  scope->tick.measured_w > 0;
+                            : tick->valid && spans_agree(scope, columns.is_cpu, tick) &&
+                                  n_absurd == 0 && !scopes->is_multiplexed &&
+                                  (!is_uncounted || has_totals) && scope->tick.measured_w > 0;
 }
 
 static int reserve(struct scopes *scopes)

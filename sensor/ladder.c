@@ -381,6 +381,16 @@ int ladder_read(struct ladder *ladder, const struct topology *topology, struct r
     return r;
 }
 
+int ladder_count(struct ladder *ladder, struct targets *targets, struct report *report)
+{
+    int r = 0;
+    for (size_t i = 0; i < ladder->n_sources && r >= 0; i++) {
+        struct source *source = ladder->sources[i];
+        r = source->ops->count ? source->ops->count(source, targets, report) : 0;
+    }
+    return r;
+}
+
 /* ---- what is said of it ---- */
 
 int ladder_describe(const struct ladder *ladder, struct host_record *host_record)

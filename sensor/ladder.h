@@ -45,6 +45,9 @@ int ladder_read(struct ladder *ladder, const struct topology *topology, struct r
 /* Reads one source, and says of every sample when: skew_ns as above. 0 or -ENOMEM. */
 int ladder_read_source(struct source *source, const struct host *host, const struct topology *topology, struct report *report);
 
+/* Lets the sources that know who used their devices add rows, after the engine has added its own. 0 or -ENOMEM. */
+int ladder_count(struct ladder *ladder, struct targets *targets, struct report *report);
+
 /* One row per domain and package, as the first source in order describes it. 0 or -ENOMEM. */
 int ladder_describe(const struct ladder *ladder, struct host_record *host_record);
 

@@ -24,6 +24,7 @@
 #include "common/error.h"
 #include "common/scope.h"
 #include "sensor/proc_stat.h"
+#include "sensor/process_identity.h"
 
 #define YOUNG_LOOKS 5    /* looks during which the cgroup is read every time */
 #define REFRESH_LOOKS 16 /* then every so many looks */
@@ -180,29 +181,13 @@ static ssize_t read_file(const struct process_table *table, pid_t pid, const cha
     return host_reread(fd, text, size);
 }
 
-/* The path behind "0::". Without a cgroup2 line everything lives in the root. A removed cgroup's
- * path carries a mark that is not part of its name. */
 static int read_cgroup(const struct process_table *table, pid_t pid, char **ret_cgroup)
 {
-    static const char removed[] = " (deleted)";
     char text[8192];
     ssize_t length = read_file(table, pid, "cgroup", text, sizeof(text));
     if (length < 0)
         return (int)length;
-    const char *path = "/";
-    for (char *line = text; *line;) {
-        size_t size = strcspn(line, "\n");
-        bool is_last = line[size] == '\0';
-        line[size] = '\0';
-        if (!strncmp(line, "0::/", 4)) {
-            path = line + 3;
-            if (size > 3 + sizeof(removed) && !strcmp(line + size - sizeof(removed) + 1, removed))
-                line[size - sizeof(removed) + 1] = '\0';
-            break;
-        }
-        line += size + !is_last;
-    }
-    char *cgroup = strdup(path);
+    char *cgroup = strdup(process_cgroup(text));
     if (!cgroup)
         return -ENOMEM;
     free(*ret_cgroup);

@@ -181,7 +181,7 @@ static int measure(struct sensor *sensor, uint64_t *ret_at_ns)
         return r;
     uint64_t after_ns = clock_monotonic_ns(sensor->host->clock);
     *ret_at_ns = before_ns + (after_ns - before_ns) / 2;
-    return 0;
+    return ladder_count(&sensor->ladder, sensor->targets, report);
 }
 
 /* ---- what is said of it ---- */

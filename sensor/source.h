@@ -27,6 +27,7 @@ struct source_probe {
 };
 
 struct source_ops;
+struct targets;
 
 struct source {
     const struct source_ops *ops; /* embedded first in each source's own struct */
@@ -60,6 +61,10 @@ struct source_ops {
      * domains are measurements only: a span that is not the tick's cannot be split by the tick's counts.
      * Returns 0 or -ENOMEM; nothing else: failures are samples. Topology may have changed since open. */
     int (*read)(struct source *source, const struct topology *topology, struct report *report);
+    /* May be NULL. Called after the engine's read of the same tick by a source that knows who used its device: adds an event, a row per target that did and a
+     * total row for each device of which it is known, their package the device's (a GPU's number, gpu_number.h). What it counts covers the span of the
+     * device's sample in the report; no sample, no rows. 0 or -ENOMEM. */
+    int (*count)(struct source *source, struct targets *targets, struct report *report);
     void (*close)(struct source *source);
 };
 

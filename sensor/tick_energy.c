@@ -22,6 +22,12 @@ static bool contains_sleep(const struct energy_sample *sample, uint64_t slept_un
            sample->skew_ns - sample->dt_ns < (int64_t)slept_until_ns;
 }
 
+/* What GPUs did is counted by the source that reads them, for the span of their sample. */
+static bool is_split_by_engine(enum domain domain)
+{
+    return domain_is_attributed(domain) && domain != DOMAIN_GPU;
+}
+
 void tick_energy_end(struct tick_energy *energy, struct report *report, uint64_t counted_at_ns,
                      uint64_t slept_until_ns, bool has_slept)
 {
@@ -32,7 +38,7 @@ void tick_energy_end(struct tick_energy *energy, struct report *report, uint64_t
             void_sample(sample);
         sample->skew_ns = (int64_t)counted_at_ns - sample->skew_ns;
         uint64_t skew_ns = (uint64_t)llabs(sample->skew_ns);
-        if (domain_is_attributed(sample->domain) && skew_ns > largest_ns)
+        if (is_split_by_engine(sample->domain) && skew_ns > largest_ns)
             largest_ns = skew_ns;
     }
     uint64_t bound_ns = reading_bound_ns(report->dt_ns > 0 ? (uint64_t)report->dt_ns : 0);

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Energy of NVIDIA's GPUs, and who used them. A GPU that has an energy counter (64 bits of mJ,
+ * since the driver was loaded) is read by it; of an older one the power is integrated, which misses
+ * what happens between two readings.
+ *
+ * Calls into the driver cost far more than a file of sysfs, and counters move 10 to 50 times a
+ * second: a GPU is read at most every READ_INTERVAL_NS, and a tick in between has no sample of it.
+ * A GPU that is suspended (a laptop's, while nobody uses it) is not asked, which would wake it. */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/events.h"
+#include "common/scope.h"
+#include "sensor/energy_meter.h"
+#include "sensor/gpu_number.h"
+#include "sensor/nvml_library.h"
+#include "sensor/nvml_users.h"
+#include "sensor/reading.h"
+#include "sensor/source.h"
+
+#define NVIDIA 0x10de
+#define GPUS_MAX 256
+#define READ_INTERVAL_NS UINT64_C(90000000) /* ticks of 100 ms come a little early at times */
+/* Two powers further apart say nothing of what lies between. */
+#define POWER_GAP_NS UINT64_C(10000000000)
+/* Of the power limit: a late update shows the energy of two spans, and limits are passed for
+ * moments. */
+#define PLAUSIBLE_FACTOR 3.0
+#define ANY_LIMIT_W 2000.0 /* above any board of today */
+#define UJ_PER_MJ 1000.0
+#define ASLEEP (-1) /* no status of NVML's */
+
+extern const struct source_ops source_nvml;
+
+struct nvml_settings {
+    char *library; /* NULL: the system's */
+};
+
+struct gpu {
+    void *device;
+    char address[32];
+    bool has_counter; /* else power */
+    bool knows_users; /* the driver says which process used it */
+    struct energy_meter meter;
+    bool has_last;
+    uint64_t last_mj;   /* mW of a GPU without counter */
+    uint64_t looked_ns; /* last reading, good or not */
+    bool was_read;      /* in this tick */
+    /* Of the reading under way: */
+    int status;
+    uint64_t now_mj;
+    struct nvml_users users;
+};
+
+struct nvml {
+    struct source source;
+    const struct host *host;
+    struct nvml_library library;
+    struct gpu *gpus;
+    size_t n_gpus;
+    struct nvml_users_room room;
+};
+
+/* ---- readings ---- */
+
+static int read_counter(const struct nvml_library *library, void *device, uint64_t *ret_mj)
+{
+    unsigned long long mj = 0;
+    int status = library->total_energy ? library->total_energy(device, &mj) : NVML_NOT_SUPPORTED;
+    *ret_mj = mj;
+    return status;
+}
+
+static int read_power(const struct nvml_library *library, void *device, uint64_t *ret_mw)
+{
+    unsigned mw = 0;
+    int status = library->power_usage ? library->power_usage(device, &mw) : NVML_NOT_SUPPORTED;
+    *ret_mw = mw;
+    return status;
+}
+
+/* The kernel's word for a device that sleeps; absent where it manages no power. */
+static bool is_suspended(const struct host *host, const char *address)
+{
+    char text[32];
+    return host_read_text(text, sizeof(text), "%s/bus/pci/devices/%s/power/runtime_status",
+                          host->sysfs, address) > 0 &&
+           strcmp(text, "suspended") == 0;
+}
+
+static const char *reason_of(int status)
+{
+    return status == ASLEEP ? "asleep" : nvml_reason(status);
+}
+
+struct look {
+    const struct nvml *nvml;
+    struct gpu *gpu;
+};
+
+static void look(void *context)
+{
+    struct look *look = context;
+    struct gpu *gpu = look->gpu;
+    const struct nvml_library *library = &look->nvml->library;
+    if (is_suspended(look->nvml->host, gpu->address))
+        gpu->status = ASLEEP;
+    else
+        gpu->status = gpu->has_counter ? read_counter(library, gpu->device, &gpu->now_mj)
+                                       : read_power(library, gpu->device, &gpu->now_mj);
+}
+
+/* A counter keeps its baseline over a failure: it has 64 bits, so that the next reading covers the
+ * span. */
+static void take_counter(struct gpu *gpu)
+{
+    struct energy_meter *meter = &gpu->meter;
+    uint64_t span_ns = meter->now_ns - meter->last_ns;
+    if (gpu->status != NVML_OK && gpu->has_last)
+        energy_meter_hold(meter, reason_of(gpu->status));
+    else if (gpu->status != NVML_OK)
+        energy_meter_fail(meter, reason_of(gpu->status));
+    else if (!gpu->has_last)
+        energy_meter_fail(meter, "reopened");
+    else if (gpu->now_mj < gpu->last_mj)
+        energy_meter_fail(meter, "counter_reset"); /* the driver was loaded anew */
+    else if (gpu->now_mj == gpu->last_mj)
+        energy_meter_hold(meter, span_ns >= ENERGY_METER_STUCK_NS ? "stuck" : "no_update");
+    else
+        energy_meter_add(meter, (double)(gpu->now_mj - gpu->last_mj) * UJ_PER_MJ);
+}
+
+/* mW x ns are 1e-6 uJ. */
+static void take_power(struct gpu *gpu)
+{
+    struct energy_meter *meter = &gpu->meter;
+    uint64_t span_ns = meter->now_ns - meter->last_ns;
+    if (gpu->status != NVML_OK)
+        energy_meter_fail(meter, reason_of(gpu->status));
+    else if (!gpu->has_last)
+        energy_meter_fail(meter, "reopened");
+    else if (span_ns > POWER_GAP_NS)
+        energy_meter_fail(meter, "gap");
+    else
+        energy_meter_add(meter,
+                         ((double)gpu->last_mj + (double)gpu->now_mj) / 2 * (double)span_ns * 1e-6);
+    gpu->has_last = false;
+}
+
+static int read_gpu(struct nvml *nvml, struct gpu *gpu, struct report *report)
+{
+    struct look context = {nvml, gpu};
+    energy_meter_begin(&gpu->meter);
+    gpu->meter.now_ns = reading_take(nvml->host->clock, gpu->meter.last_ns, look, &context);
+    gpu->looked_ns = gpu->meter.now_ns;
+    gpu->was_read = true;
+    if (gpu->has_counter)
+        take_counter(gpu);
+    else
+        take_power(gpu);
+    if (gpu->status == NVML_OK) {
+        gpu->last_mj = gpu->now_mj;
+        gpu->has_last = true;
+    }
+    int r = energy_meter_end(&gpu->meter, source_nvml.name, report);
+    return r < 0 ? r : 0;
+}
+
+static int nvml_read(struct source *source, const struct topology *topology, struct report *report)
+{
+    (void)topology;
+    struct nvml *nvml = (struct nvml *)source;
+    int r = 0;
+    for (size_t i = 0; i < nvml->n_gpus && r >= 0; i++) {
+        struct gpu *gpu = &nvml->gpus[i];
+        uint64_t now_ns = clock_monotonic_ns(nvml->host->clock);
+        gpu->was_read = false;
+        if (now_ns - gpu->looked_ns >= READ_INTERVAL_NS)
+            r = read_gpu(nvml, gpu, report);
+    }
+    return r;
+}
+
+/* Only with a sample that ends here: its span is what is to be split. */
+static int nvml_count(struct source *source, struct targets *targets, struct report *report)
+{
+    struct nvml *nvml = (struct nvml *)source;
+    int r = 0;
+    for (size_t i = 0; i < nvml->n_gpus && r >= 0; i++) {
+        struct gpu *gpu = &nvml->gpus[i];
+        if (gpu->knows_users && gpu->was_read && !gpu->meter.is_held)
+            r = nvml_users_count(&gpu->users, &nvml->room, &nvml->library, nvml->host,
+                                 gpu->meter.now_ns, targets, report);
+    }
+    return r;
+}
+
+/* ---- opening ---- */
+
+/* The most that the board may be set to draw, times what is plausible beyond. */
+static double bound_w(const struct nvml_library *library, void *device)
+{
+    unsigned enforced_mw = 0, least_mw = 0, most_mw = 0;
+    if (!library->enforced_limit || library->enforced_limit(device, &enforced_mw) != NVML_OK)
+        enforced_mw = 0;
+    if (!library->limit_range || library->limit_range(device, &least_mw, &most_mw) != NVML_OK)
+        most_mw = 0;
+    double limit_w = (most_mw > enforced_mw ? most_mw : enforced_mw) * 1e-3;
+    return PLAUSIBLE_FACTOR * (limit_w > 0 && limit_w <= ANY_LIMIT_W ? limit_w : ANY_LIMIT_W);
+}
+
+/* The address as sysfs writes it. */
+static bool find_address(const struct nvml_library *library, void *device, char *address,
+                         size_t size)
+{
+    struct nvml_pci_info info = {0};
+    struct pci_address parsed;
+    if (library->pci_info(device, &info) != NVML_OK)
+        return false;
+    info.address[sizeof(info.address) - 1] = '\0';
+    if (!pci_address_parse(info.address, &parsed))
+        return false;
+    int n = snprintf(address, size, "%04" PRIx32 ":%02x:%02x.%x", parsed.domain, parsed.bus,
+                     parsed.device, parsed.function);
+    return n > 0 && (size_t)n < size;
+}
+
+/* False for a GPU that tells neither energy nor power, or that the kernel does not list. */
+static bool fill_gpu(const struct host *host, const struct nvml_library *library, unsigned index,
+                     struct gpu *gpu)
+{
+    *gpu = (struct gpu){0};
+    if (library->device_at(index, &gpu->device) != NVML_OK ||
+        !find_address(library, gpu->device, gpu->address, sizeof(gpu->address)))
+        return false;
+    int32_t number = gpu_number(host, gpu->address);
+    if (number == PACKAGE_NONE)
+        return false;
+    gpu->has_counter = !nvml_is_unknown(read_counter(library, gpu->device, &gpu->now_mj));
+    if (!gpu->has_counter && nvml_is_unknown(read_power(library, gpu->device, &gpu->now_mj)))
+        return false;
+    gpu->knows_users = nvml_users_are_known(library, gpu->device);
+    gpu->users = (struct nvml_users){.device = gpu->device, .number = number};
+    energy_meter_init(&gpu->meter, DOMAIN_GPU, number, bound_w(library, gpu->device));
+    gpu->meter.unit_uj = gpu->has_counter ? UJ_PER_MJ : NAN;
+    return true;
+}
+
+/* All that can be read; their number, or -ENOMEM. */
+static int find_gpus(const struct host *host, const struct nvml_library *library,
+                     struct gpu **ret_gpus)
+{
+    unsigned n_devices = 0;
+    if (library->device_count(&n_devices) != NVML_OK || n_devices > GPUS_MAX)
+        n_devices = 0;
+    struct gpu *gpus = calloc(n_devices + 1, sizeof(*gpus));
+    if (!gpus)
+        return -ENOMEM;
+    int n = 0;
+    for (unsigned i = 0; i < n_devices; i++)
+        n += fill_gpu(host, library, i, &gpus[n]);
+    *ret_gpus = gpus;
+    return n;
+}
+
+/* Looks for GPUs before it loads anything. Returns how many can be read, 0 with trouble, or
+ * -ENOMEM. */
+static int open_library(const struct host *host, const struct nvml_settings *settings,
+                        struct nvml_library *library, struct gpu **ret_gpus,
+                        struct nvml_trouble *trouble)
+{
+    size_t n_listed = gpu_count(host, NVIDIA);
+    *trouble = (struct nvml_trouble){.availability = SOURCE_ABSENT};
+    if (n_listed == 0) {
+        (void)snprintf(trouble->reason, sizeof(trouble->reason),
+                       "no NVIDIA GPU in %s/bus/pci/devices", host->sysfs);
+        return 0;
+    }
+    if (nvml_library_open(library, settings ? settings->library : NULL, trouble) != 0)
+        return 0;
+    int n = find_gpus(host, library, ret_gpus);
+    trouble->availability = SOURCE_ABSENT;
+    if (n == 0)
+        (void)snprintf(trouble->reason, sizeof(trouble->reason),
+                       "of %zu NVIDIA GPUs none tells the driver's library its energy or power",
+                       n_listed);
+    return n;
+}
+
+static void nvml_probe(const struct host *host, const struct topology *topology,
+                       const void *settings, struct source_probe *ret_probe)
+{
+    (void)topology;
+    struct nvml_library library = {0};
+    struct nvml_trouble trouble;
+    SCOPED(scope_free) struct gpu *gpus = NULL;
+    *ret_probe = (struct source_probe){.availability = SOURCE_ABSENT};
+    int n = open_library(host, settings, &library, &gpus, &trouble);
+    int n_counters = 0, n_users = 0;
+    for (int i = 0; i < n; i++) {
+        n_counters += gpus[i].has_counter;
+        n_users += gpus[i].knows_users;
+    }
+    nvml_library_close(&library);
+    if (n > 0) {
+        ret_probe->availability = SOURCE_USABLE;
+        ret_probe->domains = DOMAIN_BIT(DOMAIN_GPU);
+        (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason),
+                       "gpu; %d by energy counter, %d by power; use per process known of %d",
+                       n_counters, n - n_counters, n_users);
+        return;
+    }
+    ret_probe->availability = trouble.availability;
+    ret_probe->domains = trouble.availability == SOURCE_UNREADABLE ? DOMAIN_BIT(DOMAIN_GPU) : 0;
+    memcpy(ret_probe->reason, trouble.reason, sizeof(trouble.reason));
+    memcpy(ret_probe->advice, trouble.advice, sizeof(trouble.advice));
+}
+
+static void nvml_close(struct source *source)
+{
+    struct nvml *nvml = (struct nvml *)source;
+    if (!nvml)
+        return;
+    nvml_library_close(&nvml->library);
+    free(nvml->gpus);
+    nvml_users_room_deinit(&nvml->room);
+    free(nvml);
+}
+
+static int take_baselines(struct nvml *nvml)
+{
+    int r = 0;
+    for (size_t i = 0; i < nvml->n_gpus && r >= 0; i++) {
+        struct gpu *gpu = &nvml->gpus[i];
+        r = read_gpu(nvml, gpu, NULL);
+        if (r >= 0 && gpu->knows_users)
+            r = nvml_users_count(&gpu->users, &nvml->room, &nvml->library, nvml->host,
+                                 gpu->meter.now_ns, NULL, NULL);
+    }
+    return r;
+}
+
+static int nvml_open(struct source **ret_source, const struct host *host,
+                     const struct topology *topology, const void *settings, struct error *err)
+{
+    (void)topology;
+    struct nvml *nvml = calloc(1, sizeof(*nvml));
+    if (!nvml)
+        return error_set(err, -ENOMEM, "out of memory");
+    nvml->source.ops = &source_nvml;
+    nvml->host = host;
+    struct nvml_trouble trouble;
+    int n = open_library(host, settings, &nvml->library, &nvml->gpus, &trouble);
+    nvml->n_gpus = n > 0 ? (size_t)n : 0;
+    int r = n < 0 ? n : take_baselines(nvml);
+    if (r < 0)
+        r = error_set(err, r, "out of memory");
+    else if (n == 0)
+        r = error_set(err, trouble.availability == SOURCE_UNREADABLE ? -EACCES : -ENODEV, "%s%s%s",
+                      trouble.reason, trouble.advice[0] ? "; " : "", trouble.advice);
+    if (r < 0) {
+        nvml_close(&nvml->source);
+        return r;
+    }
+    *ret_source = &nvml->source;
+    return 0;
+}
+
+static int nvml_describe(const struct source *source, struct host_record *host_record)
+{
+    const struct nvml *nvml = (const struct nvml *)source;
+    bool knows_users = false;
+    int r = 0;
+    for (size_t i = 0; i < nvml->n_gpus && r >= 0; i++) {
+        r = energy_meter_describe(&nvml->gpus[i].meter, source_nvml.name, host_record);
+        knows_users |= nvml->gpus[i].knows_users;
+    }
+    if (r < 0 || !knows_users)
+        return r;
+    struct host_event *event;
+    r = host_record_add_event(host_record, &event);
+    if (r < 0)
+        return r;
+    (void)snprintf(event->name, sizeof(event->name), "%s", EVENT_GPU_NS);
+    (void)snprintf(event->pmu, sizeof(event->pmu), "%s", source_nvml.name);
+    return 0;
+}
+
+static const struct option_spec nvml_options[] = {
+    {.key = "nvml-library",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct nvml_settings, library),
+     .argument = "FILE",
+     .help = "library of NVIDIA's driver for the energy source nvml (default: " NVML_SONAME
+             ", where the system looks for libraries); loaded only where there is an NVIDIA GPU"},
+};
+
+const struct source_ops source_nvml = {
+    .name = "nvml",
+    .about = "energy of NVIDIA GPUs through the driver's library, and which process used them",
+    .is_slow = true,
+    .options = nvml_options,
+    .n_options = ARRAY_SIZE(nvml_options),
+    .settings_size = sizeof(struct nvml_settings),
+    .probe = nvml_probe,
+    .open = nvml_open,
+    .describe = nvml_describe,
+    .read = nvml_read,
+    .count = nvml_count,
+    .close = nvml_close,
+};
