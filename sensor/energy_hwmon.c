@@ -28,6 +28,7 @@
 #include "sensor/hwmon_rail.h"
 #include "sensor/source.h"
 
+#define GAP_DEFAULT_NS (10 * NS_PER_S)
 /* How often devices are looked for: one that was lost, and any that may have come. */
 #define LOOK_LOST_NS NS_PER_S
 #define LOOK_NEW_NS (10 * NS_PER_S)
@@ -51,7 +52,7 @@ struct hwmon {
     size_t n_rails, rails_capacity;
     struct energy_meter *meters; /* one per run of rails, in their order */
     size_t n_meters, meters_capacity;
-    uint64_t looked_ns;
+    uint64_t gap_ns, looked_ns;
     bool has_lost;
 };
 
@@ -214,8 +215,8 @@ static void read_run(struct hwmon *hwmon, struct energy_meter *meter, size_t fir
     for (size_t i = first; i < end; i++) {
         struct hwmon_rail *rail = &hwmon->rails[i];
         double increase_uj = 0;
-        const char *reason = hwmon_rail_increase(rail, meter->now_ns - meter->last_ns,
-                                                 hwmon->settings->gap_ns, &increase_uj);
+        const char *reason =
+            hwmon_rail_increase(rail, meter->now_ns - meter->last_ns, hwmon->gap_ns, &increase_uj);
         if (!reason)
             energy_meter_add(meter, increase_uj);
         else if (rail->has_last && rail->what.is_energy && !rail->has_now)
@@ -293,7 +294,7 @@ static int refuse(const struct hwmon *hwmon, struct error *err)
                      hwmon->host->sysfs);
 }
 
-static const struct hwmon_settings defaults = {.gap_ns = 10 * NS_PER_S};
+static const struct hwmon_settings defaults;
 
 static int hwmon_open(struct source **ret_source, const struct host *host,
                       const struct topology *topology, const void *settings, struct error *err)
@@ -304,6 +305,7 @@ static int hwmon_open(struct source **ret_source, const struct host *host,
     hwmon->source.ops = &source_hwmon;
     hwmon->host = host;
     hwmon->settings = settings ? settings : &defaults;
+    hwmon->gap_ns = hwmon->settings->gap_ns ? hwmon->settings->gap_ns : GAP_DEFAULT_NS;
     int r = discover(hwmon, topology, clock_monotonic_ns(host->clock));
     if (r >= 0)
         r = take_reading(hwmon, NULL);

@@ -8,6 +8,7 @@ add_executable(watt-hwsim
   hwsim/msr.c
   hwsim/script.c
   hwsim/serve.c
+  hwsim/sys_file.c
   hwsim/tree.c
   hwsim/truth.c
   hwsim/usage.c)
@@ -15,7 +16,7 @@ target_link_libraries(watt-hwsim PRIVATE watt_common PkgConfig::FUSE3 PkgConfig:
 set_target_properties(watt-hwsim PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
 watt_unit_test(test_hwsim watt_common PkgConfig::INIH m)
-target_sources(test_hwsim PRIVATE hwsim/machine.c hwsim/script.c hwsim/usage.c)
+target_sources(test_hwsim PRIVATE hwsim/energy.c hwsim/machine.c hwsim/script.c hwsim/sys_file.c hwsim/usage.c)
 
 # watt_hwsim_test(NAME): tests/hwsim/NAME.c, which runs sources on simulated machines in scripted time.
 add_library(watt_hwsim_harness STATIC hwsim/counter_truth.c hwsim/harness.c hwsim/recorded.c)
@@ -30,6 +31,7 @@ function(watt_hwsim_test name)
     ENVIRONMENT "WATT_BUILD=${CMAKE_BINARY_DIR}")
 endfunction()
 watt_hwsim_test(machines)
+watt_hwsim_test(readings)
 watt_hwsim_test(scripted)
 
 watt_script_test(hwsim/disagree hwsim/disagree.py)

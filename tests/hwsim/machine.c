@@ -209,6 +209,8 @@ static int on_value(void *context, const char *section, const char *name, const 
         struct sim_user *user = user_named(machine, section + 5);
         return user && take_from(user_keys, ARRAY_SIZE(user_keys), user, name, text);
     }
+    if (strncmp(section, "sys ", 4) == 0)
+        return sys_file_take(machine->files, &machine->n_files, section + 4, name, text);
     if (sscanf(section, "package %d%n", &package, &end) != 1 || section[end] || package < 0 ||
         package >= PACKAGES_MAX)
         return 0;

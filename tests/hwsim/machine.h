@@ -9,11 +9,14 @@
  *   [package N]  idle_w, dram_idle_w, core_idle_w, uncore_idle_w, start_counts
  *   [psys]       idle_w (beyond packages and memory), start_counts
  *   [user NAME]  cgroup PATH, or pgrp N, or load CPUS and period_s (a made load), or rest 1 (what the package's CPUs
- *                did for nobody named before it); package, watts, dram_watts, core_watts, uncore_watts (per CPU-second) */
+ *                did for nobody named before it); package, watts, dram_watts, core_watts, uncore_watts (per CPU-second)
+ *   [sys PATH]   a made file: tests/hwsim/sys_file.h */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "tests/hwsim/sys_file.h"
 
 struct error;
 
@@ -65,6 +68,8 @@ struct machine {
     uint32_t psys_start_counts;
     struct sim_user users[USERS_MAX];
     int n_users;
+    struct sys_file files[SYS_FILES_MAX];
+    int n_files;
 };
 
 const char *sim_domain_name(enum sim_domain domain);

@@ -137,6 +137,8 @@ static int write_text(struct tree *tree, const struct node *node, FILE *text)
 {
     if (node->kind == NODE_ZONE)
         return write_zone(tree, node, text);
+    if (node->kind == NODE_FILE)
+        return sys_file_write(tree->energy, node->file, text);
     if (node->kind == NODE_TRUTH)
         return truth_write(tree->energy, text);
     if (node->kind == NODE_ONLINE)
@@ -208,7 +210,7 @@ static int on_read(const char *path, char *bytes, size_t size, off_t offset,
     struct tree *tree = served();
     struct file *file = file_of(info);
     const struct node *node = file->node;
-    if (node->package >= 0 && energy_is_gone(tree->energy, node->package))
+    if (tree_is_gone(tree, node))
         return node->kind == NODE_MSR ? -ENXIO : -ENODEV;
     if (node->kind == NODE_MSR)
         return read_msr(tree, node, bytes, size, offset);

@@ -36,12 +36,25 @@ static struct node *node_at(const struct tree *tree, const char *path)
     return NULL;
 }
 
+bool tree_is_gone(const struct tree *tree, const struct node *node)
+{
+    if (node->package >= 0 && energy_is_gone(tree->energy, node->package))
+        return true;
+    for (size_t i = 0; i < tree->n_nodes; i++) {
+        const struct node *above = &tree->nodes[i];
+        size_t length = strlen(above->path);
+        if (above->file && !sys_file_is_there(above->file, energy_now_ns(tree->energy)) &&
+            strncmp(above->path, node->path, length) == 0 &&
+            (node->path[length] == '/' || node->path[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
 const struct node *tree_find(const struct tree *tree, const char *path)
 {
     const struct node *node = node_at(tree, strcmp(path, "/") == 0 ? "" : path);
-    if (node && node->package >= 0 && energy_is_gone(tree->energy, node->package))
-        return NULL;
-    return node;
+    return node && !tree_is_gone(tree, node) ? node : NULL;
 }
 
 int tree_mirror(const struct tree *tree, const char *path, char *target, size_t size)
@@ -229,10 +242,27 @@ static bool add_rest(struct tree *tree)
                     tree->energy->machine->model);
 }
 
+static bool add_files(struct tree *tree)
+{
+    const struct machine *machine = tree->energy->machine;
+    for (int i = 0; i < machine->n_files; i++) {
+        const struct sys_file *file = &machine->files[i];
+        enum node_kind kind = file->link[0] ? NODE_LINK : NODE_FILE;
+        if (!file->link[0] && !file->shows[0] && file->n_texts == 0)
+            kind = NODE_FOLDER;
+        struct node *node = add_at(tree, kind, -1, "/sys/%s", file->path);
+        if (!set_text(node, "%s", file->link))
+            return false;
+        node->kind = kind;
+        node->file = file;
+    }
+    return true;
+}
+
 int tree_init(struct tree *ret_tree, struct energy *energy)
 {
     *ret_tree = (struct tree){.energy = energy};
-    if (add_rest(ret_tree) && add_zones(ret_tree) && add_cpus(ret_tree))
+    if (add_rest(ret_tree) && add_zones(ret_tree) && add_cpus(ret_tree) && add_files(ret_tree))
         return 0;
     tree_deinit(ret_tree);
     return -ENOMEM;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which files there are: sys/class/powercap and the zones behind it, sys/devices/system/cpu, sys/bus/event_source/devices (links to the
- * machine's own PMUs, but for `power`), dev/cpu/N/msr, proc (links to the machine's own, but for cpuinfo), clock and truth. */
+ * machine's own PMUs, but for `power`), dev/cpu/N/msr, proc (links to the machine's own, but for cpuinfo), clock and truth,
+ * and the made files below sys. */
 #pragma once
 
 #include <stddef.h>
@@ -16,6 +17,7 @@ enum node_kind {
     NODE_ONLINE, /* the CPUs that have not vanished */
     NODE_ZONE,   /* energy_uj of counter `number` */
     NODE_MSR,    /* of CPU `number` */
+    NODE_FILE,   /* what `file` says */
     NODE_CLOCK,
     NODE_TRUTH,
 };
@@ -27,6 +29,7 @@ struct node {
     mode_t mode;
     int package;    /* it vanishes with that package; -1: stays */
     int number;
+    const struct sys_file *file; /* it, or its folder, comes and goes; NULL: stays */
 };
 
 struct file;
@@ -42,6 +45,8 @@ int tree_init(struct tree *ret_tree, struct energy *energy);
 void tree_deinit(struct tree *tree);
 /* NULL: no such node, or it has vanished. */
 const struct node *tree_find(const struct tree *tree, const char *path);
+/* Whether the node has vanished, itself or with its package or a folder above it. */
+bool tree_is_gone(const struct tree *tree, const struct node *node);
 /* The name within folder if path stands directly in it, else NULL. */
 const char *tree_child(const char *folder, const char *path);
 /* Where a path that a mirror covers points to; -ENOENT if nowhere. */

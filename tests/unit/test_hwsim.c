@@ -111,6 +111,35 @@ static void test_refused_machines(void **state)
     assert_int_equal(machine_read(&machine, "/nowhere/at/all", NULL), -ENOENT);
 }
 
+static void test_made_files(void **state)
+{
+    (void)state;
+    assert_int_equal(read_machine("[sys class/hwmon/hwmon1]\nfrom_s = 5\nuntil_s = 7\n"
+                                  "[sys class/hwmon/hwmon1/name]\ntext = a b\nthen = 6.5 c\n"
+                                  "[sys class/hwmon/hwmon1/power1_input]\nshows = package-0\n"
+                                  "as = power_uw\nfactor = -0.5\nwindow_us = 20\n"),
+                     0);
+    assert_int_equal(machine.n_files, 3);
+    assert_false(sys_file_is_there(&machine.files[0], 4999999999));
+    assert_true(sys_file_is_there(&machine.files[0], 5000000000));
+    assert_false(sys_file_is_there(&machine.files[0], 7000000000));
+    assert_string_equal(machine.files[1].texts[1].text, "c");
+    assert_true(machine.files[2].factor == -0.5 && machine.files[2].quantity == SYS_POWER_UW);
+    static const char *const bad[] = {
+        "[sys /absolute]\ntext = a\n",
+        "[sys a]\nas = watts\n",
+        "[sys a]\nthen = soon a\n",
+        "[sys a]\nfactor = x\n",
+        "[sys a]\nvolts = 0\n",
+        "[sys a]\ncolour = red\n",
+        "[sys class/power_supply/a/name/that/is/too/long/x]\ntext = a\n",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        if (read_machine(bad[i]) != -EBADMSG)
+            fail_msg("taken: %s", bad[i]);
+    }
+}
+
 static void test_script(void **state)
 {
     (void)state;
@@ -206,8 +235,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_machine),          cmocka_unit_test(test_parts_of_machines),
-        cmocka_unit_test(test_refused_machines), cmocka_unit_test(test_script),
-        cmocka_unit_test(test_refused_scripts),  cmocka_unit_test(test_process_group),
+        cmocka_unit_test(test_refused_machines), cmocka_unit_test(test_made_files),
+        cmocka_unit_test(test_script),           cmocka_unit_test(test_refused_scripts),
+        cmocka_unit_test(test_process_group),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
