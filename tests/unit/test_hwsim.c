@@ -132,7 +132,7 @@ static void test_made_files(void **state)
         "[sys a]\nfactor = x\n",
         "[sys a]\nvolts = 0\n",
         "[sys a]\ncolour = red\n",
-        "[sys class/power_supply/a/name/that/is/too/long/x]\ntext = a\n",
+        "[sys class/power_supply/a/name/that/is/really/too/long/x]\ntext = a\n",
     };
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         if (read_machine(bad[i]) != -EBADMSG)
