@@ -11,9 +11,12 @@
 #include <string.h>
 
 #include "common/array.h"
+#include "common/bson_bytes.h"
 #include "common/error.h"
 
 #define KEY(text) text, (int)sizeof(text) - 1
+#define NAME(text) text, sizeof(text)
+#define ROW_BYTES 192 /* no target's row is larger, its name aside */
 
 void power_record_init(struct power_record *power)
 {
@@ -101,23 +104,6 @@ static void append_balance(bson_t *document, const struct balance_row *row)
     append_text(document, "reason", row->reason);
 }
 
-static void append_target(bson_t *document, const struct power_row *row)
-{
-    (void)bson_append_utf8(document, KEY("target"), row->target, -1);
-    (void)bson_append_utf8(document, KEY("domain"), domain_name(row->domain), -1);
-    append_package(document, row->package);
-    if (!isnan(row->dynamic_w))
-        (void)bson_append_double(document, KEY("dynamic_w"), row->dynamic_w);
-    if (!isnan(row->static_w))
-        (void)bson_append_double(document, KEY("static_w"), row->static_w);
-    if (row->dynamic_uj != VALUE_ABSENT)
-        (void)bson_append_int64(document, KEY("dynamic_uj"), row->dynamic_uj);
-    if (!isnan(row->share))
-        (void)bson_append_double(document, KEY("share"), row->share);
-    if (!isnan(row->sigma_w))
-        (void)bson_append_double(document, KEY("sigma_w"), row->sigma_w);
-}
-
 static int check_balance(const struct balance_row *row, size_t index, struct error *err)
 {
     const double values[] = {row->measured_w,     row->measured_low_w, row->measured_high_w,
@@ -164,7 +150,7 @@ static size_t part_end(const struct power_record *power, size_t first)
     size_t size = 8192;
     size_t end = first;
     while (end < power->n_targets) {
-        size += 192 + strlen(power->targets[end].target);
+        size += ROW_BYTES + strlen(power->targets[end].target);
         if (size > RECORD_PART_BYTES && end > first)
             break;
         end++;
@@ -172,25 +158,64 @@ static size_t part_end(const struct power_record *power, size_t first)
     return end;
 }
 
-static void append_rows(bson_t *document, const struct power_record *power, const struct part *part)
+static void append_balances(bson_t *document, const struct power_record *power)
 {
     bson_t array, element;
-    if (part->number <= 1) {
-        (void)bson_append_array_begin(document, KEY("balance"), &array);
-        for (size_t i = 0; i < power->n_balance; i++) {
-            append_element(&array, (uint32_t)i, &element);
-            append_balance(&element, &power->balance[i]);
-            (void)bson_append_document_end(&array, &element);
-        }
-        (void)bson_append_array_end(document, &array);
-    }
-    (void)bson_append_array_begin(document, KEY("targets"), &array);
-    for (size_t i = part->first; i < part->end; i++) {
-        append_element(&array, (uint32_t)(i - part->first), &element);
-        append_target(&element, &power->targets[i]);
+    (void)bson_append_array_begin(document, KEY("balance"), &array);
+    for (size_t i = 0; i < power->n_balance; i++) {
+        append_element(&array, (uint32_t)i, &element);
+        append_balance(&element, &power->balance[i]);
         (void)bson_append_document_end(&array, &element);
     }
     (void)bson_append_array_end(document, &array);
+}
+
+static uint8_t *write_target(uint8_t *to, const struct power_row *row)
+{
+    uint8_t *begin = to;
+    const char *domain = domain_name(row->domain);
+    to = bson_bytes_begin(to);
+    to = bson_bytes_text(to, NAME("target"), row->target, strlen(row->target));
+    to = bson_bytes_text(to, NAME("domain"), domain, strlen(domain));
+    if (row->package != PACKAGE_NONE)
+        to = bson_bytes_int32(to, NAME("package"), row->package);
+    if (!isnan(row->dynamic_w))
+        to = bson_bytes_double(to, NAME("dynamic_w"), row->dynamic_w);
+    if (!isnan(row->static_w))
+        to = bson_bytes_double(to, NAME("static_w"), row->static_w);
+    if (row->dynamic_uj != VALUE_ABSENT)
+        to = bson_bytes_int64(to, NAME("dynamic_uj"), row->dynamic_uj);
+    if (!isnan(row->share))
+        to = bson_bytes_double(to, NAME("share"), row->share);
+    if (!isnan(row->sigma_w))
+        to = bson_bytes_double(to, NAME("sigma_w"), row->sigma_w);
+    return bson_bytes_end(begin, to);
+}
+
+static int append_targets(bson_t *document, const struct power_record *power,
+                          const struct part *part)
+{
+    size_t size = BSON_BYTES_DOCUMENT;
+    for (size_t i = part->first; i < part->end; i++)
+        size += ROW_BYTES + strlen(power->targets[i].target);
+    uint8_t *bytes = malloc(size);
+    if (!bytes)
+        return -ENOMEM;
+    uint8_t *to = bson_bytes_begin(bytes);
+    for (size_t i = part->first; i < part->end; i++) {
+        char space[16];
+        const char *key;
+        size_t length =
+            bson_uint32_to_string((uint32_t)(i - part->first), &key, space, sizeof(space));
+        to = bson_bytes_key(to, BSON_TYPE_DOCUMENT, key, length + 1);
+        to = write_target(to, &power->targets[i]);
+    }
+    to = bson_bytes_end(bytes, to);
+    bson_t array;
+    bool is_done = bson_init_static(&array, bytes, (size_t)(to - bytes)) &&
+                   bson_append_array(document, KEY("targets"), &array);
+    free(bytes);
+    return is_done ? 0 : -ENOMEM;
 }
 
 static int encode_part(const struct power_record *power, const struct part *part, bson_t *scratch,
@@ -213,7 +238,11 @@ static int encode_part(const struct power_record *power, const struct part *part
     append_text(scratch, "model", power->model);
     (void)bson_append_bool(scratch, KEY("valid"), power->valid);
     append_reasons(scratch, "reasons", &power->reasons);
-    append_rows(scratch, power, part);
+    if (part->number <= 1)
+        append_balances(scratch, power);
+    r = append_targets(scratch, power, part);
+    if (r < 0)
+        return error_set(err, r, "power record: out of memory");
     struct document document;
     record_end(scratch, RECORD_POWER, &power->key, id, &document);
     (void)snprintf(document.label, sizeof(document.label), "%s", power->label);
