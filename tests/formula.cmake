@@ -30,12 +30,18 @@ function(watt_replay_test name)
   add_test(NAME replay/${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(replay/${name} PROPERTIES TIMEOUT 300)
 endfunction()
+watt_replay_test(test_hostile)
 watt_replay_test(test_replay)
 watt_replay_test(test_stream)
 watt_script_test(replay/formula_program replay/formula_program.sh)
 watt_script_test(replay/formula_state replay/formula_state.sh)
 watt_script_test(replay/smartwatts replay/smartwatts.sh)
 set_tests_properties(replay/smartwatts PROPERTIES TIMEOUT 900) # the first run installs SmartWatts
+
+watt_script_test(replay/compilers replay/compilers.sh)
+watt_script_test(replay/memory replay/memory.py)
+add_executable(peak_memory replay/peak_memory.c)
+set_target_properties(peak_memory PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
 # Streams of known truth, and how near the models come to it: tests/replay/accuracy/.
 add_executable(generator

@@ -6,21 +6,23 @@ that watt-formula --model smartwatts --no-close wrote of the same file. To be ru
     smartwatts_compare.py NAME REPORTS POWER [OPTION=VALUE]...
 
 An option is one of SmartWatts'. Its handler is fed directly, without actors and database. The last five ticks are left out:
-SmartWatts never processes them. Exits with 1 when a tick or target is said by one alone, or watts are more than 1 % apart."""
+SmartWatts never processes them. Exits with 1 when a tick or target is said by one alone, or watts are more than 1 % apart.
+
+What SmartWatts said is kept in the cache under a hash of everything that decides it: the reports, the options, the pinned packages and this
+file. Its own time is then spent once per machine and stream."""
+import hashlib
 import json
 import logging
+import os
+import pathlib
 import sys
+import time
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
-from powerapi.report import HWPCReport, PowerReport
-from smartwatts.__main__ import generate_formula_configuration, generate_smartwatts_parser
-from smartwatts.actor import SmartWattsFormulaScope
-from smartwatts.handler import HwPCReportHandler
-from smartwatts.model import CPUTopology
-
 TOLERANCE, FLOOR_W = 0.01, 1e-6
+KEEP_S = 30 * 24 * 3600  # what was not asked for so long leaves the cache
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -32,6 +34,7 @@ def stamp_of(value):
 
 
 def read_reports(path):
+    from powerapi.report import HWPCReport
     with open(path, encoding="utf-8") as lines:
         for line in lines:
             text = json.loads(line)
@@ -42,6 +45,7 @@ class Kept:
     """Stands where a pusher would be."""
 
     def __init__(self):
+        from powerapi.report import PowerReport
         self.state = SimpleNamespace(report_model=PowerReport)
         self.reports = []
 
@@ -51,11 +55,15 @@ class Kept:
 
 def defaults():
     """What SmartWatts' own parser makes of an empty command line."""
+    from smartwatts.__main__ import generate_smartwatts_parser
     arguments = generate_smartwatts_parser().cli_parser.arguments
     return {name: argument.default_value for name, argument in arguments.items()}
 
 
 def make_handler(options, scope, sensor, socket, kept):
+    from smartwatts.__main__ import generate_formula_configuration
+    from smartwatts.handler import HwPCReportHandler
+    from smartwatts.model import CPUTopology
     topology = CPUTopology(options["cpu-tdp"], options["cpu-base-clock"], 1,
                            int(options["cpu-base-freq"] / options["cpu-base-clock"]), 100)
     config = generate_formula_configuration(options, topology, scope)
@@ -63,8 +71,17 @@ def make_handler(options, scope, sensor, socket, kept):
     return HwPCReportHandler(state)
 
 
+def chosen_options(texts):
+    options = {**defaults(), "stream": False}
+    for text in texts:
+        key, value = text.split("=", maxsplit=1)
+        options[key] = value == "yes" if isinstance(options[key], bool) else type(options[key])(value)
+    return options
+
+
 def run_oracle(path, options):
     """{(stamp, scope, socket): {target: (watts, ratio)}} and the stamps it processed."""
+    from smartwatts.actor import SmartWattsFormulaScope
     reports = list(read_reports(path))
     machine = next(report for report in reports if report.target == "all")
     said = defaultdict(dict)
@@ -82,6 +99,38 @@ def run_oracle(path, options):
                 said[key][power.target] = (float(power.power), float(power.metadata["ratio"]))
     stamps = list(dict.fromkeys(report.timestamp for report in reports))
     return said, set(stamps[:-5])
+
+
+def cache_file(path, texts):
+    digest = hashlib.sha256()
+    here = pathlib.Path(__file__)
+    for file in (pathlib.Path(path), here, here.with_name("smartwatts_oracle.txt")):
+        digest.update(file.read_bytes())
+        digest.update(b"\0")
+    digest.update("\0".join([sys.version, *texts]).encode())
+    folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "wattribute" / "smartwatts-said"
+    return folder / f"{digest.hexdigest()[:32]}.json"
+
+
+def ask_oracle(path, texts):
+    """What run_oracle says, from the cache where it was asked the same before."""
+    file = cache_file(path, texts)
+    if file.exists():
+        file.touch()
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        said = {(stamp_of(stamp), scope, socket): targets for stamp, scope, socket, targets in kept["said"]}
+        return said, {stamp_of(stamp) for stamp in kept["stamps"]}
+    said, stamps = run_oracle(path, chosen_options(texts))
+    kept = {"said": [[stamp.isoformat(), scope, socket, targets] for (stamp, scope, socket), targets in said.items()],
+            "stamps": [stamp.isoformat() for stamp in stamps]}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f"{file.name}.{os.getpid()}")
+    beside.write_text(json.dumps(kept, separators=(",", ":")), encoding="utf-8")
+    beside.rename(file)
+    for old in file.parent.glob("*.json"):
+        if old.stat().st_mtime < time.time() - KEEP_S:
+            old.unlink(missing_ok=True)
+    return said, stamps
 
 
 def read_power(path, stamps):
@@ -122,11 +171,7 @@ def compare(theirs, ours):
 def main():
     logging.disable(logging.CRITICAL)
     name, reports, power = sys.argv[1:4]
-    options = {**defaults(), "stream": False}
-    for text in sys.argv[4:]:
-        key, value = text.split("=", maxsplit=1)
-        options[key] = value == "yes" if isinstance(options[key], bool) else type(options[key])(value)
-    theirs, stamps = run_oracle(reports, options)
+    theirs, stamps = ask_oracle(reports, sys.argv[4:])
     wrong, (n_ticks, n_silent, n_watts, largest, mean) = compare(theirs, read_power(power, stamps))
     print(f"{name}: {n_ticks} ticks of a scope, {n_silent} of them silent, {n_watts} watts: "
           f"{largest:.2e} apart at most, {mean:.2e} on average; {len(wrong)} disagree")
