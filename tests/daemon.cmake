@@ -30,6 +30,7 @@ set_tests_properties(daemon/energy_perf PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 
 watt_script_test(daemon/sensor_ends daemon/sensor_ends.py)
 watt_script_test(daemon/sensor_links daemon/sensor_links.sh)
 watt_script_test(daemon/sensor_powercap daemon/sensor_powercap.py)
+watt_script_test(daemon/sensor_supply daemon/sensor_supply.py)
 watt_script_test(daemon/sensor_refuses daemon/sensor_refuses.sh)
 watt_script_test(daemon/sensor_roots daemon/sensor_roots.sh)
 
