@@ -60,6 +60,7 @@ int target_record_encode(const struct target_record *target, bson_t *scratch,
     append_int64(scratch, "cgroup_inode", target->cgroup_inode);
     append_int64(scratch, "pid", target->pid);
     append_int64(scratch, "start_ticks", target->start_ticks);
+    append_int64(scratch, "parent_pid", target->parent_pid);
     record_end(scratch, RECORD_TARGET, &target->key, id, ret_document);
     return 0;
 }
@@ -87,6 +88,8 @@ static int read_field(const bson_iter_t *field, struct target_record *target, st
         return field_amount(field, &target->pid, err);
     if (strcmp(key, "start_ticks") == 0)
         return field_amount(field, &target->start_ticks, err);
+    if (strcmp(key, "parent_pid") == 0)
+        return field_amount(field, &target->parent_pid, err);
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
         if (strcmp(key, texts[i].key) == 0)
             return field_string(field, (const char **)((char *)target + texts[i].offset), err);
@@ -107,6 +110,7 @@ int target_record_decode(const struct document *document, struct target_record *
         .cgroup_inode = VALUE_ABSENT,
         .pid = VALUE_ABSENT,
         .start_ticks = VALUE_ABSENT,
+        .parent_pid = VALUE_ABSENT,
     };
     int r = 0;
     while (r == 0 && bson_iter_next(&field))

@@ -13,6 +13,7 @@ struct target_record {
     const char *cgroup;       /* path from the cgroup mount, NULL: unknown */
     int64_t cgroup_inode;     /* VALUE_ABSENT: unknown */
     int64_t pid, start_ticks; /* processes */
+    int64_t parent_pid;       /* who made the process, as far as is known */
     const char *comm, *user;  /* NULL: unknown */
     const char *container, *unit, *pod; /* NULL: none */
 };

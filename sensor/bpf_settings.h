@@ -5,5 +5,6 @@
 #include <stdint.h>
 
 struct counters_bpf_settings {
-    uint64_t n_slots; /* a power of two, 0: the granularity's own default */
+    uint64_t n_slots;  /* a power of two, 0: the granularity's own default */
+    char *short_lived; /* "folded" into their command, or "each" by itself */
 };

@@ -69,7 +69,7 @@ struct task_struct {
     unsigned int flags;
     unsigned long min_flt, maj_flt;
     struct sched_entity se;
-    struct task_struct *group_leader;
+    struct task_struct *real_parent, *group_leader;
     struct signal_struct *signal;
     struct css_set *cgroups;
     const struct cred *cred;
@@ -226,7 +226,8 @@ static bool keep_in_storage(struct task_struct *leader, u32 *stored, u32 number)
     return stored && *stored == number;
 }
 
-static u32 new_process_slot(struct task_struct *leader, u64 life, u32 *stored)
+static u32 new_process_slot(struct task_struct *leader, struct task_struct *parent, u64 life,
+                            u32 *stored)
 {
     u32 number = take_free_slot();
     struct bpf_slot *slot = bpf_map_lookup_elem(&slots, &number);
@@ -236,6 +237,7 @@ static u32 new_process_slot(struct task_struct *leader, u64 life, u32 *stored)
     slot->cgroup_id = cgroup_id_of(leader);
     slot->start_ns = leader->start_boottime;
     slot->tgid = (u32)leader->tgid;
+    slot->parent_tgid = (u32)parent->tgid;
     slot->uid = leader->cred->uid.val;
     __builtin_memcpy(slot->comm, leader->comm, BPF_COMM_SIZE);
     /* Its exit may have been told already, and a slot that is not kept is nobody's next time. */
@@ -253,7 +255,7 @@ static u32 process_slot(struct task_struct *task, u64 life)
     u32 *stored = bpf_task_storage_get(&slot_of_process, leader, NULL, 0);
     if (slot_in_storage(stored, life))
         return *stored;
-    return new_process_slot(leader, life, stored);
+    return new_process_slot(leader, leader->real_parent, life, stored);
 }
 
 static u32 cgroup_slot(u64 cgroup_id)
@@ -431,6 +433,16 @@ static struct bpf_slot *slot_of(struct task_struct *task)
 {
     u32 *number = bpf_task_storage_get(&slot_of_process, task->group_leader, NULL, 0);
     return slot_in_storage(number, life_of_process(task));
+}
+
+/* A process has its slot from its birth: by the time that it first runs, its parent may be gone. */
+SEC("tp_btf/sched_process_fork")
+int on_fork(u64 *context)
+{
+    struct task_struct *parent = (void *)context[0], *child = (void *)context[1];
+    if (child->pid == child->tgid && !(child->flags & PF_KTHREAD))
+        new_process_slot(child, parent, life_of_process(child), NULL);
+    return 0;
 }
 
 SEC("tp_btf/sched_process_exec")

@@ -33,8 +33,9 @@
 #define CGROUP_SLOTS 16384
 #define PROBE_SLOTS 64
 #define SLOTS_MAX (1 << 20)
-#define STILL_LOOKS 256 /* a slot that gained nothing for so long is asked whether it still lives \
-                         */
+#define STILL_LOOKS                                                               \
+    256 /* a slot that gained nothing for so long is asked whether it still lives \
+         */
 
 /* What is remembered of a slot between two ticks. */
 struct slot_state {
@@ -63,6 +64,7 @@ struct counters_bpf {
     size_t n_without_events; /* CPUs */
     uint64_t ns_per_tick;
     bool has_read;
+    bool tells_short_lived_apart;
 };
 
 extern const struct engine_ops counters_bpf;
@@ -207,6 +209,7 @@ static int bpf_open(struct engine **ret_engine, const struct host *host,
     bpf->engine.ops = &counters_bpf;
     bpf->host = host;
     bpf->granularity = granularity;
+    bpf->tells_short_lived_apart = own && own->short_lived && strcmp(own->short_lived, "each") == 0;
     long ticks_per_s = sysconf(_SC_CLK_TCK);
     bpf->ns_per_tick = NS_PER_S / (uint64_t)(ticks_per_s > 0 ? ticks_per_s : 100);
     int r = open_all(bpf, topology, events, n_events, (uint32_t)n_slots, err);
@@ -278,11 +281,15 @@ static int find_process(struct counters_bpf *bpf, struct targets *targets,
     const char *path = cgroup_paths_find(bpf->paths, slot->cgroup_id);
     if (!path)
         return 0;
-    if (state->is_brief)
-        return targets_find_command(targets, comm, path, (pid_t)slot->tgid, slot->uid,
-                                    &state->target);
-    return targets_find_process(targets, (pid_t)slot->tgid, slot->start_ns / bpf->ns_per_tick, comm,
-                                path, slot->uid, &state->target);
+    const struct seen_process process = {.pid = (pid_t)slot->tgid,
+                                         .parent_pid = (pid_t)slot->parent_tgid,
+                                         .start_ticks = slot->start_ns / bpf->ns_per_tick,
+                                         .comm = comm,
+                                         .cgroup = path,
+                                         .uid = slot->uid};
+    if (state->is_brief && !bpf->tells_short_lived_apart)
+        return targets_find_command(targets, &process, &state->target);
+    return targets_find_process(targets, &process, &state->target);
 }
 
 static int find_target(struct counters_bpf *bpf, struct targets *targets, uint32_t number)
@@ -439,6 +446,8 @@ static int bpf_read(struct engine *engine, struct targets *targets, const struct
     return r < 0 ? r : tally_publish(&bpf->tally, targets, bpf->packages, report);
 }
 
+static const char *const short_lived_ways[] = {"folded", "each", NULL};
+
 static const struct option_spec bpf_options[] = {
     {.key = "bpf-slots",
      .type = OPTION_COUNT,
@@ -447,6 +456,14 @@ static const struct option_spec bpf_options[] = {
      .fallback = "0",
      .help = "room for N processes or cgroups at once in the engine bpf, those that ended within "
              "the last ticks included; a power of two, 0: 65536 processes or 16384 cgroups"},
+    {.key = "bpf-short-lived",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(struct counters_bpf_settings, short_lived),
+     .argument = "WAY",
+     .fallback = "folded",
+     .choices = short_lived_ways,
+     .help = "processes that are born and end between two ticks: folded into one target per "
+             "command and cgroup, so that identities stay few, or each by itself"},
 };
 
 const struct engine_ops counters_bpf = {

@@ -28,5 +28,5 @@ struct bpf_slot {
     unsigned int uid;
     unsigned int has_ended;       /* the process' last thread is gone or it left the cgroup, the cgroup is removed */
     char comm[BPF_COMM_SIZE];     /* raw bytes */
-    unsigned int unused;
+    unsigned int parent_tgid;     /* who made the process; 0: a cgroup */
 };

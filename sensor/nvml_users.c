@@ -64,10 +64,16 @@ static int find_target(const struct host *host, struct targets *targets, pid_t p
 {
     struct process_identity identity;
     struct target *target = NULL;
-    if (process_identity_read(host, pid, &identity) == 0 &&
-        targets_find_process(targets, pid, identity.start_ticks, identity.comm, identity.cgroup,
-                             identity.uid, &target) < 0)
-        return -ENOMEM;
+    if (process_identity_read(host, pid, &identity) == 0) {
+        const struct seen_process seen = {.pid = pid,
+                                          .parent_pid = identity.parent_pid,
+                                          .start_ticks = identity.start_ticks,
+                                          .comm = identity.comm,
+                                          .cgroup = identity.cgroup,
+                                          .uid = identity.uid};
+        if (targets_find_process(targets, &seen, &target) < 0)
+            return -ENOMEM;
+    }
     *ret_name = target ? target->name : OTHER_TARGET;
     return 0;
 }

@@ -10,7 +10,14 @@
 #include <string.h>
 
 /* Numbers of the fields in proc_pid_stat(5). */
-enum { FIELD_STATE = 3, FIELD_FLAGS = 9, FIELD_UTIME = 14, FIELD_STIME = 15, FIELD_START = 22 };
+enum {
+    FIELD_STATE = 3,
+    FIELD_PARENT = 4,
+    FIELD_FLAGS = 9,
+    FIELD_UTIME = 14,
+    FIELD_STIME = 15,
+    FIELD_START = 22
+};
 
 #define KERNEL_THREAD_FLAG 0x00200000 /* PF_KTHREAD, linux/sched.h */
 
@@ -47,11 +54,13 @@ int proc_stat_parse(const char *text, size_t size, struct proc_stat *ret_stat)
         return -EBADMSG;
     int64_t numbers[FIELD_START + 1];
     int r = parse_numbers(close + 3, numbers);
-    if (r < 0 || numbers[FIELD_UTIME] < 0 || numbers[FIELD_STIME] < 0 || numbers[FIELD_START] < 0 ||
+    if (r < 0 || numbers[FIELD_PARENT] < 0 || numbers[FIELD_PARENT] > INT_MAX ||
+        numbers[FIELD_UTIME] < 0 || numbers[FIELD_STIME] < 0 || numbers[FIELD_START] < 0 ||
         numbers[FIELD_UTIME] > INT64_MAX / 2 || numbers[FIELD_STIME] > INT64_MAX / 2)
         return -EBADMSG;
     *ret_stat = (struct proc_stat){
         .pid = (pid_t)pid,
+        .parent_pid = (pid_t)numbers[FIELD_PARENT],
         .is_kernel_thread = (numbers[FIELD_FLAGS] & KERNEL_THREAD_FLAG) != 0,
         .cpu_ticks = (uint64_t)numbers[FIELD_UTIME] + (uint64_t)numbers[FIELD_STIME],
         .start_ticks = (uint64_t)numbers[FIELD_START],

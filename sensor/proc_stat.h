@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 struct proc_stat {
-    pid_t pid;
+    pid_t pid, parent_pid;
     char comm[64];         /* raw bytes, without the parentheses */
     bool is_kernel_thread;
     uint64_t cpu_ticks;    /* user and system time of the whole process, in clock ticks */

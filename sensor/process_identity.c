@@ -50,6 +50,7 @@ int process_identity_read(const struct host *host, pid_t pid, struct process_ide
     if (strlen(cgroup) >= sizeof(ret_identity->cgroup))
         return -ENAMETOOLONG;
     ret_identity->start_ticks = process.start_ticks;
+    ret_identity->parent_pid = process.parent_pid;
     ret_identity->uid = status.st_uid;
     memcpy(ret_identity->comm, process.comm, sizeof(process.comm));
     (void)snprintf(ret_identity->cgroup, sizeof(ret_identity->cgroup), "%s", cgroup);

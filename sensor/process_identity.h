@@ -8,6 +8,7 @@
 #include "sensor/host.h"
 
 struct process_identity {
+    pid_t parent_pid;
     uint64_t start_ticks;
     uid_t uid;
     char comm[64];     /* raw bytes */

@@ -255,8 +255,8 @@ static bool is_due(const struct process *process)
            (process->n_looks + (unsigned)process->pid) % REFRESH_LOOKS == 0;
 }
 
-static int find_target(struct process_table *table, struct process *process, const char *comm,
-                       struct targets *targets)
+static int find_target(struct process_table *table, struct process *process,
+                       const struct proc_stat *stat, struct targets *targets)
 {
     if (process->is_kernel_thread)
         return 0;
@@ -266,8 +266,13 @@ static int find_target(struct process_table *table, struct process *process, con
             return r;
     }
     struct target *target;
-    int r = targets_find_process(targets, process->pid, process->start_ticks, comm, process->cgroup,
-                                 process->uid, &target);
+    const struct seen_process seen = {.pid = process->pid,
+                                      .parent_pid = stat->parent_pid,
+                                      .start_ticks = process->start_ticks,
+                                      .comm = stat->comm,
+                                      .cgroup = process->cgroup,
+                                      .uid = process->uid};
+    int r = targets_find_process(targets, &seen, &target);
     if (r == 0)
         set_target(process, target);
     return r;
@@ -295,7 +300,7 @@ static int look_at(struct process_table *table, struct process *process, struct 
         begin_life(table, process, &stat);
     else
         advance(table, process, &stat, has_now, now_ns);
-    r = find_target(table, process, stat.comm, targets);
+    r = find_target(table, process, &stat, targets);
     process->n_looks++;
     return r;
 }

@@ -368,6 +368,12 @@ static struct target *find_deepest(const struct targets *targets, const char *pa
     return deepest;
 }
 
+static bool is_selected(const struct targets *targets, const struct seen_process *process)
+{
+    return target_rules_match_process(targets->rules, process->cgroup, process->comm, process->pid,
+                                      process->uid);
+}
+
 static void update_process(struct target *target, const char *comm, uid_t uid)
 {
     if (!strncmp(target->comm, comm, sizeof(target->comm) - 1) && target->uid == uid)
@@ -377,23 +383,24 @@ static void update_process(struct target *target, const char *comm, uid_t uid)
     target->is_announced = false;
 }
 
-int targets_find_process(struct targets *targets, pid_t pid, uint64_t start_ticks, const char *comm,
-                         const char *cgroup, uid_t uid, struct target **ret_target)
+int targets_find_process(struct targets *targets, const struct seen_process *process,
+                         struct target **ret_target)
 {
     if (targets->granularity == GRANULARITY_CGROUP) {
-        *ret_target = find_deepest(targets, cgroup);
+        *ret_target = find_deepest(targets, process->cgroup);
         return 0;
     }
-    if (!target_rules_match_process(targets->rules, cgroup, comm, pid, uid)) {
+    if (!is_selected(targets, process)) {
         *ret_target = NULL;
         return 0;
     }
-    uint64_t id = process_id(pid, start_ticks);
+    uint64_t id = process_id(process->pid, process->start_ticks);
     struct target *target = id_map_get(&targets->processes, id);
-    if (!target || strcmp(target->cgroup, cgroup) != 0) {
-        int r = add_target(targets, cgroup, pid, start_ticks, &target);
+    if (!target || strcmp(target->cgroup, process->cgroup) != 0) {
+        int r = add_target(targets, process->cgroup, process->pid, process->start_ticks, &target);
         if (r < 0)
             return r;
+        target->parent_pid = process->parent_pid;
         r = id_map_put(&targets->processes, id, target);
         if (r < 0) {
             target_free(target);
@@ -401,7 +408,7 @@ int targets_find_process(struct targets *targets, pid_t pid, uint64_t start_tick
             return r;
         }
     }
-    update_process(target, comm, uid);
+    update_process(target, process->comm, process->uid);
     target->last_seen = targets->generation;
     *ret_target = target;
     return 0;
@@ -446,15 +453,16 @@ static int add_command(struct targets *targets, const char *comm, const char *cg
     return 0;
 }
 
-int targets_find_command(struct targets *targets, const char *comm, const char *cgroup, pid_t pid,
-                         uid_t uid, struct target **ret_target)
+int targets_find_command(struct targets *targets, const struct seen_process *process,
+                         struct target **ret_target)
 {
     *ret_target = NULL;
-    if (!target_rules_match_process(targets->rules, cgroup, comm, pid, uid))
+    if (!is_selected(targets, process))
         return 0;
-    struct target *target = id_map_get(&targets->commands, command_id(cgroup, comm));
+    struct target *target =
+        id_map_get(&targets->commands, command_id(process->cgroup, process->comm));
     if (!target) {
-        int r = add_command(targets, comm, cgroup, &target);
+        int r = add_command(targets, process->comm, process->cgroup, &target);
         if (r < 0)
             return r;
     }
@@ -562,6 +570,7 @@ void target_describe(const struct target *target, struct target_record *ret_reco
         .target = target->name,
         .cgroup_inode = target->cgroup_inode ? (int64_t)target->cgroup_inode : VALUE_ABSENT,
         .pid = VALUE_ABSENT,
+        .parent_pid = VALUE_ABSENT,
         .start_ticks = VALUE_ABSENT,
     };
     if (!target->cgroup) {
@@ -590,5 +599,7 @@ void target_describe(const struct target *target, struct target_record *ret_reco
     find_user(target->uid, scratch->user_text, sizeof(scratch->user_text));
     ret_record->user = scratch->user_text;
     ret_record->pid = target->pid;
+    if (target->parent_pid > 0)
+        ret_record->parent_pid = target->parent_pid;
     ret_record->start_ticks = (int64_t)target->start_ticks;
 }

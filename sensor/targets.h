@@ -16,6 +16,7 @@ struct target {
     char *cgroup;          /* path from the mount, raw bytes; NULL for other */
     uint64_t cgroup_inode; /* 0: unknown */
     pid_t pid;             /* 0: not a process */
+    pid_t parent_pid;      /* of its birth, or of when it was first seen; 0: unknown */
     uint64_t start_ticks;
     bool is_command;       /* the short-lived processes of one command in one cgroup, "/a/b:COMM" */
     char comm[64];         /* raw bytes */
@@ -23,6 +24,14 @@ struct target {
     bool is_announced;     /* its target record was written */
     uint64_t last_seen;    /* generation in which it was last seen; older: it vanished */
     void *engine_data;     /* the engine's own, freed by the engine before the target goes */
+};
+
+/* A process as an engine sees it; comm and cgroup are raw bytes, borrowed for the call. */
+struct seen_process {
+    pid_t pid, parent_pid; /* parent_pid 0: unknown */
+    uint64_t start_ticks;
+    const char *comm, *cgroup;
+    uid_t uid;
 };
 
 struct targets;
@@ -46,13 +55,11 @@ uint64_t targets_generation(const struct targets *targets);
 /* A process was seen. Gives its target, added if new: the process itself with process granularity, the deepest selected cgroup on its path with
  * cgroup granularity, NULL if no rule selects it (charge "other"). A process that changed its cgroup is a new target, one that changed its command (exec) the same,
  * to be announced anew. -ENOMEM. */
-int targets_find_process(struct targets *targets, pid_t pid, uint64_t start_ticks, const char *comm, const char *cgroup,
-                         uid_t uid, struct target **ret_target);
+int targets_find_process(struct targets *targets, const struct seen_process *process, struct target **ret_target);
 
 /* A process that was born and ended between two looks was seen: identities stay bounded because all of one command in one cgroup are one
  * target, "PATH:COMM". NULL if no rule selects it. -ENOMEM. */
-int targets_find_command(struct targets *targets, const char *comm, const char *cgroup, pid_t pid, uid_t uid,
-                         struct target **ret_target);
+int targets_find_command(struct targets *targets, const struct seen_process *process, struct target **ret_target);
 
 /* Cgroup granularity: who is charged for what happens in that very cgroup, be it a target or not: itself or the nearest target above, NULL
  * for "other". False if it is not in the tree; one that vanished since the last refresh still is. */

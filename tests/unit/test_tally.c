@@ -27,8 +27,12 @@ static void bench_new(struct bench *bench, size_t n_packages)
     struct target *target;
     assert_int_equal(targets_new(&bench->targets, &bench->host, GRANULARITY_PROCESS, NULL), 0);
     assert_int_equal(targets_refresh(bench->targets, NULL), 0);
-    assert_int_equal(targets_find_process(bench->targets, 1, 1, "a", "/", 0, &target), 0);
-    assert_int_equal(targets_find_process(bench->targets, 2, 1, "b", "/", 0, &target), 0);
+    assert_int_equal(
+        targets_find_process(bench->targets, &(struct seen_process){1, 0, 1, "a", "/", 0}, &target),
+        0);
+    assert_int_equal(
+        targets_find_process(bench->targets, &(struct seen_process){2, 0, 1, "b", "/", 0}, &target),
+        0);
     assert_int_equal(tally_begin(&bench->tally, 3, n_packages, N_EVENTS, true), 0);
     report_init(&bench->report);
     assert_int_equal(report_add_event(&bench->report, "cpu_ns"), 0);

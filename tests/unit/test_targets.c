@@ -111,11 +111,18 @@ static void rules_choose_also_empty_cgroups(void **state)
     assert_non_null(find(&bench, "/a"));
     assert_non_null(find(&bench, "/a/b/c"));
     struct target *target;
-    assert_int_equal(targets_find_process(bench.targets, 1, 1, "x", "/a/b", 0, &target), 0);
+    assert_int_equal(targets_find_process(bench.targets,
+                                          &(struct seen_process){1, 7, 1, "x", "/a/b", 0}, &target),
+                     0);
     assert_ptr_equal(target, find(&bench, "/a"));
-    assert_int_equal(targets_find_process(bench.targets, 1, 1, "x", "/a/b/c/d", 0, &target), 0);
+    assert_int_equal(targets_find_process(bench.targets,
+                                          &(struct seen_process){1, 7, 1, "x", "/a/b/c/d", 0},
+                                          &target),
+                     0);
     assert_ptr_equal(target, find(&bench, "/a/b/c"));
-    assert_int_equal(targets_find_process(bench.targets, 1, 1, "x", "/ab", 0, &target), 0);
+    assert_int_equal(targets_find_process(bench.targets,
+                                          &(struct seen_process){1, 7, 1, "x", "/ab", 0}, &target),
+                     0);
     assert_null(target);
     bench_free(&bench);
 }
@@ -217,8 +224,10 @@ static void records_say_who_it_is(void **state)
     struct target *process;
     assert_int_equal(targets_new(&targets, &bench.host, GRANULARITY_PROCESS, NULL), 0);
     assert_int_equal(targets_refresh(targets, NULL), 0);
-    assert_int_equal(targets_find_process(targets, 42, 99, "odd\n%", "/docker/x\xff", 0, &process),
-                     0);
+    assert_int_equal(
+        targets_find_process(
+            targets, &(struct seen_process){42, 7, 99, "odd\n%", "/docker/x\xff", 0}, &process),
+        0);
     target_describe(process, &record, &scratch);
     assert_string_equal(record.target, "/docker/x%FF:42@99");
     assert_string_equal(record.target_kind, "process");
@@ -226,6 +235,7 @@ static void records_say_who_it_is(void **state)
     assert_string_equal(record.cgroup, "/docker/x%FF");
     assert_string_equal(record.user, "root");
     assert_int_equal(record.pid, 42);
+    assert_int_equal(record.parent_pid, 7);
     assert_int_equal(record.start_ticks, 99);
     targets_free(targets);
 }
@@ -241,9 +251,13 @@ static void brief_processes_are_one_target_per_command(void **state)
     struct target *first, *second, *other;
     assert_int_equal(targets_new(&targets, &bench.host, GRANULARITY_PROCESS, bench.rules), 0);
     assert_int_equal(targets_refresh(targets, NULL), 0);
-    assert_int_equal(targets_find_command(targets, "cc1", "/", 7, 0, &first), 0);
-    assert_int_equal(targets_find_command(targets, "cc1", "/", 8, 0, &second), 0);
-    assert_int_equal(targets_find_command(targets, "c:\n1", "/a", 9, 0, &other), 0);
+    assert_int_equal(
+        targets_find_command(targets, &(struct seen_process){7, 1, 5, "cc1", "/", 0}, &first), 0);
+    assert_int_equal(
+        targets_find_command(targets, &(struct seen_process){8, 1, 5, "cc1", "/", 0}, &second), 0);
+    assert_int_equal(
+        targets_find_command(targets, &(struct seen_process){9, 1, 5, "c:\n1", "/a", 0}, &other),
+        0);
     assert_ptr_equal(first, second);
     assert_string_equal(first->name, "/:cc1");
     assert_string_equal(other->name, "/a:c:%0A1");
@@ -255,7 +269,8 @@ static void brief_processes_are_one_target_per_command(void **state)
     assert_int_equal(targets_refresh(targets, NULL), 0);
     targets_sweep(targets, NULL, NULL);
     assert_int_equal(targets_count(targets), 1);
-    assert_int_equal(targets_find_command(targets, "cc1", "/", 7, 0, &first), 0);
+    assert_int_equal(
+        targets_find_command(targets, &(struct seen_process){7, 1, 5, "cc1", "/", 0}, &first), 0);
     assert_false(first->is_announced);
     targets_free(targets);
     bench_free(&bench);
