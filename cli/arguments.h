@@ -10,5 +10,5 @@ int arguments_parse(struct options **ret_options, const char *program, const cha
 
 /* The same for a verb that takes operands, named so in --help; *ret_operands is the index of the first in argv, argc if there is none. */
 int arguments_parse_operands(struct options **ret_options, const char *program, const char *about, const char *operands,
-                             const struct option_group *group, int argc, char **argv, int *ret_operands, struct log *log,
-                             struct error *err);
+                             const struct option_group *groups, size_t n_groups, int argc, char **argv, int *ret_operands,
+                             struct log *log, struct error *err);

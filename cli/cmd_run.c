@@ -15,24 +15,19 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/command_process.h"
-#include "cli/machine.h"
-#include "cli/measurement.h"
-#include "cli/run_report.h"
+#include "cli/measurement_options.h"
 #include "cli/signals.h"
 #include "cli/workload_cgroup.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/log.h"
-#include "common/options.h"
 #include "common/scope.h"
 
 #define TICKS_BEFORE 3
 #define REPEAT_MAX 100000
 
 struct run_values {
-    char *energy, *store, *output;
-    uint64_t interval_ns, repeat;
-    bool csv, json;
+    uint64_t repeat;
 };
 
 #define AT(field) offsetof(struct run_values, field)
@@ -45,45 +40,12 @@ static const struct option_spec specs[] = {
      .argument = "N",
      .flag_only = true,
      .help = "run the command so many times, print mean and standard deviation"},
-    {.key = "interval",
-     .letter = 'i',
-     .type = OPTION_DURATION,
-     .offset = AT(interval_ns),
-     .fallback = "100ms",
-     .argument = "DURATION",
-     .help = "length of a tick"},
-    {.key = "csv",
-     .type = OPTION_FLAG,
-     .offset = AT(csv),
-     .flag_only = true,
-     .help = "print rows of CSV: one per run, then mean and deviation"},
-    {.key = "json",
-     .type = OPTION_FLAG,
-     .offset = AT(json),
-     .flag_only = true,
-     .help = "print the same rows as JSON"},
-    {.key = "output",
-     .letter = 'o',
-     .type = OPTION_STRING,
-     .offset = AT(output),
-     .argument = "FILE",
-     .flag_only = true,
-     .help = "print to this file (default: standard error, standard output is the command's)"},
-    {.key = "energy",
-     .type = OPTION_STRING,
-     .offset = AT(energy),
-     .argument = "SOURCE",
-     .help = "energy source, as watt-sensor's --energy"},
-    {.key = "store",
-     .type = OPTION_STRING,
-     .offset = AT(store),
-     .argument = "URI",
-     .help = "keep the records in this sqlite: store (default: a temporary folder)"},
 };
 #undef AT
 
 struct run {
     struct run_values values;
+    struct measurement_values common;
     char **command; /* NULL-terminated */
     char text[200]; /* the command for people */
     const struct log *log;
@@ -148,28 +110,7 @@ static int live_through(struct run *run, struct command_process *process, struct
 
 static bool is_inside(const struct identity *identity, void *context)
 {
-    const char *path = context;
-    size_t length = strlen(path);
-    return identity->cgroup && strncmp(identity->cgroup, path, length) == 0 &&
-           (identity->cgroup[length] == '\0' || identity->cgroup[length] == '/');
-}
-
-/* What happened between two looks at the sums. */
-static void conclude(struct run *run, const char *path, const struct machine_usage *before,
-                     struct run_result *result)
-{
-    struct usage usage;
-    struct machine_usage after;
-    measurement_add_up(&run->measurement, is_inside, (void *)path, &usage);
-    measurement_machine(&run->measurement, &after);
-    double span_s = after.covered_s - before->covered_s;
-    double machine_j = after.energy_j - before->energy_j;
-    result->energy_j = usage.energy_j;
-    result->static_j = usage.static_j;
-    result->cpu_s = usage.cpu_s;
-    result->machine_w = span_s > 0 ? machine_j / span_s : NAN;
-    result->low = (after.low_j - before->low_j) / machine_j;
-    result->high = (after.high_j - before->high_j) / machine_j;
+    return identity_is_inside(identity, context);
 }
 
 static int run_in(struct run *run, struct workload_cgroup *cgroup, struct run_result *result,
@@ -194,7 +135,8 @@ static int run_in(struct run *run, struct workload_cgroup *cgroup, struct run_re
     result->exit_status = run->status = r;
     r = await_moment(run, now_ms(), err);
     if (r >= 0)
-        conclude(run, workload_cgroup_path(cgroup), &before, result);
+        measurement_conclude(&run->measurement, &before, is_inside,
+                             (void *)workload_cgroup_path(cgroup), result);
     return r;
 }
 
@@ -219,10 +161,10 @@ static int run_once(struct run *run, struct error *err)
 static int run_all(struct run *run, struct error *err)
 {
     const struct meter_settings settings = {
-        .store = run->values.store,
-        .interval_ns = run->values.interval_ns,
+        .store = run->common.store,
+        .interval_ns = run->common.interval_ns,
         .granularity = "cgroup",
-        .energy = run->values.energy,
+        .energy = run->common.energy,
     };
     run->results = calloc((size_t)run->values.repeat, sizeof(*run->results));
     if (!run->results)
@@ -235,34 +177,6 @@ static int run_all(struct run *run, struct error *err)
     return r;
 }
 
-static int print(struct run *run, struct error *err)
-{
-    SCOPED(machine_deinit) struct machine machine = {0};
-    struct error ignored = {0};
-    const struct machine_part *locked = NULL;
-    if (!run->measurement.live.source[0] && machine_probe(&machine, &ignored) >= 0)
-        locked = machine_locked(&machine);
-    const struct run_report report = {
-        .format = run->values.json  ? "json"
-                  : run->values.csv ? "csv"
-                                    : "table",
-        .command = run->text,
-        .source = run->measurement.live.source,
-        .advice = locked && locked->advice[0] ? locked->advice : NULL,
-        .results = run->results,
-        .n_results = run->n_results,
-    };
-    if (!run->values.output)
-        return run_report_write(&report, stderr, err);
-    FILE *stream = fopen(run->values.output, "we");
-    if (!stream)
-        return error_set(err, -errno, "%s: %s", run->values.output, strerror(errno));
-    int r = run_report_write(&report, stream, err);
-    if (fclose(stream) != 0 && r >= 0)
-        r = error_set(err, -errno, "%s: %s", run->values.output, strerror(errno));
-    return r;
-}
-
 static int settle_values(struct run *run, int argc, char **argv, int operand, struct error *err)
 {
     size_t length = 0;
@@ -271,15 +185,11 @@ static int settle_values(struct run *run, int argc, char **argv, int operand, st
     if (run->values.repeat < 1 || run->values.repeat > REPEAT_MAX)
         return error_set(err, -EINVAL, "--repeat %" PRIu64 ": from 1 to %d are allowed",
                          run->values.repeat, REPEAT_MAX);
-    if (run->values.csv && run->values.json)
-        return error_set(err, -EINVAL, "--csv and --json exclude each other");
-    if (run->values.store && strncmp(run->values.store, "sqlite:", 7) != 0)
-        return error_set(err, -EINVAL, "--store %s: a sqlite: store is wanted", run->values.store);
     run->command = argv + operand;
     for (int i = operand; i < argc && length < sizeof(run->text); i++)
         length += (size_t)snprintf(run->text + length, sizeof(run->text) - length, "%s%s",
                                    i > operand ? " " : "", argv[i]);
-    return 0;
+    return measurement_values_check(&run->common, err);
 }
 
 static int work(struct run *run, struct error *err)
@@ -290,7 +200,8 @@ static int work(struct run *run, struct error *err)
         r = run_all(run, err);
     if (run->n_results > 0) { /* what was measured is told in any case */
         struct error why = {0};
-        int printed = print(run, &why);
+        int printed = measurement_report(&run->measurement, &run->common, run->text, run->results,
+                                         run->n_results, &why);
         if (printed < 0 && r >= 0)
             r = error_set(err, printed, "%s", why.text);
     }
@@ -305,12 +216,14 @@ static int work(struct run *run, struct error *err)
 static int run_run(int argc, char **argv, struct log *log)
 {
     struct run run = {.log = log, .signals = -1};
-    const struct option_group group = {"run", specs, ARRAY_SIZE(specs), &run.values};
+    const struct option_group groups[] = {{"run", specs, ARRAY_SIZE(specs), &run.values},
+                                          measurement_options(&run.common)};
     struct options *options = NULL;
     struct error err = {0};
     int operand;
     int r = arguments_parse_operands(&options, "watt run", "runs a command and prints what it used",
-                                     "-- COMMAND...", &group, argc, argv, &operand, log, &err);
+                                     "-- COMMAND...", groups, ARRAY_SIZE(groups), argc, argv,
+                                     &operand, log, &err);
     if (r == OPTIONS_EXIT) {
         options_free(options);
         return 0;

@@ -12,4 +12,4 @@ struct command {
     int (*run)(int argc, char **argv, struct log *log);
 };
 
-extern const struct command command_top, command_run, command_show, command_score, command_doctor;
+extern const struct command command_top, command_run, command_attach, command_show, command_score, command_doctor;

@@ -88,7 +88,7 @@ static int add_empty(struct identities *identities, const char *sensor, const ch
     struct identity *identity = calloc(1, sizeof(*identity));
     if (!identity)
         return -ENOMEM;
-    identity->pid = VALUE_ABSENT;
+    identity->pid = identity->parent_pid = identity->start_ticks = VALUE_ABSENT;
     identity->sensor = strdup(sensor);
     identity->target = strdup(target);
     if (!identity->sensor || !identity->target || !tsearch(identity, &identities->tree, compare)) {
@@ -118,6 +118,8 @@ int identities_add(struct identities *identities, const struct target_record *re
     identity_clear(identity);
     identity->is_derived = false;
     identity->pid = record->pid;
+    identity->parent_pid = record->parent_pid;
+    identity->start_ticks = record->start_ticks;
     bool is_process = record->target_kind && strcmp(record->target_kind, "process") == 0;
     if (copy(&identity->name, record->name && *record->name ? record->name : record->target) < 0 ||
         copy(&identity->cgroup, record->cgroup) < 0 || copy(&identity->unit, record->unit) < 0 ||
@@ -180,6 +182,20 @@ int identities_find(struct identities *identities, const char *sensor, const cha
     }
     *ret_identity = identity;
     return 0;
+}
+
+const struct identity *const *identities_all(const struct identities *identities,
+                                             size_t *ret_n_identities)
+{
+    *ret_n_identities = identities->n_all;
+    return (const struct identity *const *)identities->all;
+}
+
+bool identity_is_inside(const struct identity *identity, const char *cgroup)
+{
+    size_t length = strlen(cgroup);
+    return identity->cgroup && strncmp(identity->cgroup, cgroup, length) == 0 &&
+           (identity->cgroup[length] == '\0' || identity->cgroup[length] == '/');
 }
 
 const char *identity_group(const struct identity *identity, char text[static 200])

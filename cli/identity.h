@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct target_record;
@@ -15,6 +16,7 @@ struct identity {
     char *command;   /* NULL: not a process */
     char *unit, *container, *pod; /* NULL: none */
     int64_t pid;     /* VALUE_ABSENT: not a process */
+    int64_t parent_pid, start_ticks; /* of a process, VALUE_ABSENT: unknown */
     bool is_derived; /* from the target's name alone */
 };
 
@@ -27,6 +29,12 @@ void identities_free(struct identities *identities);
 int identities_add(struct identities *identities, const struct target_record *record);
 /* Never fails for want of a record. The identity lives as long as identities; its texts until the next add of the same target. -ENOMEM. */
 int identities_find(struct identities *identities, const char *sensor, const char *target, const struct identity **ret_identity);
+
+/* All that are known, in no order; they hold until the next add. */
+const struct identity *const *identities_all(const struct identities *identities, size_t *ret_n_identities);
+
+/* Whether it lives in this cgroup or below it. */
+bool identity_is_inside(const struct identity *identity, const char *cgroup);
 
 /* What the target is part of, for people: its container (long hex ids cut to 12 digits), else its unit, else the last part of its cgroup's path, else its
  * name. Returns text. */

@@ -8,7 +8,7 @@
 #include "common/log.h"
 #include "common/scope.h"
 
-static const struct command *const commands[] = {&command_top, &command_run, &command_show,
+static const struct command *const commands[] = {&command_top, &command_run, &command_attach, &command_show,
                                                  &command_score, &command_doctor};
 
 static void print_help(FILE *stream)

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "cli/run_report.h"
 #include "cli/stores.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -148,6 +149,24 @@ void measurement_machine(const struct measurement *measurement, struct machine_u
         .high_j = n_bounded > 0 ? high_uj / 1e6 : NAN,
         .covered_s = (double)covered_ns / 1e9,
     };
+}
+
+void measurement_conclude(const struct measurement *measurement, const struct machine_usage *before,
+                          bool (*is_chosen)(const struct identity *identity, void *context),
+                          void *context, struct run_result *ret_result)
+{
+    struct usage usage;
+    struct machine_usage after;
+    measurement_add_up(measurement, is_chosen, context, &usage);
+    measurement_machine(measurement, &after);
+    double span_s = after.covered_s - before->covered_s;
+    double machine_j = after.energy_j - before->energy_j;
+    ret_result->energy_j = usage.energy_j;
+    ret_result->static_j = usage.static_j;
+    ret_result->cpu_s = usage.cpu_s;
+    ret_result->machine_w = span_s > 0 ? machine_j / span_s : NAN;
+    ret_result->low = (after.low_j - before->low_j) / machine_j;
+    ret_result->high = (after.high_j - before->high_j) / machine_j;
 }
 
 void measurement_end(struct measurement *measurement)

@@ -47,5 +47,11 @@ void measurement_add_up(const struct measurement *measurement,
                         struct usage *ret_usage);
 void measurement_machine(const struct measurement *measurement, struct machine_usage *ret_usage);
 
+struct run_result;
+/* Fills in what happened since the look `before`, but for the time and the status, which the caller knows. */
+void measurement_conclude(const struct measurement *measurement, const struct machine_usage *before,
+                          bool (*is_chosen)(const struct identity *identity, void *context), void *context,
+                          struct run_result *ret_result);
+
 /* Ends the parts. Zeroed is fine. */
 void measurement_end(struct measurement *measurement);

@@ -44,8 +44,8 @@ static const struct quantity {
     const char *name, *unit, *about;
     double (*value)(const struct run_result *result);
 } quantities[] = {
-    {"energy_j", "J", "used by the command", energy_j},
-    {"mean_w", "W", "mean power of it", mean_w},
+    {"energy_j", "J", "energy of its activity", energy_j},
+    {"mean_w", "W", "mean power of its activity", mean_w},
     {"static_j", "J", "its share of idling, not in the above", static_j},
     {"machine_w", "W", "mean power of the whole machine meanwhile", machine_w},
     {"cpu_s", "s", "CPU time", cpu_s},

@@ -10,7 +10,7 @@ struct error;
 
 /* NAN: not known. */
 struct run_result {
-    double energy_j;     /* what the command's activity cost */
+    double energy_j;     /* what its activity cost */
     double static_j;     /* its share of idling, beside it */
     double cpu_s, elapsed_s;
     double machine_w;    /* mean of the whole machine over the ticks that the run touched */

@@ -20,11 +20,18 @@
 #include <unistd.h>
 
 #include "cli/systemd_scope.h"
+#include "common/array.h"
 #include "common/error.h"
 #include "common/scope.h"
 
 #define REMOVE_TRIES 100
 #define REMOVE_WAIT_US 10000
+
+/* Where a process came from. */
+struct origin {
+    pid_t pid;
+    char *path;
+};
 
 struct workload_cgroup {
     char mount[PATH_MAX]; /* of the unified tree */
@@ -34,6 +41,8 @@ struct workload_cgroup {
     bool was_enabled; /* the controller, for the groups above ours */
     bool is_scope;
     pid_t keeper;
+    struct origin *origins; /* [n_origins] in the order of coming */
+    size_t n_origins, origins_capacity;
 };
 
 static int find_mount(char *path, size_t size, struct error *err)
@@ -51,19 +60,20 @@ static int find_mount(char *path, size_t size, struct error *err)
     return r < 0 ? error_set(err, r, "no cgroup2 mount: mount -t cgroup2 none /sys/fs/cgroup") : 0;
 }
 
-/* Our own cgroup, from the mount. */
-static int find_own(char *path, size_t size, struct error *err)
+/* A process' cgroup, from the mount; "" is the root. */
+static int find_cgroup(pid_t pid, char *path, size_t size, struct error *err)
 {
-    char line[PATH_MAX + 16];
-    int r = -ENODEV;
-    SCOPED(scope_fclose) FILE *file = fopen("/proc/self/cgroup", "re");
+    char name[64], line[PATH_MAX + 16];
+    int r = -ESRCH;
+    (void)snprintf(name, sizeof(name), "/proc/%d/cgroup", (int)pid);
+    SCOPED(scope_fclose) FILE *file = fopen(name, "re");
     while (file && fgets(line, sizeof(line), file))
-        if (strncmp(line, "0::", 3) == 0) {
+        if (strncmp(line, "0::/", 4) == 0) {
             line[strcspn(line, "\n")] = '\0';
-            (void)snprintf(path, size, "%s", strcmp(line + 3, "/") == 0 ? "" : line + 3);
+            (void)snprintf(path, size, "%s", line[4] ? line + 3 : "");
             r = 0;
         }
-    return r < 0 ? error_set(err, r, "/proc/self/cgroup does not name our cgroup") : 0;
+    return r < 0 ? error_set(err, r, "%s does not name the cgroup", name) : 0;
 }
 
 /* The first controller that libcgroup knows on the unified tree; "" if there is none. */
@@ -150,7 +160,7 @@ static int make(struct workload_cgroup *cgroup, const char *name, struct error *
     char above[PATH_MAX - 128] = "";
     int r = find_mount(cgroup->mount, sizeof(cgroup->mount), err);
     if (r >= 0 && geteuid() != 0)
-        r = find_own(above, sizeof(above), err);
+        r = find_cgroup(getpid(), above, sizeof(above), err);
     if (r < 0)
         return r;
     (void)snprintf(cgroup->path, sizeof(cgroup->path), "%s/%s", above, name);
@@ -160,17 +170,17 @@ static int make(struct workload_cgroup *cgroup, const char *name, struct error *
 
 /* ---- entering ---- */
 
-static int add_to_directory(const struct workload_cgroup *cgroup, pid_t pid, struct error *err)
+static int put_into(const char *mount, const char *path, pid_t pid, struct error *err)
 {
-    char path[2 * PATH_MAX];
-    (void)snprintf(path, sizeof(path), "%s%s/cgroup.procs", cgroup->mount, cgroup->path);
-    FILE *file = fopen(path, "we");
+    char name[2 * PATH_MAX];
+    (void)snprintf(name, sizeof(name), "%s%s/cgroup.procs", mount, path);
+    FILE *file = fopen(name, "we");
     if (!file)
-        return refuse(err, errno, "entering the cgroup", cgroup->path);
+        return refuse(err, errno, "entering the cgroup", path);
     int r = fprintf(file, "%d\n", (int)pid) < 0 ? -EIO : 0;
     if (fclose(file) != 0)
         r = -errno;
-    return r < 0 ? refuse(err, -r, "entering the cgroup", cgroup->path) : 0;
+    return r < 0 ? refuse(err, -r, "entering the cgroup", path) : 0;
 }
 
 static int start_keeper(struct workload_cgroup *cgroup, struct error *err)
@@ -192,28 +202,29 @@ static int start_keeper(struct workload_cgroup *cgroup, struct error *err)
     _exit(0);
 }
 
-/* The path of a process that systemd has just put into our scope. */
-static int learn_path(struct workload_cgroup *cgroup, struct error *err)
+static int enter(struct workload_cgroup *cgroup, pid_t pid, struct error *err)
 {
-    char name[64], line[PATH_MAX + 16];
-    (void)snprintf(name, sizeof(name), "/proc/%d/cgroup", (int)cgroup->keeper);
-    SCOPED(scope_fclose) FILE *file = fopen(name, "re");
-    while (file && fgets(line, sizeof(line), file))
-        if (strncmp(line, "0::/", 4) == 0) {
-            line[strcspn(line, "\n")] = '\0';
-            (void)snprintf(cgroup->path, sizeof(cgroup->path), "%s", line + 3);
-            return 0;
-        }
-    return error_set(err, -ENODEV, "%s does not name the cgroup of the scope", name);
+    if (!cgroup->group)
+        return put_into(cgroup->mount, cgroup->path, pid, err);
+    errno = 0;
+    int r = cgroup_attach_task_pid(cgroup->group, pid);
+    return r == 0 ? 0 : refuse(err, errno_of(r), "entering the cgroup", cgroup->path);
 }
 
 int workload_cgroup_add(struct workload_cgroup *cgroup, pid_t pid, struct error *err)
 {
-    if (!cgroup->group)
-        return add_to_directory(cgroup, pid, err);
-    errno = 0;
-    int r = cgroup_attach_task_pid(cgroup->group, pid);
-    return r == 0 ? 0 : refuse(err, errno_of(r), "entering the cgroup", cgroup->path);
+    char path[PATH_MAX];
+    int r = find_cgroup(pid, path, sizeof(path), err);
+    if (r < 0)
+        return r;
+    if (array_reserve(&cgroup->origins, &cgroup->origins_capacity, cgroup->n_origins + 1,
+                      sizeof(*cgroup->origins)) < 0)
+        return error_set(err, -ENOMEM, "out of memory");
+    struct origin origin = {.pid = pid, .path = strdup(path)};
+    if (!origin.path)
+        return error_set(err, -ENOMEM, "out of memory");
+    cgroup->origins[cgroup->n_origins++] = origin;
+    return enter(cgroup, pid, err);
 }
 
 /* ---- removing ---- */
@@ -226,22 +237,22 @@ static void end_keeper(struct workload_cgroup *cgroup)
     (void)waitpid(cgroup->keeper, NULL, 0);
 }
 
-/* Who is still in it goes to the group above, as libcgroup does it. */
-static void empty_directory(const struct workload_cgroup *cgroup)
+static const char *origin_of(const struct workload_cgroup *cgroup, pid_t pid)
 {
-    char path[2 * PATH_MAX], above[2 * PATH_MAX];
+    for (size_t i = cgroup->n_origins; i > 0; i--)
+        if (cgroup->origins[i - 1].pid == pid)
+            return cgroup->origins[i - 1].path;
+    return cgroup->n_origins > 0 ? cgroup->origins[0].path : "";
+}
+
+static void send_back(const struct workload_cgroup *cgroup)
+{
+    char path[2 * PATH_MAX];
     int pid;
     (void)snprintf(path, sizeof(path), "%s%s/cgroup.procs", cgroup->mount, cgroup->path);
-    (void)snprintf(above, sizeof(above), "%s%.*s/cgroup.procs", cgroup->mount,
-                   (int)(strrchr(cgroup->path, '/') - cgroup->path), cgroup->path);
     SCOPED(scope_fclose) FILE *members = fopen(path, "re");
-    while (members && fscanf(members, "%d", &pid) == 1) {
-        FILE *file = fopen(above, "we");
-        if (!file)
-            return;
-        (void)fprintf(file, "%d\n", pid);
-        (void)fclose(file);
-    }
+    while (members && fscanf(members, "%d", &pid) == 1)
+        (void)put_into(cgroup->mount, origin_of(cgroup, pid), pid, NULL);
 }
 
 /* A cgroup stays busy for a moment after its last process has gone. */
@@ -250,7 +261,7 @@ static int remove_directory(const struct workload_cgroup *cgroup, struct error *
     char path[2 * PATH_MAX];
     (void)snprintf(path, sizeof(path), "%s%s", cgroup->mount, cgroup->path);
     for (int tries = 0; tries < REMOVE_TRIES; tries++) {
-        empty_directory(cgroup);
+        send_back(cgroup);
         if (rmdir(path) == 0 || errno == ENOENT)
             return 0;
         if (errno != EBUSY)
@@ -265,7 +276,7 @@ static int start_scope(struct workload_cgroup *cgroup, const char *name, struct 
     int r = find_mount(cgroup->mount, sizeof(cgroup->mount), err);
     if (r >= 0)
         r = systemd_scope_start(name, cgroup->keeper, err);
-    return r < 0 ? r : learn_path(cgroup, err);
+    return r < 0 ? r : find_cgroup(cgroup->keeper, cgroup->path, sizeof(cgroup->path), err);
 }
 
 int workload_cgroup_new(struct workload_cgroup **ret_cgroup, const char *name, struct error *err)
@@ -300,6 +311,8 @@ int workload_cgroup_free(struct workload_cgroup *cgroup, struct error *err)
     if (!cgroup)
         return 0;
     end_keeper(cgroup);
+    if (!cgroup->is_scope && cgroup->path[0])
+        send_back(cgroup);
     if (cgroup->group) {
         (void)cgroup_delete_cgroup_ext(cgroup->group,
                                        CGFLAG_DELETE_IGNORE_MIGRATION | CGFLAG_DELETE_RECURSIVE);
@@ -309,6 +322,9 @@ int workload_cgroup_free(struct workload_cgroup *cgroup, struct error *err)
         r = remove_directory(cgroup, err);
     if (cgroup->controller[0] && !cgroup->was_enabled)
         disable(cgroup);
+    for (size_t i = 0; i < cgroup->n_origins; i++)
+        free(cgroup->origins[i].path);
+    free(cgroup->origins);
     free(cgroup);
     return r;
 }

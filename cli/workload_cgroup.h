@@ -17,5 +17,5 @@ int workload_cgroup_new(struct workload_cgroup **ret_cgroup, const char *name, s
 int workload_cgroup_add(struct workload_cgroup *cgroup, pid_t pid, struct error *err);
 /* Path from the mount: "/watt-run-17". */
 const char *workload_cgroup_path(const struct workload_cgroup *cgroup);
-/* Removes it; processes that are still in it go to the cgroup above. NULL is fine. 0, or why it is left behind. */
+/* Removes it; processes that are still in it go back to where they came from, those born in it to where the first came from. NULL is fine. 0, or why it is left behind. */
 int workload_cgroup_free(struct workload_cgroup *cgroup, struct error *err);

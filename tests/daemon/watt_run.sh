@@ -45,7 +45,7 @@ awk -F, 'NR == 2 { found = $4 > 0 && $8 > 0 } END { exit !found }' "$scratch/c.c
 # The report for eyes, on standard error.
 "$build/watt" run -- true >"$scratch/d.out" 2>"$scratch/d.err" || fail "ended with $?"
 [ ! -s "$scratch/d.out" ] || fail "something of ours on standard output"
-grep -Eq '[0-9.]+ J  used by the command' "$scratch/d.err" || fail "no joules for eyes"
+grep -Eq '[0-9.]+ J  energy of its activity' "$scratch/d.err" || fail "no joules for eyes"
 
 # What cannot be run, as a shell says it.
 status=0

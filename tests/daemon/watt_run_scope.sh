@@ -49,6 +49,12 @@ scopes() { find "$mount/$own" -name 'watt-run-*'; }
 is_clean() { [ -z "$(scopes)" ]; }
 until_true is_clean || fail "a scope was left behind: $(scopes)"
 
+# Nobody is moved out of systemd's sight.
+status=0
+"$build/watt" attach --move $$ 2>"$scratch/c.err" || status=$?
+[ $status = 64 ] || fail "attach --move: status $status"
+grep -q systemd "$scratch/c.err" || fail "it does not say why nobody is moved"
+
 # What systemd refuses is told in its words.
 kill -TERM $manager
 until_true is_gone $manager || fail "the manager goes on"

@@ -78,7 +78,7 @@ static void formats_say_the_same(void **state)
                              "\n");
     free(csv);
     char *text = written("table", runs, 1);
-    assert_non_null(strstr(text, "2.0000 J  used by the command\n"));
+    assert_non_null(strstr(text, "2.0000 J  energy of its activity\n"));
     assert_non_null(strstr(text, "- J  its share of idling"));
     assert_non_null(strstr(text, "no watts: chmod something"));
     assert_null(strstr(text, "±"));

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Records say pid, start and the parent's pid. The parent is the process with that number that was
+ * born last before the child. Each process climbs its parents until one is known to belong or not,
+ * and all that were passed know it then. */
+#include "cli/process_tree.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <glob.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/array.h"
+#include "common/error.h"
+#include "common/record.h"
+#include "common/scope.h"
+
+#define DEPTH_MAX 64                   /* generations that are moved at once */
+#define COMM_LENGTH 15                 /* of the kernel's 16 bytes */
+#define KERNEL_THREAD_FLAG 0x00200000u /* PF_KTHREAD, linux/sched.h */
+
+void process_tree_deinit(struct process_tree *tree)
+{
+    free(tree->roots);
+    free(tree->members);
+    *tree = (struct process_tree){0};
+}
+
+/* ---- who lives now ---- */
+
+/* Flags and start of a process, from the fields behind its command: proc_pid_stat(5). */
+static bool read_stat(int64_t pid, int64_t *ret_start_ticks, unsigned *ret_flags)
+{
+    char path[64], text[1024];
+    (void)snprintf(path, sizeof(path), "/proc/%" PRId64 "/stat", pid);
+    SCOPED(scope_fclose) FILE *file = fopen(path, "re");
+    size_t size = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+    text[size] = '\0';
+    const char *end = strrchr(text, ')');
+    return end && sscanf(end + 1,
+                         " %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+                         "%*d %" SCNd64,
+                         ret_flags, ret_start_ticks) == 2;
+}
+
+static bool lives(const struct process_key *key)
+{
+    int64_t start_ticks;
+    unsigned flags;
+    return read_stat(key->pid, &start_ticks, &flags) && start_ticks == key->start_ticks;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    const struct process_key *left = a, *right = b;
+    if (left->pid != right->pid)
+        return left->pid < right->pid ? -1 : 1;
+    return (left->start_ticks > right->start_ticks) - (left->start_ticks < right->start_ticks);
+}
+
+static int add_key(struct process_key **keys, size_t *n_keys, size_t *capacity,
+                   struct process_key key)
+{
+    if (array_reserve(keys, capacity, *n_keys + 1, sizeof(**keys)) < 0)
+        return -ENOMEM;
+    (*keys)[(*n_keys)++] = key;
+    return 0;
+}
+
+int process_tree_add_pid(struct process_tree *tree, pid_t pid, struct error *err)
+{
+    struct process_key key = {.pid = pid};
+    unsigned flags;
+    if (!read_stat(pid, &key.start_ticks, &flags))
+        return error_set(err, -ESRCH, "there is no process %d", (int)pid);
+    if (flags & KERNEL_THREAD_FLAG)
+        return error_set(err, -EINVAL, "process %d is a kernel thread: those are counted together",
+                         (int)pid);
+    return add_key(&tree->roots, &tree->n_roots, &tree->roots_capacity, key) < 0
+               ? error_set(err, -ENOMEM, "out of memory")
+               : 0;
+}
+
+static bool has_name(int64_t pid, const char *name)
+{
+    char path[64], comm[64] = "";
+    (void)snprintf(path, sizeof(path), "/proc/%" PRId64 "/comm", pid);
+    SCOPED(scope_fclose) FILE *file = fopen(path, "re");
+    if (!file || !fgets(comm, sizeof(comm), file))
+        return false;
+    comm[strcspn(comm, "\n")] = '\0';
+    return comm[0] && strncmp(comm, name, COMM_LENGTH) == 0;
+}
+
+int process_tree_add_name(struct process_tree *tree, const char *name, struct error *err)
+{
+    size_t n_before = tree->n_roots;
+    DIR *folder = opendir("/proc");
+    if (!folder)
+        return error_set(err, -errno, "/proc: %s", strerror(errno));
+    int r = 0;
+    for (struct dirent *entry; r >= 0 && (entry = readdir(folder));) {
+        int64_t pid = isdigit((unsigned char)entry->d_name[0]) ? atoll(entry->d_name) : 0;
+        if (pid <= 0 || pid == getpid() || !has_name(pid, name))
+            continue;
+        struct error ignored = {0};
+        r = process_tree_add_pid(tree, (pid_t)pid, &ignored);
+        if (r == -ESRCH || r == -EINVAL) /* it has just gone, or is the kernel's */
+            r = 0;
+    }
+    (void)closedir(folder);
+    if (r < 0)
+        return error_set(err, r, "%s: %s", name, strerror(-r));
+    return tree->n_roots > n_before ? 0 : error_set(err, -ESRCH, "no process is called %s", name);
+}
+
+bool process_tree_lives(const struct process_tree *tree)
+{
+    for (size_t i = 0; i < tree->n_roots; i++)
+        if (lives(&tree->roots[i]))
+            return true;
+    for (size_t i = 0; i < tree->n_members; i++)
+        if (lives(&tree->members[i]))
+            return true;
+    return false;
+}
+
+/* The processes that one has made and that still are its children. */
+static int each_child(int64_t pid, int (*take)(pid_t pid, void *context, struct error *err),
+                      void *context, int depth, struct error *err);
+
+static int each_from(int64_t pid, int (*take)(pid_t pid, void *context, struct error *err),
+                     void *context, int depth, struct error *err)
+{
+    int r = take((pid_t)pid, context, err);
+    if (r < 0)
+        return r == -ESRCH ? 0 : r;
+    return depth < DEPTH_MAX ? each_child(pid, take, context, depth + 1, err) : 0;
+}
+
+static int each_child(int64_t pid, int (*take)(pid_t pid, void *context, struct error *err),
+                      void *context, int depth, struct error *err)
+{
+    char pattern[64];
+    glob_t threads;
+    int r = 0;
+    (void)snprintf(pattern, sizeof(pattern), "/proc/%" PRId64 "/task/*/children", pid);
+    if (glob(pattern, GLOB_NOSORT, NULL, &threads) != 0)
+        return 0;
+    for (size_t i = 0; i < threads.gl_pathc && r >= 0; i++) {
+        int64_t child;
+        SCOPED(scope_fclose) FILE *file = fopen(threads.gl_pathv[i], "re");
+        while (r >= 0 && file && fscanf(file, "%" SCNd64, &child) == 1)
+            r = each_from(child, take, context, depth, err);
+    }
+    globfree(&threads);
+    return r;
+}
+
+int process_tree_each(const struct process_tree *tree,
+                      int (*take)(pid_t pid, void *context, struct error *err), void *context,
+                      struct error *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < tree->n_roots && r >= 0; i++)
+        r = each_from(tree->roots[i].pid, take, context, 0, err);
+    return r;
+}
+
+/* ---- who belongs ---- */
+
+enum belonging { UNKNOWN, ASKED, BELONGS, BELONGS_NOT };
+
+struct birth {
+    struct process_key key;
+    int64_t parent_pid;
+    enum belonging belonging;
+};
+
+static int compare_births(const void *a, const void *b)
+{
+    return compare_keys(a, b); /* the key stands first */
+}
+
+/* The last birth with this number no later than start_ticks. */
+static struct birth *find_birth(struct birth *births, size_t n_births, int64_t pid,
+                                int64_t start_ticks)
+{
+    const struct process_key wanted = {pid, start_ticks};
+    size_t low = 0, high = n_births;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_keys(&births[middle].key, &wanted) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && births[low - 1].key.pid == pid ? &births[low - 1] : NULL;
+}
+
+static bool is_root(const struct process_tree *tree, const struct process_key *key)
+{
+    for (size_t i = 0; i < tree->n_roots; i++)
+        if (compare_keys(&tree->roots[i], key) == 0)
+            return true;
+    return false;
+}
+
+static struct birth *parent_of(struct birth *births, size_t n_births, const struct birth *birth)
+{
+    if (birth->parent_pid == VALUE_ABSENT)
+        return NULL;
+    return find_birth(births, n_births, birth->parent_pid, birth->key.start_ticks);
+}
+
+/* Numbers from a damaged store may go in a circle: who is asked twice belongs not. */
+static void settle(const struct process_tree *tree, struct birth *births, size_t n_births,
+                   struct birth *first)
+{
+    struct birth *birth = first;
+    while (birth && birth->belonging == UNKNOWN && !is_root(tree, &birth->key)) {
+        birth->belonging = ASKED;
+        birth = parent_of(births, n_births, birth);
+    }
+    bool belongs = birth && birth->belonging != BELONGS_NOT && birth->belonging != ASKED;
+    if (belongs)
+        birth->belonging = BELONGS;
+    for (birth = first; birth && birth->belonging == ASKED;
+         birth = parent_of(births, n_births, birth))
+        birth->belonging = belongs ? BELONGS : BELONGS_NOT;
+}
+
+static size_t list_births(const struct identities *identities, struct birth **ret_births)
+{
+    size_t n_identities, n_births = 0;
+    const struct identity *const *all = identities_all(identities, &n_identities);
+    struct birth *births = calloc(n_identities ? n_identities : 1, sizeof(*births));
+    for (size_t i = 0; births && i < n_identities; i++)
+        if (all[i]->pid != VALUE_ABSENT && all[i]->start_ticks != VALUE_ABSENT)
+            births[n_births++] = (struct birth){.key = {all[i]->pid, all[i]->start_ticks},
+                                                .parent_pid = all[i]->parent_pid};
+    *ret_births = births;
+    return n_births;
+}
+
+int process_tree_grow(struct process_tree *tree, const struct identities *identities)
+{
+    SCOPED(scope_free) struct birth *births = NULL;
+    size_t n_births = list_births(identities, &births);
+    int r = births ? 0 : -ENOMEM;
+    if (n_births > 0)
+        qsort(births, n_births, sizeof(*births), compare_births);
+    tree->n_members = 0;
+    for (size_t i = 0; i < n_births && r >= 0; i++) {
+        if (births[i].belonging == UNKNOWN)
+            settle(tree, births, n_births, &births[i]);
+        if (births[i].belonging == BELONGS)
+            r = add_key(&tree->members, &tree->n_members, &tree->members_capacity, births[i].key);
+    }
+    return r;
+}
+
+bool process_tree_has(const struct process_tree *tree, const struct identity *identity)
+{
+    const struct process_key key = {identity->pid, identity->start_ticks};
+    return identity->pid != VALUE_ABSENT && tree->n_members > 0 &&
+           bsearch(&key, tree->members, tree->n_members, sizeof(key), compare_keys);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Processes and all that descend from them, as target records tell of births: also those whose parent has gone since. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cli/identity.h"
+
+struct error;
+
+struct process_key {
+    int64_t pid, start_ticks; /* ticks after boot: a number is used again */
+};
+
+struct process_tree {
+    struct process_key *roots;   /* [n_roots] */
+    size_t n_roots, roots_capacity;
+    struct process_key *members; /* [n_members], by pid and start */
+    size_t n_members, members_capacity;
+};
+
+void process_tree_deinit(struct process_tree *tree); /* zeroed is fine */
+
+/* A process that lives now. -ESRCH: it does not; -EINVAL: a kernel thread, which nothing counts by itself. */
+int process_tree_add_pid(struct process_tree *tree, pid_t pid, struct error *err);
+/* All processes with this command (comm, at most 15 bytes of a name count, as in the kernel). -ESRCH: none has. */
+int process_tree_add_name(struct process_tree *tree, const char *name, struct error *err);
+
+/* Calls take for each root and all its descendants that live now; those born meanwhile are found as long as their parent lives. Ends with the first
+ * negative return, which is forwarded; a process that has gone (-ESRCH) is none. */
+int process_tree_each(const struct process_tree *tree, int (*take)(pid_t pid, void *context, struct error *err), void *context,
+                      struct error *err);
+
+/* Finds the members anew. -ENOMEM. */
+int process_tree_grow(struct process_tree *tree, const struct identities *identities);
+bool process_tree_has(const struct process_tree *tree, const struct identity *identity);
+/* Whether one of the roots or members lives. */
+bool process_tree_lives(const struct process_tree *tree);

@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# watt attach: a process and all it makes, processes of a few milliseconds and grandchildren whose parent has gone included, are added up where they
+# are; with --move in a cgroup, and then they are back where they were. Who is not there, and who cannot be followed.
+# shellcheck source=tests/daemon/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+export TMPDIR=$scratch
+mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+[ -n "$mount" ] || fail "no cgroup2 mount"
+own=watt-attach-test-$$
+end_test() { until_true rmdir "$mount/$own" || echo "left: $mount/$own" >&2; }
+mkdir "$mount/$own"
+
+holds() { # FILE EXPRESSION
+    [ "$(jq "$2" "$1")" = true ] || fail "$1: not so: $2: $(cat "$1")"
+}
+has_watts() { [ "$(sqlite3 "$1/power.db" 'select count(*) from record')" -ge 1 ]; }
+
+# Waits for a line, then works: itself, in short children one after the other, and in an orphan. Says at the end what all of them used.
+cat >"$scratch/tree.py" <<'CODE'
+import os, sys, time
+
+def burn(seconds):
+    start = time.process_time()
+    while time.process_time() < start + seconds:
+        pass
+    return time.process_time()
+
+def read_number(out):
+    text = os.read(out, 100)
+    os.close(out)
+    return float(text)
+
+sys.stdin.readline()
+before = time.process_time()
+total = burn(0.1) - before
+for _ in range(20):
+    out, into = os.pipe()
+    if os.fork() == 0:
+        os.write(into, b"%f" % burn(0.01))
+        os._exit(0)
+    os.close(into)
+    total += read_number(out)
+    os.wait()
+out, into = os.pipe()
+gate, key = os.pipe()
+if os.fork() == 0:
+    if os.fork() == 0:
+        os.close(key)
+        os.read(gate, 1)  # until the parent has gone and the root has closed its end
+        os.write(into, b"%f" % burn(0.2))
+    os._exit(0)
+os.close(into)
+os.wait()
+os.close(key)
+total += read_number(out)
+with open(sys.argv[1], "w") as file:
+    print(total, file=file)
+CODE
+python=$(python3 -c 'import sys; print(sys.executable)') # not a shell script that starts it
+
+follow() { # NAME OPTION...: starts the tree in its cgroup and attaches to it; the report is NAME.json
+    local name=$1 tree attach
+    shift
+    mkfifo "$scratch/$name.fifo"
+    exec {fifo}<>"$scratch/$name.fifo"
+    sh -c 'echo $$ >"$1/cgroup.procs" && exec "$2" "$3" "$4" <"$5"' - "$mount/$own" "$python" "$scratch/tree.py" "$scratch/$name.used" "$scratch/$name.fifo" &
+    tree=$!
+    pids="$pids $tree"
+    until_true grep -q "tree.py" "/proc/$tree/cmdline" || fail "$name: the tree did not start"
+    "$build/watt" attach --json -o "$scratch/$name.json" --store "sqlite:$scratch/$name" "$@" $tree 2>"$scratch/$name.err" &
+    attach=$!
+    pids="$pids $attach"
+    until_true has_watts "$scratch/$name" || fail "$name: no watts"
+    while_attached=$(sed -n 's/^0:://p' "/proc/$tree/cgroup")
+    echo go >&$fifo
+    wait $tree || fail "$name: the tree ended with $?"
+    wait $attach || fail "$name: watt attach ended with $?"
+    # What every process used before its first and after its last look at itself is not in its own count.
+    jq --slurpfile used "$scratch/$name.used" '{cpu_s: .rows[0].cpu_s, used: $used[0]}' "$scratch/$name.json" >"$scratch/$name.both.json"
+    holds "$scratch/$name.both.json" '.cpu_s > 0.98 * .used and .cpu_s < 1.05 * .used + 0.1'
+    holds "$scratch/$name.json" '.rows[0] | .energy_j > 0 and .elapsed_s > 0.3 and .exit_status == null'
+}
+
+follow where_they_are
+[ "$while_attached" = "/$own" ] || fail "it was moved to $while_attached"
+follow moved --move
+grep -q '^/watt-attach-' <<<"$while_attached" || fail "it was not moved, but in $while_attached"
+
+# Only for a time, by name; who goes on is back where it was.
+sh -c 'echo $$ >"$1/cgroup.procs" && exec cat <"$2"' - "$mount/$own" "$scratch/never" >/dev/null &
+idle=$!
+pids="$pids $idle"
+until_true grep -qx "$idle" "$mount/$own/cgroup.procs" || fail "the idle process did not reach its cgroup"
+"$build/watt" attach --move --for 300ms $idle 2>"$scratch/c.err" || fail "ended with $?"
+grep -qx "0::/$own" "/proc/$idle/cgroup" || fail "it was not put back"
+grep -q 'J  energy' "$scratch/c.err" || fail "no report"
+[ -z "$(find "$mount" -maxdepth 1 -name 'watt-attach-[0-9]*')" ] || fail "a cgroup was left behind"
+cp "$(command -v sleep)" "$scratch/watt-t-sleeper"
+"$scratch/watt-t-sleeper" 60 &
+pids="$pids $!"
+until_true grep -q watt-t-sleeper "/proc/$!/comm" || fail "the sleeper did not start"
+"$build/watt" attach --for 200ms --json -o "$scratch/d.json" watt-t-sleeper || fail "by name: ended with $?"
+holds "$scratch/d.json" '.rows[0] | .cpu_s < 0.05 and .command == "watt-t-sleeper"'
+
+refused() { # STATUS ARGUMENT...
+    local status=0 wanted=$1
+    shift
+    "$build/watt" attach "$@" 2>"$scratch/e.err" || status=$?
+    [ $status = "$wanted" ] || fail "watt attach $*: status $status instead of $wanted"
+    [ -s "$scratch/e.err" ] || fail "watt attach $*: not a word"
+}
+refused 69 no-such-name
+refused 69 4194304
+refused 64 99999999999
+if grep -qx kthreadd /proc/2/comm; then refused 64 2; fi # not in a pid name space of its own
+refused 64
