@@ -35,6 +35,7 @@ watt_hwsim_test(readings)
 watt_hwsim_test(scripted)
 
 watt_script_test(hwsim/disagree hwsim/disagree.py)
+watt_script_test(hwsim/gpu hwsim/gpu.py)
 watt_script_test(hwsim/killed hwsim/killed.py)
 watt_script_test(hwsim/live hwsim/live.py)
 # Their loops take whole CPUs.

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The whole way on simulated counters, through powercap and through MSRs: two cgroups work at different watts per CPU-second beside
 an idle one; the sensor's joules are those of the counter, read by read; the formula's books close; the split follows."""
-import json
 import os
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "daemon"))
 from sensor_run import SENSOR, Sensor, check  # noqa: E402
-from simulated import BUILD, Simulated  # noqa: E402
+from books import close_books, compare_watts, run_formula  # noqa: E402
+from simulated import Simulated  # noqa: E402
 
 MACHINE = """
 [machine]
@@ -102,16 +102,6 @@ def compare_energy(records, counter, source):
     return sum_uj / 1e6, first, last
 
 
-def close_books(power, what):
-    for record in power:
-        for line in record["balance"]:
-            sum_w = line["idle_w"] + line["dynamic_w"] + line["unattributed_w"]
-            check(abs(sum_w - line["measured_w"]) < 1e-6, f"{what}: the books do not close: {line}")
-            targets = sum(row["dynamic_w"] for row in record["targets"]
-                          if row["domain"] == line["domain"] and row.get("package") == line.get("package"))
-            check(abs(targets - line["dynamic_w"]) < 1e-6, f"{what}: targets add up to {targets} W: {line}")
-
-
 def dynamic_j(power, target, domain):
     return sum(row["dynamic_w"] * record["dt_ns"] / 1e9 for record in power for row in record["targets"]
                if row["target"] == target and row["domain"] == domain)
@@ -120,30 +110,6 @@ def dynamic_j(power, target, domain):
 def cpu_s(records, seqs, target):
     return sum(row["counts"][record["events"].index("cpu_ns")] / 1e9 for record in records if record["kind"] == "raw"
                and record["seq"] in seqs for row in record["targets"] if row["target"] == target and row.get("counts"))
-
-
-def run_formula(machine, records, model):
-    raw, out = machine.scratch + "/raw.jsonl", machine.scratch + "/power.jsonl"
-    with open(raw, "w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(record) + "\n" for record in records)
-    if os.path.exists(out):
-        os.unlink(out)
-    subprocess.run([os.path.join(BUILD, "watt-formula"), "--input", f"jsonl:{raw}", "--output", f"jsonl:{out}", "--post-mortem",
-                    "--model", model], check=True, stderr=subprocess.DEVNULL)
-    with open(out, encoding="utf-8") as stream:
-        return [record for record in map(json.loads, stream) if record["kind"] == "power"]
-
-
-def compare_watts(power, records, what):
-    """The formula's joules are the sensor's, tick by tick."""
-    raw = {record["seq"]: record for record in records if record["kind"] == "raw"}
-    check(len(power) >= len(raw) - 2, f"{what}: {len(power)} power records of {len(raw)} ticks")
-    for record in power:
-        energy = {(sample["domain"], sample.get("package")): sample for sample in raw[record["seq"]]["energy"]}
-        for line in record["balance"]:
-            sample = energy[(line["domain"], line.get("package"))]
-            watts = sample["energy_uj"] * 1e3 / sample["dt_ns"]
-            check(abs(watts - line["measured_w"]) <= 1e-6 * watts, f"{what}: {watts} W measured, published {line}")
 
 
 def split(machine, records, power, truth, what):

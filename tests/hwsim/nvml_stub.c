@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A library with NVML's ABI and GPUs of known truth. The file that WATT_NVML_STUB names says what
+/* A library with NVML's ABI and GPUs of known truth. The file that NVML_STUB_WORLD names says what
  * happens when; it is read again at every call, so that a test can go on writing it. One statement
  * per line:
  *
@@ -13,7 +13,7 @@
  * energy counter began at 0 then
  *
  * Energy is the integral of that, as of the last update (every 20 ms) and in whole millijoules;
- * with WATT_NVML_STUB_LOG every reading of it is appended to a file: GPU, the moment it is of in
+ * with NVML_STUB_LOG every reading of it is appended to a file: GPU, the moment it is of in
  * ns, mJ. Built with STUB_OLD it is a driver that knows neither energy nor processes, with
  * STUB_BARE one that lacks what it must have. */
 #include <inttypes.h>
@@ -148,7 +148,7 @@ static bool take_gpu_line(const char *line, struct segment *segment)
 
 static void read_world(void)
 {
-    const char *path = getenv("WATT_NVML_STUB");
+    const char *path = getenv("NVML_STUB_WORLD");
     FILE *file = path ? fopen(path, "re") : NULL;
     char line[256];
     struct segment *segment = NULL;
@@ -296,7 +296,7 @@ int nvmlDeviceGetTotalEnergyConsumption(void *device, unsigned long long *mj)
     unsigned gpu = number_of(device);
     uint64_t at_ns = world.now_ns / UPDATE_NS * UPDATE_NS;
     *mj = (unsigned long long)(energy_j(gpu, at_ns) * 1e3);
-    const char *path = getenv("WATT_NVML_STUB_LOG");
+    const char *path = getenv("NVML_STUB_LOG");
     FILE *log = path ? fopen(path, "ae") : NULL;
     if (log) {
         (void)fprintf(log, "%u %" PRIu64 " %llu\n", gpu, at_ns, *mj);

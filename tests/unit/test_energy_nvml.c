@@ -103,7 +103,7 @@ static int set_up(void **state)
     say(fixture, "gpu 00000000:41:00.0 300\ngpu 00000000:C1:00.0 0");
     report_init(&fixture->report);
     *state = fixture;
-    return setenv("WATT_NVML_STUB", fixture->world, 1);
+    return setenv("NVML_STUB_WORLD", fixture->world, 1);
 }
 
 static int tear_down(void **state)
