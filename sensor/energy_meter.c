@@ -49,16 +49,20 @@ void energy_meter_add(struct energy_meter *meter, double increase_uj)
     meter->sum_uj += increase_uj;
 }
 
-static bool is_stuck(const struct energy_meter *meter)
-{
-    return meter->now_ns - meter->last_ns >= ENERGY_METER_STUCK_NS;
-}
-
 static bool is_possible(const struct energy_meter *meter)
 {
     double span_ns = (double)(meter->now_ns - meter->last_ns) + LATE_UPDATE_NS;
     double slack_uj = isnan(meter->unit_uj) ? 0 : meter->unit_uj;
     return meter->sum_uj >= 0 && meter->sum_uj <= meter->bound_w * span_ns / 1e3 + slack_uj;
+}
+
+static void judge_movement(struct energy_meter *meter)
+{
+    bool is_long = meter->now_ns - meter->last_ns >= ENERGY_METER_STUCK_NS;
+    if (meter->is_still)
+        energy_meter_hold(meter, is_long ? "stuck" : "no_update");
+    else if (meter->sum_uj == 0 && !is_long)
+        energy_meter_hold(meter, "no_update");
 }
 
 static void fill_energy(struct energy_meter *meter, struct energy_sample *sample)
@@ -92,12 +96,12 @@ int energy_meter_end(struct energy_meter *meter, const char *source, struct repo
 {
     bool was_moving = meter->has_moved;
     int r = 0;
-    if (meter->is_still && !meter->reason)
-        energy_meter_hold(meter, is_stuck(meter) ? "stuck" : "no_update");
     if (report && !meter->reason && !is_possible(meter))
         energy_meter_fail(meter, "implausible");
     if (report && !meter->reason && meter->sum_uj > 0)
         meter->has_moved = true;
+    if (report && !meter->reason)
+        judge_movement(meter);
     if (report && meter->has_moved)
         r = add_sample(meter, source, report);
     if (!meter->is_held)

@@ -3,9 +3,10 @@
  * it. It keeps the span, carries what rounding leaves, refuses what no machine uses, and leaves out psys until it has moved: on some
  * servers the counter is there and stands still (only one package has it, or the firmware switched it off).
  *
- * A package always draws power: a counter of it that did not move was not updated. Such a reading is none, and the next one covers its
- * span too. Its reason is "no_update" while the counter may just be slow, and "stuck" from ENERGY_METER_STUCK_NS on. Memory, cores and
- * graphics can rest at 0 truly, and psys may count whole joules: of them a zero is a zero. */
+ * A counter that did not move was not updated, as far as anybody knows: such a reading is none ("no_update"), and the next one covers its span
+ * too, so that a counter which is updated more slowly than it is read gives no zeros and no spikes. From ENERGY_METER_STUCK_NS on it is "stuck" in a
+ * package, which always draws power; memory, cores and graphics can rest, and psys may count whole joules: of them such a span is 0 J.
+ * The first span after a baseline may hold one update more than its own: nobody knows when the last one was. */
 #pragma once
 
 #include "common/host_record.h"

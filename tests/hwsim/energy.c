@@ -11,7 +11,8 @@
 
 #include "common/array.h"
 
-#define KEPT_MAX 50000 /* reads of one counter */
+#define KEPT_MAX 50000   /* reads of one counter */
+#define LATE_NS 60000000 /* the slowest update seen on real machines */
 
 static uint64_t monotonic_ns(void)
 {
@@ -96,6 +97,24 @@ static void compute(const struct energy *energy, const struct counter *counter,
     read->counts = (uint64_t)floor(sum_j * 1e9 / counter->unit_nj);
 }
 
+/* The fault happens at this read of the counter. */
+static bool fault_is_met(const struct fault *fault, const struct counter *counter, uint64_t now_ns)
+{
+    return fault_is_about(fault, counter->domain, counter->package) &&
+           fault_is_now(fault, counter->n_reads, now_ns);
+}
+
+static uint64_t late_by_ns(struct energy *energy, const struct counter *counter, uint64_t now_ns)
+{
+    uint64_t late_ns = 0;
+    for (int i = 0; i < energy->script->n_faults; i++) {
+        struct fault *fault = &energy->script->faults[i];
+        if (fault->kind == FAULT_LATE && fault_is_met(fault, counter, now_ns))
+            late_ns = LATE_NS < now_ns ? LATE_NS : now_ns;
+    }
+    return late_ns;
+}
+
 /* Faults of the read under way: an error, a value that stays, a new beginning. */
 static int apply_faults(struct energy *energy, struct counter *counter, uint64_t now_ns,
                         uint64_t *counts)
@@ -103,8 +122,7 @@ static int apply_faults(struct energy *energy, struct counter *counter, uint64_t
     int error = 0;
     for (int i = 0; i < energy->script->n_faults; i++) {
         struct fault *fault = &energy->script->faults[i];
-        if (!fault_is_about(fault, counter->domain, counter->package) ||
-            !fault_is_now(fault, counter->n_reads, now_ns))
+        if (!fault_is_met(fault, counter, now_ns))
             continue;
         if (fault->kind == FAULT_RESET && fault->n_hits == 0) {
             counter->base = *counts;
@@ -132,9 +150,10 @@ int energy_read(struct energy *energy, struct counter *counter, uint32_t *ret_ra
         energy->clock_ns += energy->machine->step_ns;
     uint64_t now_ns = energy_now_ns(energy);
     usages_observe(energy->usages, energy->machine->n_users, now_ns);
-    struct counter_read read = {.at_ns = now_ns, .as_of_ns = as_of_ns(energy->machine, now_ns)};
-    compute(energy, counter, &read);
     counter->n_reads++;
+    uint64_t seen_ns = now_ns - late_by_ns(energy, counter, now_ns);
+    struct counter_read read = {.at_ns = now_ns, .as_of_ns = as_of_ns(energy->machine, seen_ns)};
+    compute(energy, counter, &read);
     uint64_t shown = read.counts;
     read.error = apply_faults(energy, counter, now_ns, &shown);
     if (shown > counter->shown)
@@ -154,6 +173,17 @@ bool energy_is_gone(const struct energy *energy, int package)
             return true;
     }
     return false;
+}
+
+bool energy_cpu_is_gone(const struct energy *energy, int cpu)
+{
+    for (int i = 0; i < energy->script->n_faults; i++) {
+        const struct fault *fault = &energy->script->faults[i];
+        if (fault->kind == FAULT_OFFLINE && fault->cpu == cpu &&
+            fault_is_now(fault, 0, energy_now_ns(energy)))
+            return true;
+    }
+    return energy_is_gone(energy, machine_package_of(energy->machine, cpu));
 }
 
 static int part_of(const struct machine *machine, enum sim_domain domain, int cpu)

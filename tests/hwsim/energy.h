@@ -51,6 +51,8 @@ struct counter *energy_counter(struct energy *energy, enum sim_domain domain, in
 /* Reads a counter. 0, or the errno of a scripted fault, negative. */
 int energy_read(struct energy *energy, struct counter *counter, uint32_t *ret_raw);
 bool energy_is_gone(const struct energy *energy, int package);
+/* Its package vanished, or it is offline. */
+bool energy_cpu_is_gone(const struct energy *energy, int cpu);
 
 /* Joules up to a moment: of idling, and of one user, in one counter. */
 double energy_idle_j(const struct energy *energy, const struct counter *counter, uint64_t at_ns);

@@ -211,6 +211,7 @@ static void add_sample(struct counter_sum *sum, const struct counter_truth *trut
     double off_uj = fabs((double)sample->energy_uj - true_uj) - truth->zone_part * true_uj;
     double power_w = (double)sample->energy_uj * 1e3 / (double)sample->dt_ns;
     sum->n_valid++;
+    sum->covered_ns += sample->dt_ns;
     sum->valid_uj += (double)sample->energy_uj;
     sum->true_uj += true_uj;
     sum->worst_uj = fmax(sum->worst_uj, off_uj);

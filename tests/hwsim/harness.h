@@ -45,6 +45,7 @@ struct counter_sum {
     double valid_uj, true_uj; /* of the spans of valid samples */
     double worst_uj;          /* how far one sample is off, beyond what a zone's whole nanojoules cut off */
     double highest_w;
+    int64_t covered_ns;       /* by valid samples */
     size_t n_valid, n_invalid;
 };
 

@@ -17,13 +17,17 @@ static const struct {
     {"eio", FAULT_ERROR, EIO},       {"enodev", FAULT_ERROR, ENODEV}, {"enxio", FAULT_ERROR, ENXIO},
     {"eagain", FAULT_ERROR, EAGAIN}, {"einval", FAULT_ERROR, EINVAL}, {"stuck", FAULT_STUCK, 0},
     {"reset", FAULT_RESET, 0},       {"vanish", FAULT_VANISH, 0},     {"wrap", FAULT_WRAP, 0},
+    {"late", FAULT_LATE, 0},         {"offline", FAULT_OFFLINE, 0},
 };
 
 static bool parse_counter(const char *text, struct fault *fault)
 {
     char domain[16];
     int end = 0;
-    fault->package = -1;
+    fault->package = fault->cpu = -1;
+    fault->domain = SIM_DOMAINS;
+    if (sscanf(text, "cpu-%d%n", &fault->cpu, &end) == 1)
+        return text[end] == '\0' && fault->cpu >= 0;
     fault->is_all = strcmp(text, "all") == 0;
     if (fault->is_all)
         return true;
@@ -64,7 +68,10 @@ static bool parse_line(const char *line, struct fault *ret_fault)
     if ((!fault.by_read && strcmp(when, "time") != 0) || !(from >= 0) || !(length > 0) ||
         from > 1e8 || length > 1e8 || !parse_counter(counter, &fault) || !parse_kind(kind, &fault))
         return false;
-    if (fault.by_read && (fault.kind == FAULT_VANISH || fault.kind == FAULT_WRAP))
+    if (fault.by_read &&
+        (fault.kind == FAULT_VANISH || fault.kind == FAULT_WRAP || fault.kind == FAULT_OFFLINE))
+        return false;
+    if ((fault.kind == FAULT_OFFLINE) != (fault.cpu >= 0))
         return false;
     fault.from = (uint64_t)(fault.by_read ? from : from * 1e9);
     fault.length = (uint64_t)(fault.by_read ? length : length * 1e9);

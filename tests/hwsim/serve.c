@@ -115,7 +115,7 @@ static void write_online(const struct tree *tree, FILE *text)
     const struct machine *machine = tree->energy->machine;
     const char *separator = "";
     for (int cpu = 0; cpu < machine->n_cpus; cpu++) {
-        if (energy_is_gone(tree->energy, machine_package_of(machine, cpu)))
+        if (energy_cpu_is_gone(tree->energy, cpu))
             continue;
         (void)fprintf(text, "%s%d", separator, cpu);
         separator = ",";

@@ -38,7 +38,8 @@ static struct node *node_at(const struct tree *tree, const char *path)
 
 bool tree_is_gone(const struct tree *tree, const struct node *node)
 {
-    if (node->package >= 0 && energy_is_gone(tree->energy, node->package))
+    if ((node->package >= 0 && energy_is_gone(tree->energy, node->package)) ||
+        (node->cpu >= 0 && energy_cpu_is_gone(tree->energy, node->cpu)))
         return true;
     for (size_t i = 0; i < tree->n_nodes; i++) {
         const struct node *above = &tree->nodes[i];
@@ -88,7 +89,7 @@ static struct node *add(struct tree *tree, enum node_kind kind, int package, con
     if (array_reserve(&tree->nodes, &tree->capacity, tree->n_nodes + 1, sizeof(*tree->nodes)) < 0)
         return NULL;
     struct node *node = &tree->nodes[tree->n_nodes++];
-    *node = (struct node){.kind = kind, .package = package, .mode = 0444};
+    *node = (struct node){.kind = kind, .package = package, .cpu = -1, .mode = 0444};
     (void)snprintf(node->path, sizeof(node->path), "%s", path);
     return node;
 }
@@ -194,25 +195,27 @@ static bool add_zones(struct tree *tree)
     return is_added;
 }
 
+static bool add_topology(struct tree *tree, int cpu, const char *name, int number)
+{
+    struct node *node = add_at(tree, NODE_TEXT, -1, CPU "/cpu%d/topology/%s", cpu, name);
+    if (!node || !set_text(node, "%d\n", number))
+        return false;
+    node->cpu = cpu;
+    return true;
+}
+
 static bool add_cpu(struct tree *tree, int cpu)
 {
-    int package = machine_package_of(tree->energy->machine, cpu);
+    const struct machine *machine = tree->energy->machine;
     struct node *msr = add_at(tree, NODE_MSR, -1, "/dev/cpu/%d/msr", cpu);
     if (!msr || !add_at(tree, NODE_FOLDER, -1, CPU "/cpu%d", cpu))
         return false;
-    msr->package = package;
-    msr->number = cpu;
+    msr->number = msr->cpu = cpu;
     msr->mode = 0600;
-    return set_text(
-               add_at(tree, NODE_TEXT, package, CPU "/cpu%d/topology/physical_package_id", cpu),
-               "%d\n", package) &&
-           set_text(add_at(tree, NODE_TEXT, package, CPU "/cpu%d/topology/die_id", cpu), "%d\n",
-                    machine_die_of(tree->energy->machine, cpu)) &&
-           set_text(add_at(tree, NODE_TEXT, package, CPU "/cpu%d/topology/core_id", cpu), "%d\n",
-                    machine_core_of(tree->energy->machine, cpu)) &&
-           set_text(
-               add_at(tree, NODE_TEXT, package, CPU "/cpu%d/topology/thread_siblings_list", cpu),
-               "%d\n", cpu);
+    return add_topology(tree, cpu, "physical_package_id", machine_package_of(machine, cpu)) &&
+           add_topology(tree, cpu, "die_id", machine_die_of(machine, cpu)) &&
+           add_topology(tree, cpu, "core_id", machine_core_of(machine, cpu)) &&
+           add_topology(tree, cpu, "thread_siblings_list", cpu);
 }
 
 static bool add_cpus(struct tree *tree)

@@ -28,6 +28,7 @@ struct node {
     enum node_kind kind;
     mode_t mode;
     int package;    /* it vanishes with that package; -1: stays */
+    int cpu;        /* and with that CPU; -1: with none */
     int number;
     const struct sys_file *file; /* it, or its folder, comes and goes; NULL: stays */
 };
@@ -43,6 +44,7 @@ struct tree {
 
 int tree_init(struct tree *ret_tree, struct energy *energy);
 void tree_deinit(struct tree *tree);
+bool tree_is_gone(const struct tree *tree, const struct node *node);
 /* NULL: no such node, or it has vanished. */
 const struct node *tree_find(const struct tree *tree, const char *path);
 /* Whether the node has vanished, itself or with its package or a folder above it. */

@@ -177,6 +177,10 @@ static void other_domains_can_rest(void **state)
         energy_meter_add(&meter, 0);
         assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
         expect_energy(0, NS_PER_S);
+        begin(&meter, NS_PER_S / 10); /* too short to tell */
+        energy_meter_add(&meter, 0);
+        assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
+        expect_reason("no_update");
     }
 }
 

@@ -155,6 +155,9 @@ static void test_script(void **state)
     assert_true(fault_is_about(reset, SIM_CORE, 7) && fault_is_now(reset, 0, UINT64_C(1) << 40));
     assert_true(!fault_is_now(reset, 0, 1499999999) && fault_is_now(reset, 0, 1500000000));
     assert_true(fault_is_about(&script.faults[2], SIM_PSYS, -1));
+    assert_int_equal(read_script("time 5 cpu-3 offline for 2\n"), 0);
+    assert_int_equal(script.faults[0].cpu, 3);
+    assert_false(fault_is_about(&script.faults[0], SIM_PACKAGE, 3));
     assert_int_equal(script_read(&script, NULL, NULL), 0);
     assert_int_equal(script.n_faults, 0);
 }
@@ -180,6 +183,10 @@ static void test_refused_scripts(void **state)
         "read 1 package-0 eio for 2 days\n",
         "read 1 package-0 vanish\n",
         "read 1 package-0 wrap\n",
+        "read 1 cpu-0 offline\n",
+        "time 1 cpu-0 eio\n",
+        "time 1 cpu-0x offline\n",
+        "time 1 package-0 offline\n",
         "\xff\x01\x02\n",
     };
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
