@@ -58,10 +58,15 @@ void assembly_free(struct assembly *assembly)
     free(assembly);
 }
 
+static bool begins_run(const struct assembly *assembly, const struct record_key *key)
+{
+    return !assembly->has_last || strcmp(key->run, assembly->last.run) != 0;
+}
+
+/* Nothing that is still to come belongs before it. */
 static bool follows_last(const struct assembly *assembly, const struct record_key *key)
 {
-    return !assembly->has_last || strcmp(key->run, assembly->last.run) != 0 ||
-           key->seq == assembly->last.seq + 1;
+    return key->seq == (begins_run(assembly, key) ? 0 : assembly->last.seq + 1);
 }
 
 static int new_held(struct assembly *assembly, struct held_tick **ret_held)
@@ -208,7 +213,8 @@ static int release(struct assembly *assembly)
     if (held->is_powerapi) {
         mend_interval(assembly, held);
         held->report.key.seq = 0;
-    } else if (!follows_last(assembly, &held->report.key)) {
+    } else if (!begins_run(assembly, &held->report.key) &&
+               !follows_last(assembly, &held->report.key)) {
         reasons_add(&held->report.reasons, "gap");
     }
     assembly->n_late += held->n_doubles;

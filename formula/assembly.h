@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From reports as they arrive to whole ticks in order, one assembly per sensor. A native record without parts is a tick; parts are joined; PowerAPI's
- * reports, one target each, are joined by their timestamp. A tick that is not known to be complete, or that comes after a gap, waits until wait_ticks later ticks of the
+ * reports, one target each, are joined by their timestamp. A tick that is not known to be complete, that comes after a gap, or with which a run begins at another seq than 0, waits until wait_ticks later ticks of the
  * same sensor have been seen, never for seconds, so that replay equals live; end of input closes the rest. The join does not depend on the order of arrival
  * within the wait: targets come out sorted by name. A report for a tick already closed is counted and left out. */
 #pragma once

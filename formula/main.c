@@ -255,6 +255,11 @@ static int read_all(struct program *program, struct formula *formula, struct err
              "%" PRIu64 " reports, %" PRIu64 " ticks, %" PRIu64 " records of watts, %" PRIu64
              " reports too late or double",
              health.n_reports, health.n_ticks, program->n_records, health.n_late);
+    if (health.n_known > 0)
+        log_info(&program->log,
+                 "%" PRIu64 " reports were left out because the saved state had learned from them; "
+                 "to attribute them anew, use another --label",
+                 health.n_known);
     return r;
 }
 

@@ -112,6 +112,33 @@ said 'interrupted.*goes on from here'
 attribute "$folder/raw" "$folder/parts" --state "$folder/interrupted"
 cmp "$folder/parts" "$folder/full" || fail 'interrupted by a signal it gives other watts'
 
+# A service that is killed at any moment, twice: what it had stored but not yet saved is learned again and not attributed again.
+"$generator" --scenario missed --seed 6 --ticks 700 --raw "$folder/long"
+attribute "$folder/long" "$folder/uncut" --model auto
+mkdir "$folder/killed"
+: >"$folder/live"
+n_lines=0
+for until in 340 380 700; do
+    "$formula" --quiet --input "jsonl:$folder/live" --output "sqlite:$folder/killed/watts" --state "$folder/killed" 2>"$folder/err" &
+    pid=$!
+    n_lines=$(awk -v n=$until '/"kind":"raw"/ { n-- } { print } n == 0 { exit }' "$folder/long" | wc -l)
+    head -n "$n_lines" "$folder/long" | tail -n +$(($(wc -l <"$folder/live") + 1)) >>"$folder/live"
+    tries=0
+    until "$WATT_BUILD/tests/copy_store" "sqlite:$folder/killed/watts" "jsonl:$folder/stored" 2>/dev/null &&
+        test "$(grep -c '"kind":"power"' "$folder/stored")" -ge $((until - 2)) && test -s "$folder/killed/formula-auto.state"; do
+        rm -f "$folder/stored"
+        tries=$((tries + 1))
+        test $tries -lt 300 || fail "no $((until - 2)) records of watts"
+        kill -0 "$pid" || fail "it ended by itself: $(cat "$folder/err")"
+        timeout 0.1 tail -f /dev/null || true # a pause
+    done
+    kill -KILL "$pid"
+    wait "$pid" 2>/dev/null || true
+    pid=
+    head -n "$(wc -l <"$folder/stored")" "$folder/uncut" | cmp - "$folder/stored" || fail "killed after $until ticks it gives other watts"
+    rm "$folder/stored"
+done
+
 # A damaged, cut or foreign state is refused, named, and learning starts anew.
 rm -f "$folder/whole"
 attribute "$folder/hwpc" "$folder/whole"

@@ -177,37 +177,41 @@ static void replay(const struct recording *recording, const size_t *order, const
     formula_free(formula);
 }
 
+/* Within lots of n documents, which hold at most four ticks, any order of arrival. */
+static void shuffle_and_replay(const struct recording *recording, size_t n, const char *model)
+{
+    struct outcome straight, shuffled;
+    size_t *order = calloc(recording->n, sizeof(*order));
+    unsigned seed = 42;
+    assert_non_null(order);
+    for (size_t i = 0; i < recording->n; i++)
+        order[i] = i;
+    replay(recording, order, model, &straight);
+    for (int round = 0; round < 50; round++) {
+        for (size_t first = 0; first < recording->n; first += n)
+            for (size_t i = n - 1; i > 0; i--) {
+                if (first + i >= recording->n)
+                    continue;
+                size_t j = first + (size_t)rand_r(&seed) % (i + 1), swap = order[first + i];
+                order[first + i] = order[j];
+                order[j] = swap;
+            }
+        replay(recording, order, model, &shuffled);
+        assert_int_equal(shuffled.size, straight.size);
+        assert_memory_equal(shuffled.bytes, straight.bytes, straight.size);
+        outcome_free(&shuffled);
+    }
+    outcome_free(&straight);
+    free(order);
+}
+
 static void arrival_within_the_wait_leaves_no_trace(void **state)
 {
     (void)state;
     struct recording recording;
     recording_load(&recording, traces[0]);
-    size_t *order = calloc(recording.n, sizeof(*order));
-    assert_non_null(order);
-    for (size_t m = 0; m < N_MODELS; m++) {
-        struct outcome straight;
-        for (size_t i = 0; i < recording.n; i++)
-            order[i] = i;
-        replay(&recording, order, models[m], &straight);
-        unsigned seed = 42;
-        for (int round = 0; round < 50; round++) {
-            for (size_t first = 0; first < recording.n; first += 12) /* three ticks at a time */
-                for (size_t i = 11; i > 0; i--) {
-                    if (first + i >= recording.n)
-                        continue;
-                    size_t j = first + (size_t)rand_r(&seed) % (i + 1), swap = order[first + i];
-                    order[first + i] = order[j];
-                    order[j] = swap;
-                }
-            struct outcome shuffled;
-            replay(&recording, order, models[m], &shuffled);
-            assert_int_equal(shuffled.size, straight.size);
-            assert_memory_equal(shuffled.bytes, straight.bytes, straight.size);
-            outcome_free(&shuffled);
-        }
-        outcome_free(&straight);
-    }
-    free(order);
+    for (size_t m = 0; m < N_MODELS; m++)
+        shuffle_and_replay(&recording, 12, models[m]); /* three ticks */
     recording_free(&recording);
 }
 
@@ -327,6 +331,18 @@ static void add_random_tick(struct recording *recording, unsigned *seed, int tic
     recording_add(recording, text);
 }
 
+static void native_ticks_may_arrive_out_of_order(void **state)
+{
+    (void)state;
+    struct recording recording = {0};
+    unsigned seed = 8;
+    for (int tick = 0; tick < 40; tick++)
+        add_random_tick(&recording, &seed, tick);
+    for (size_t m = 0; m < N_MODELS; m++)
+        shuffle_and_replay(&recording, 4, models[m]);
+    recording_free(&recording);
+}
+
 static void random_streams_balance(void **state)
 {
     (void)state;
@@ -428,6 +444,7 @@ int main(void)
         cmocka_unit_test(arrival_within_the_wait_leaves_no_trace),
         cmocka_unit_test(hostile_reports_make_no_impossible_watt),
         cmocka_unit_test(random_streams_balance),
+        cmocka_unit_test(native_ticks_may_arrive_out_of_order),
         cmocka_unit_test(a_target_nobody_counted_has_no_watts_rather_than_none),
         cmocka_unit_test(a_hundred_thousand_targets_fit),
     };
