@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `watt doctor`: what would be used here, what would not and why, and what to type to change it. It
  * knows nothing of hardware: the sensor's probe does, and the store is tried by opening it. */
+#include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/arguments.h"
 #include "cli/command.h"
+#include "cli/doctor_view.h"
 #include "cli/machine.h"
+#include "cli/screen.h"
 #include "cli/stores.h"
 #include "cli/writer.h"
 #include "common/error.h"
@@ -16,6 +21,8 @@
 #include "common/remote/remote.h"
 #include "common/remote_scheme.h"
 #include "common/scope.h"
+
+#define PAPER_WIDTH 100 /* through a pipe */
 
 struct doctor_values {
     char *store, *format;
@@ -46,26 +53,35 @@ static const struct column columns[] = {
     {"state", "state", COLUMN_TEXT, 0},
     {"reason", "why", COLUMN_TEXT, 0},
     {"advice", "to change it, type", COLUMN_TEXT, 0},
+    {"source", "source", COLUMN_TEXT, 0},
+    {"power_w", "power W", COLUMN_REAL, 2},
+    {"unit_uj", "unit uJ", COLUMN_REAL, 3},
+    {"range_j", "range J", COLUMN_REAL, 0},
+    {"peak_w", "peak W", COLUMN_REAL, 0},
+    {"wrap_s", "wrap s", COLUMN_REAL, 0},
+    {"longest_interval_s", "longest interval s", COLUMN_REAL, 0},
+    {"update_ms", "update ms", COLUMN_REAL, 2},
+    {"compared", "compared", COLUMN_TEXT, 0},
+    {"includes", "includes", COLUMN_TEXT, 0},
+    {"leaves_out", "leaves out", COLUMN_TEXT, 0},
+};
+
+struct report_lines {
+    struct doctor_line *lines;
+    size_t n_lines;
+    char uri[256];
+    struct error store;
 };
 
 static const char *part_state(const struct machine_part *part)
 {
+    if (part->is_chosen && !part->is_attributed)
+        return "used (measurement)";
     if (part->is_chosen)
         return part->is_estimate ? "used (estimate)" : "used";
     if (part->is_usable)
         return "usable";
     return part->is_unreadable ? "locked" : "no";
-}
-
-static int write_row(struct writer *writer, const char *kind, const char *name, const char *state,
-                     const char *reason, const char *advice, struct error *err)
-{
-    const union cell cells[] = {{.text = kind},
-                                {.text = name},
-                                {.text = state},
-                                {.text = reason && *reason ? reason : NULL},
-                                {.text = advice && *advice ? advice : NULL}};
-    return writer_row(writer, cells, err);
 }
 
 /* True for a failure that a person with more rights would not have. */
@@ -74,60 +90,162 @@ static bool is_permission(int code)
     return code == -EACCES || code == -EPERM;
 }
 
-static int write_store(struct writer *writer, const char *uri_text, const struct log *log,
-                       struct error *err)
+static struct doctor_line try_store(struct report_lines *report, const char *uri_text,
+                                    const struct log *log)
 {
-    struct error reason = {0};
     struct store *store = NULL;
-    char uri[256];
-    (void)uri_redact(uri_text, uri, sizeof(uri));
-    int r = store_open(&store, uri_text, STORE_READ, cli_store_tables, NULL, log, &reason);
+    struct doctor_line line = {.kind = "store", .name = report->uri};
+    (void)uri_redact(uri_text, report->uri, sizeof(report->uri));
+    int r = store_open(&store, uri_text, STORE_READ, cli_store_tables, NULL, log, &report->store);
     if (r >= 0) {
         store_close(store);
-        return write_row(writer, "store", uri, "used", "it can be read", NULL, err);
+        line.state = "used";
+        line.reason = "it can be read";
+        return line;
     }
-    if (is_permission(r))
-        return write_row(writer, "store", uri, "locked", reason.text,
-                         "run watt as a member of the group that owns the store", err);
-    if (r == -ENOENT)
-        return write_row(writer, "store", uri, "empty", reason.text,
-                         "watt top (measures by itself), or start watt-sensor and watt-formula",
-                         err);
-    return write_row(writer, "store", uri, "no", reason.text, "--store URI for another one", err);
+    line.reason = report->store.text;
+    if (is_permission(r)) {
+        line.state = "locked";
+        line.advice = "run watt as a member of the group that owns the store";
+    } else if (r == -ENOENT) {
+        line.state = "empty";
+        line.advice = "watt top (measures by itself), or start watt-sensor and watt-formula";
+    } else {
+        line.state = "no";
+        line.advice = "--store URI for another one";
+    }
+    return line;
+}
+
+static int collect(struct report_lines *report, const struct machine *machine, const char *uri,
+                   const struct log *log)
+{
+    report->lines = calloc(machine->n_parts + 1, sizeof(*report->lines));
+    if (!report->lines)
+        return -ENOMEM;
+    for (size_t i = 0; i < machine->n_parts; i++) {
+        const struct machine_part *part = &machine->parts[i];
+        report->lines[report->n_lines++] = (struct doctor_line){
+            part->kind, part->name, part_state(part), part->reason, part->advice};
+    }
+    report->lines[report->n_lines++] = try_store(report, uri, log);
+    return 0;
+}
+
+static const char *or_null(const char *text)
+{
+    return text && *text ? text : NULL;
+}
+
+static int write_line(struct writer *writer, const struct doctor_line *line, struct error *err)
+{
+    const union cell cells[] = {{.text = line->kind},
+                                {.text = line->name},
+                                {.text = line->state},
+                                {.text = or_null(line->reason)},
+                                {.text = or_null(line->advice)},
+                                {.text = NULL},
+                                {.real = NAN},
+                                {.real = NAN},
+                                {.real = NAN},
+                                {.real = NAN},
+                                {.real = NAN},
+                                {.real = NAN},
+                                {.real = NAN},
+                                {.text = NULL},
+                                {.text = NULL},
+                                {.text = NULL}};
+    static_assert(ARRAY_SIZE(cells) == ARRAY_SIZE(columns), "a cell per column");
+    return writer_row(writer, cells, err);
+}
+
+static int write_domain(struct writer *writer, const struct machine_domain *domain,
+                        struct error *err)
+{
+    char compared[512];
+    doctor_check_text(domain, compared, sizeof(compared));
+    const union cell cells[] = {{.text = "domain"},
+                                {.text = domain->name},
+                                {.text = domain->is_estimate ? "used (estimate)" : "used"},
+                                {.text = or_null(domain->reason)},
+                                {.text = NULL},
+                                {.text = domain->source},
+                                {.real = domain->power_w},
+                                {.real = domain->unit_uj},
+                                {.real = domain->range_j},
+                                {.real = domain->peak_w},
+                                {.real = domain->wrap_s},
+                                {.real = domain->longest_interval_s},
+                                {.real = domain->update_ms},
+                                {.text = or_null(compared)},
+                                {.text = or_null(domain->includes)},
+                                {.text = or_null(domain->leaves_out)}};
+    static_assert(ARRAY_SIZE(cells) == ARRAY_SIZE(columns), "a cell per column");
+    return writer_row(writer, cells, err);
+}
+
+static int write_rows(const char *format, const struct machine *machine,
+                      const struct report_lines *report, struct error *err)
+{
+    struct writer *writer;
+    int r = writer_new(&writer, format, stdout, columns, ARRAY_SIZE(columns), err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < machine->n_domains && r >= 0; i++)
+        r = write_domain(writer, &machine->domains[i], err);
+    for (size_t i = 0; i < report->n_lines && r >= 0; i++)
+        r = write_line(writer, &report->lines[i], err);
+    int finished = writer_finish(writer, err);
+    return r < 0 ? r : finished;
+}
+
+/* What follows from it all, in one sentence; NULL: everything is as it should be. */
+static const char *conclusion(const struct machine *machine, char *text, size_t size)
+{
+    const struct machine_part *energy = machine_chosen(machine, "energy");
+    const char *why = machine->energy_why;
+    if (machine_disagrees(machine))
+        return "Two sources do not say the same of one counter: find out which is wrong before you "
+               "quote watts of this machine.";
+    if (!energy)
+        (void)snprintf(text, size, "No energy can be read: watt shows CPU shares only.%s%s",
+                       why[0] ? " " : "", why);
+    else if (energy->is_estimate)
+        (void)snprintf(text, size, "Watts are estimates with bounds%s%s.", why[0] ? ": " : "", why);
+    else
+        return NULL;
+    return text;
 }
 
 static int write_report(const struct doctor_values *values, const struct machine *machine,
                         const struct log *log, struct error *err)
 {
-    struct writer *writer;
-    int r = writer_new(&writer, values->format, stdout, columns, ARRAY_SIZE(columns), err);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < machine->n_parts && r >= 0; i++) {
-        const struct machine_part *part = &machine->parts[i];
-        r = write_row(writer, part->kind, part->name, part_state(part), part->reason, part->advice,
-                      err);
+    struct report_lines report = {0};
+    char note[512];
+    int r = collect(&report, machine, values->store, log);
+    if (r >= 0 && strcmp(values->format, "table") == 0) {
+        struct screen screen;
+        screen_init(&screen, stdout);
+        r = doctor_view_write(stdout, screen.columns ? screen.columns : PAPER_WIDTH, machine,
+                              report.lines, report.n_lines,
+                              conclusion(machine, note, sizeof(note)));
+        if (r < 0)
+            r = error_set(err, r, "writing the report: %s", strerror(-r));
+    } else if (r >= 0) {
+        r = write_rows(values->format, machine, &report, err);
     }
-    if (r >= 0)
-        r = write_store(writer, values->store, log, err);
-    const struct machine_part *energy = machine_chosen(machine, "energy");
-    if (r >= 0 && !energy)
-        r = writer_note(writer, "No energy can be read: watt shows CPU shares only.", err);
-    else if (r >= 0 && energy->is_estimate)
-        r = writer_note(
-            writer, "This machine shows no energy counter: watts are estimates with bounds.", err);
-    int finished = writer_finish(writer, err);
-    return r < 0 ? r : finished;
+    free(report.lines);
+    return r;
 }
 
-/* 0 good, 1 estimates only, 77 locked, 69 nothing to measure with. */
+/* 0 good, 1 estimates only or sources that disagree, 77 locked, 69 nothing to measure with. */
 static int verdict(const struct machine *machine)
 {
     const struct machine_part *energy = machine_chosen(machine, "energy");
     if (!machine_chosen(machine, "engine"))
         return 69;
     if (energy)
-        return energy->is_estimate ? 1 : 0;
+        return energy->is_estimate || machine_disagrees(machine) ? 1 : 0;
     return machine_locked(machine) ? 77 : 69;
 }
 

@@ -4,6 +4,8 @@
 #include "cli/machine.h"
 
 #include <errno.h>
+#include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +35,72 @@ static bool flag_field(const bson_iter_t *object, const char *name)
            BSON_ITER_HOLDS_BOOL(&field) && bson_iter_bool(&field);
 }
 
+static double number_field(const bson_iter_t *object, const char *name, double scale)
+{
+    bson_iter_t field;
+    if (!bson_iter_recurse(object, &field) || !bson_iter_find(&field, name) ||
+        !BSON_ITER_HOLDS_NUMBER(&field))
+        return NAN;
+    return bson_iter_as_double(&field) * scale;
+}
+
+static bool has_field(const bson_iter_t *object, const char *name)
+{
+    bson_iter_t field;
+    return bson_iter_recurse(object, &field) && bson_iter_find(&field, name);
+}
+
+static void parse_checks(struct machine_domain *domain, const bson_iter_t *object)
+{
+    bson_iter_t list, item;
+    if (!bson_iter_recurse(object, &list) || !bson_iter_find(&list, "checks") ||
+        !BSON_ITER_HOLDS_ARRAY(&list) || !bson_iter_recurse(&list, &item))
+        return;
+    while (domain->n_checks < MACHINE_CHECKS_MAX && bson_iter_next(&item)) {
+        struct machine_check *check = &domain->checks[domain->n_checks];
+        if (!BSON_ITER_HOLDS_DOCUMENT(&item))
+            continue;
+        text_field(&item, "source", check->source, sizeof(check->source));
+        text_field(&item, "state", check->state, sizeof(check->state));
+        check->difference = number_field(&item, "difference", 1);
+        domain->n_checks++;
+    }
+}
+
+static int parse_domain(struct machine *machine, const char *unused, const bson_iter_t *object,
+                        struct error *err)
+{
+    (void)unused;
+    if (array_reserve(&machine->domains, &machine->domains_capacity, machine->n_domains + 1,
+                      sizeof(*machine->domains)) < 0)
+        return error_set(err, -ENOMEM, "out of memory");
+    struct machine_domain domain = {.name = ""};
+    char name[16] = "";
+    text_field(object, "domain", name, sizeof(name));
+    double package = number_field(object, "package", 1);
+    if (package >= 0 && package <= INT32_MAX)
+        (void)snprintf(domain.name, sizeof(domain.name), "%s %.0f", name, package);
+    else
+        (void)snprintf(domain.name, sizeof(domain.name), "%s", name);
+    text_field(object, "source", domain.source, sizeof(domain.source));
+    domain.is_estimate = flag_field(object, "estimate");
+    domain.is_attributed = flag_field(object, "attributed");
+    domain.unit_uj = number_field(object, "unit_uj", 1);
+    domain.range_j = number_field(object, "range_uj", 1e-6);
+    domain.peak_w = number_field(object, "peak_w", 1);
+    domain.wrap_s = number_field(object, "wrap_s", 1);
+    domain.longest_interval_s = number_field(object, "longest_interval_ns", 1e-9);
+    domain.update_ms = number_field(object, "update_ns", 1e-6);
+    domain.reading_ms = number_field(object, "reading_ns", 1e-6);
+    domain.power_w = number_field(object, "power_w", 1);
+    text_field(object, "reason", domain.reason, sizeof(domain.reason));
+    text_field(object, "includes", domain.includes, sizeof(domain.includes));
+    text_field(object, "leaves_out", domain.leaves_out, sizeof(domain.leaves_out));
+    parse_checks(&domain, object);
+    machine->domains[machine->n_domains++] = domain;
+    return 0;
+}
+
 static int parse_part(struct machine *machine, const char *kind, const bson_iter_t *object,
                       struct error *err)
 {
@@ -51,12 +119,15 @@ static int parse_part(struct machine *machine, const char *kind, const bson_iter
     part.is_chosen = flag_field(object, "chosen");
     part.is_estimate = flag_field(object, "estimate") || strcmp(part.name, "curve") == 0;
     part.is_unreadable = strcmp(availability, "unreadable") == 0;
+    part.is_attributed = !has_field(object, "attributed") || flag_field(object, "attributed");
     machine->parts[machine->n_parts++] = part;
     return 0;
 }
 
-static int parse_list(struct machine *machine, const bson_t *document, const char *name,
-                      const char *kind, struct error *err)
+static int
+parse_list(struct machine *machine, const bson_t *document, const char *name, const char *kind,
+           int (*parse)(struct machine *, const char *, const bson_iter_t *, struct error *),
+           struct error *err)
 {
     bson_iter_t list, item;
     if (!bson_iter_init_find(&list, document, name) || !BSON_ITER_HOLDS_ARRAY(&list) ||
@@ -65,7 +136,7 @@ static int parse_list(struct machine *machine, const bson_t *document, const cha
     while (bson_iter_next(&item)) {
         if (!BSON_ITER_HOLDS_DOCUMENT(&item))
             return error_set(err, -EBADMSG, "\"%s\" in the probe's answer holds no objects", name);
-        int r = parse_part(machine, kind, &item, err);
+        int r = parse(machine, kind, &item, err);
         if (r < 0)
             return r;
     }
@@ -82,9 +153,15 @@ int machine_parse(struct machine *machine, const char *json, size_t size, struct
     bson_iter_t cpu;
     if (bson_iter_init_find(&cpu, &document, "cpu") && BSON_ITER_HOLDS_DOCUMENT(&cpu))
         text_field(&cpu, "name", machine->cpu, sizeof(machine->cpu));
-    r = parse_list(machine, &document, "sources", "energy", err);
+    bson_iter_t field;
+    if (bson_iter_init_find(&field, &document, "energy_why") && BSON_ITER_HOLDS_UTF8(&field))
+        (void)snprintf(machine->energy_why, sizeof(machine->energy_why), "%s",
+                       bson_iter_utf8(&field, NULL));
+    r = parse_list(machine, &document, "sources", "energy", parse_part, err);
     if (r >= 0)
-        r = parse_list(machine, &document, "engines", "engine", err);
+        r = parse_list(machine, &document, "engines", "engine", parse_part, err);
+    if (r >= 0 && bson_has_field(&document, "domains"))
+        r = parse_list(machine, &document, "domains", "domain", parse_domain, err);
     bson_destroy(&document);
     if (r < 0)
         machine_deinit(machine);
@@ -115,15 +192,28 @@ int machine_probe(struct machine *machine, struct error *err)
 void machine_deinit(struct machine *machine)
 {
     free(machine->parts);
+    free(machine->domains);
     *machine = (struct machine){0};
 }
 
 const struct machine_part *machine_chosen(const struct machine *machine, const char *kind)
 {
     for (size_t i = 0; i < machine->n_parts; i++)
-        if (machine->parts[i].is_chosen && strcmp(machine->parts[i].kind, kind) == 0)
+        if (machine->parts[i].is_chosen && machine->parts[i].is_attributed &&
+            strcmp(machine->parts[i].kind, kind) == 0)
             return &machine->parts[i];
     return NULL;
+}
+
+bool machine_disagrees(const struct machine *machine)
+{
+    for (size_t i = 0; i < machine->n_domains; i++) {
+        const struct machine_domain *domain = &machine->domains[i];
+        for (size_t j = 0; j < domain->n_checks; j++)
+            if (strcmp(domain->checks[j].state, "differs") == 0)
+                return true;
+    }
+    return false;
 }
 
 const struct machine_part *machine_locked(const struct machine *machine)

@@ -231,7 +231,7 @@ static int read_spares(struct cross_check *check, const struct host *host,
     return r;
 }
 
-static bool is_running(const struct cross_check *check)
+bool cross_check_is_running(const struct cross_check *check)
 {
     for (size_t i = 0; i < check->n_pairs; i++) {
         if (check->pairs[i].state == CHECK_RUNNING)
@@ -243,7 +243,7 @@ static bool is_running(const struct cross_check *check)
 int cross_check_take(struct cross_check *check, const struct host *host,
                      const struct topology *topology, const struct report *report)
 {
-    if (!is_running(check))
+    if (!cross_check_is_running(check))
         return 0;
     int r = read_spares(check, host, topology);
     if (r < 0)
@@ -261,7 +261,7 @@ int cross_check_take(struct cross_check *check, const struct host *host,
         if (pair->state != CHECK_RUNNING)
             say(pair, host->log);
     }
-    if (!is_running(check))
+    if (!cross_check_is_running(check))
         close_spares(check);
     return 0;
 }

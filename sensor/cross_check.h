@@ -45,6 +45,8 @@ int cross_check_open(struct cross_check *check, const struct ladder *ladder, con
 /* To be called with all samples of a reading, those of the ladder's sources that are not published too, their moments in skew_ns. Decides what can be
  * decided, logs disagreements, and closes the spares at the end. Costs nothing once it is over. -ENOMEM. */
 int cross_check_take(struct cross_check *check, const struct host *host, const struct topology *topology, const struct report *report);
+/* Some pair is not decided yet. */
+bool cross_check_is_running(const struct cross_check *check);
 /* |source - other| over the greater, of their mean powers. NAN: nothing was compared. */
 double cross_check_difference(const struct check_pair *pair);
 /* What a pair has shown, for people: both joules, both spans, the difference. */

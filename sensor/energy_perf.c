@@ -546,9 +546,12 @@ static void perf_probe_source(const struct host *host, const struct topology *to
                               const void *settings, struct source_probe *ret_probe)
 {
     (void)settings;
-    (void)topology;
     struct source_probe probe, cores;
+    int64_t type;
     power_pmu_probe(POWER_PMU, host, &probe);
+    if (topology->vendor[0] && !topology->is_virtual &&
+        host_read_int64(&type, "%s/bus/event_source/devices/" POWER_PMU "/type", host->sysfs) < 0)
+        (void)snprintf(probe.advice, sizeof(probe.advice), "sudo modprobe rapl");
     power_pmu_probe(POWER_CORE_PMU, host, &cores);
     if (cores.availability == SOURCE_USABLE && probe.availability == SOURCE_USABLE) {
         size_t length = strlen(probe.reason);

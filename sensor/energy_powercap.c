@@ -29,9 +29,9 @@
 
 #define LATE_UPDATE_NS 10e6 /* energy_meter.c */
 
-#define UNLOCK_ADVICE                                                                           \
-    "run it as root (sudo watt-sensor ...), as the service (systemctl start watt-sensor), or: " \
-    "sudo setcap cap_dac_read_search,cap_perfmon+ep \"$(command -v watt-sensor)\""
+#define UNLOCK_ADVICE                                                                    \
+    "run it as root, or: sudo setcap cap_dac_read_search,cap_perfmon+ep \"$(command -v " \
+    "watt-sensor)\"   (in a systemd unit: AmbientCapabilities=CAP_DAC_READ_SEARCH CAP_PERFMON)"
 
 extern const struct source_ops source_powercap;
 
@@ -519,8 +519,11 @@ static void powercap_probe(const struct host *host, const struct topology *topol
                        found.n_packages);
     } else if (found.open_errno == EACCES || found.open_errno == EPERM) {
         probe.availability = SOURCE_UNREADABLE;
-        (void)snprintf(probe.reason, sizeof(probe.reason),
-                       "counters are there (%s), but energy_uj may be read by root only", names);
+        (void)snprintf(
+            probe.reason, sizeof(probe.reason),
+            "counters are there (%s), but energy_uj may be read by root only (mode 0400 since "
+            "Linux 5.10: PLATYPUS, CVE-2020-8694)",
+            names);
         (void)snprintf(probe.advice, sizeof(probe.advice), "%s", UNLOCK_ADVICE);
     } else {
         (void)snprintf(probe.reason, sizeof(probe.reason),

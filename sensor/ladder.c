@@ -27,6 +27,9 @@
 /* Of the machine as a whole: they have no package. */
 #define WHOLE (DOMAIN_BIT(DOMAIN_MACHINE) | DOMAIN_BIT(DOMAIN_PSYS) | DOMAIN_BIT(DOMAIN_WALL))
 
+#define VIRTUAL                                                                             \
+    "its hypervisor shows none; measure on the host, or have them shown (QEMU: -accel kvm," \
+    "rapl=true)"
 #define LATE_SHARE 0.05 /* of an interval, by which a tick may come late */
 
 /* What was last published of a domain and package. */
@@ -204,7 +207,8 @@ static int climb_counters(struct ladder *ladder, struct climb *climb, bool is_fo
 
 static int climb_estimates(struct ladder *ladder, struct climb *climb, struct error *err)
 {
-    (void)snprintf(ladder->why, sizeof(ladder->why), "this machine has no energy counter");
+    (void)snprintf(ladder->why, sizeof(ladder->why), "this machine has no energy counter%s",
+                   climb->topology->is_virtual ? ": " VIRTUAL : "");
     for (int row = 0; source_table[row] && ladder->n_sources < LADDER_SOURCES_MAX; row++) {
         struct source_probe probe = {0};
         if (!source_table[row]->is_estimate)

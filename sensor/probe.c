@@ -10,6 +10,7 @@
 #include "common/json_text.h"
 #include "common/scope.h"
 #include "sensor/ladder.h"
+#include "sensor/probe_domains.h"
 
 static const void *settings_at(const void *const *settings, size_t index)
 {
@@ -100,6 +101,15 @@ static void append_domains(bson_t *row, unsigned domains)
     bson_append_array_end(row, &array);
 }
 
+static bool has_attributed(unsigned domains)
+{
+    for (int domain = 0; domain < DOMAIN_COUNT; domain++) {
+        if ((domains & DOMAIN_BIT(domain)) && domain_is_attributed((enum domain)domain))
+            return true;
+    }
+    return false;
+}
+
 static void append_source(bson_t *array, int index, const struct host *host,
                           const struct topology *topology, const void *settings, bool chosen)
 {
@@ -120,6 +130,7 @@ static void append_source(bson_t *array, int index, const struct host *host,
     (void)BSON_APPEND_BOOL(&row, "usable", probe.availability == SOURCE_USABLE);
     append_text(&row, "availability", availability[probe.availability]);
     (void)BSON_APPEND_BOOL(&row, "chosen", chosen);
+    (void)BSON_APPEND_BOOL(&row, "attributed", has_attributed(probe.domains));
     append_domains(&row, probe.domains);
     append_text(&row, "reason", probe.reason);
     append_text(&row, "advice", probe.advice);
@@ -144,8 +155,9 @@ static int append_sources(bson_t *object, const struct sensor_settings *settings
     bson_append_array_end(object, &array);
     (void)BSON_APPEND_BOOL(object, "energy", ladder.n_sources > 0);
     append_text(object, "energy_why", r < 0 ? why.text : ladder.why);
+    r = probe_append_domains(object, &ladder, topology);
     ladder_close(&ladder);
-    return 0;
+    return r;
 }
 
 static void append_engine(bson_t *array, int index, enum granularity granularity,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* --probe: what this machine offers, as one JSON object on stdout (documented in docs/records.md, "Probe"): cpu, sources[] and engines[] with
- * usable, chosen, reason and advice, cgroup2 mount, perf_event_paranoid, clock. The sources in use are opened for as long as it looks. */
+ * usable, chosen, reason and advice, cgroup2 mount, perf_event_paranoid, clock. It reads the
+ * sources in use for some hundred milliseconds (counter_look.h), to say what they show and whether they agree. */
 #pragma once
 
 #include <stdio.h>

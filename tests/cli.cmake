@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 watt_unit_test(test_child watt_cli)
+watt_unit_test(test_doctor_view watt_cli)
 watt_unit_test(test_energy_sum watt_cli)
 watt_unit_test(test_identity watt_cli)
 watt_unit_test(test_machine watt_cli)

@@ -90,7 +90,7 @@ status=0
 "$build/watt" doctor --format json >"$scratch/doctor.json" || status=$?
 jq -e '[.rows[] | select(.kind == "engine" and (.state | startswith("used")))] | length == 1' "$scratch/doctor.json" >/dev/null ||
     fail "doctor names no engine"
-used=$(jq -r '[.rows[] | select(.kind == "energy" and (.state | startswith("used"))) | .state] | first // "none"' "$scratch/doctor.json")
+used=$(jq -r '[.rows[] | select(.kind == "energy" and (.state == "used" or .state == "used (estimate)")) | .state] | first // "none"' "$scratch/doctor.json")
 case $used:$status in
 used:0 | "used (estimate):1" | none:69 | none:77) ;;
 *) fail "doctor says energy is $used and ends with $status" ;;

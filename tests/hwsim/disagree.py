@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """A powercap driver that takes the unit for 5 % more than it is: a starting sensor compares it with the registers and says so, with both
-figures; one that is right is only compared. After that nothing is open that is not used."""
+figures, and so does watt doctor; one that is right is only compared. After that nothing is open that is not used."""
+import json
 import os
 import select
 import signal
@@ -11,7 +12,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "daemon"))
 from sensor_run import DEADLINE_S, SENSOR, check  # noqa: E402
-from simulated import Simulated  # noqa: E402
+from simulated import BUILD, Simulated  # noqa: E402
 
 MACHINE = """
 [machine]
@@ -103,6 +104,28 @@ def run_sensor(machine, *wanted):
     return said
 
 
+def ask_doctor(machine):
+    """The rows of domains, by name, and the exit status."""
+    roots = dict(zip(("WATT_SENSOR_SYSFS", "WATT_SENSOR_DEVFS", "WATT_SENSOR_PROCFS"), machine.roots()[1::2]))
+    command = [os.path.join(BUILD, "watt"), "doctor", "--store", "null:"]
+    answer = subprocess.run([*command, "--format", "json"], env={**os.environ, **roots}, stdout=subprocess.PIPE, check=False)
+    text = subprocess.run(command, env={**os.environ, **roots}, stdout=subprocess.PIPE, text=True, check=False).stdout
+    rows = {row["name"]: row for row in json.loads(answer.stdout)["rows"] if row["kind"] == "domain"}
+    return rows, answer.returncode, text
+
+
+def check_doctor(machine, compared, wanted_status):
+    rows, status, text = ask_doctor(machine)
+    check(set(rows) == {"package 0", "dram 0"}, f"domains: {rows}")
+    row = rows["package 0"]
+    check(row["source"] == "powercap" and compared in row["compared"] and compared in text, f"{compared}: {row} {text}")
+    check(abs(row["power_w"] - 20) < 3 and 500 <= row["peak_w"] <= 1000, f"20 W are simulated: {row}")
+    check(row["wrap_s"] > row["longest_interval_s"] > 60, f"it wraps after minutes: {row}")
+    check(row["update_ms"] is not None and row["update_ms"] > 0.5, f"updates every millisecond are not seen faster: {row}")
+    check("memory modules" in row["leaves_out"], f"what is left out: {row}")
+    check(status == wanted_status, f"status {status}")
+
+
 def main():
     machine = Simulated()
     machine.start(MACHINE.format(factor=1.05))
@@ -112,9 +135,11 @@ def main():
             print(line)
             percent = float(line.split(": ")[-1].split(" %")[0])
             check(", msr says" in line and "powercap is used" in line and 3.5 < percent < 6, f"both, and 4.8 %: {line}")
+    check_doctor(machine, "msr DIFFERS by", 1)
     machine.start(MACHINE.format(factor=1))
     said = run_sensor(machine, "energy sources: package 0: powercap says", "energy sources: dram 0: powercap says")
     check("disagree" not in said, f"they agree: {said}")
+    check_doctor(machine, "msr says the same", 0)
     check_what_is_kept(machine)
     machine.stop()
     machine.close()

@@ -165,7 +165,7 @@ static const struct host host = {.clock = &clock_test};
 
 /* A usable source of these domains, in packages 0 to n - 1; those of the whole machine have none.
  */
-static struct script *make_script(size_t number, unsigned domains, int n_packages)
+static inline struct script *make_script(size_t number, unsigned domains, int n_packages)
 {
     struct script *script = &scripts[number];
     assert_int_equal(script->n_open, 0);
@@ -184,7 +184,7 @@ static struct script *make_script(size_t number, unsigned domains, int n_package
     return script;
 }
 
-static void expect_sources(const struct ladder *ladder, const char *names)
+static inline void expect_sources(const struct ladder *ladder, const char *names)
 {
     char used[128] = "";
     for (size_t i = 0; i < ladder->n_sources; i++) {

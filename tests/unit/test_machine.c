@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "cli/machine.h"
@@ -41,6 +42,44 @@ static void an_answer_is_understood(void **state)
     machine_deinit(&machine);
 }
 
+/* psys and a battery measure beside what is attributed: who asks for energy asks for the rest. */
+static void domains_are_understood(void **state)
+{
+    (void)state;
+    struct machine machine;
+    assert_int_equal(
+        parse(&machine,
+              "{\"energy_why\":\"because\",\"sources\":["
+              "{\"name\":\"perf\",\"usable\":true,\"chosen\":true,\"attributed\":false},"
+              "{\"name\":\"curve\",\"usable\":true,\"chosen\":true,\"estimate\":true,"
+              "\"attributed\":true}],\"engines\":[],\"domains\":["
+              "{\"domain\":\"package\",\"package\":1,\"source\":\"perf\",\"unit_uj\":61.5,"
+              "\"range_uj\":262143000000,\"peak_w\":500,\"wrap_s\":524.2,\"attributed\":true,"
+              "\"longest_interval_ns\":498000000000,\"update_ns\":1000000,\"reading_ns\":250000,"
+              "\"power_w\":12.5,\"includes\":\"i\",\"leaves_out\":\"l\",\"checks\":["
+              "{\"source\":\"msr\",\"state\":\"agrees\",\"difference\":0.001},"
+              "{\"source\":\"x\",\"state\":\"differs\",\"difference\":0.5}]},"
+              "{\"domain\":\"psys\",\"source\":\"perf\",\"unit_uj\":\"no number\","
+              "\"checks\":7}]}"),
+        0);
+    assert_string_equal(machine_chosen(&machine, "energy")->name, "curve");
+    assert_string_equal(machine.energy_why, "because");
+    assert_int_equal(machine.n_domains, 2);
+    const struct machine_domain *domain = &machine.domains[0];
+    assert_string_equal(domain->name, "package 1");
+    assert_true(domain->unit_uj == 61.5 && domain->range_j == 262143 && domain->peak_w == 500);
+    assert_float_equal(domain->longest_interval_s, 498, 1e-9);
+    assert_float_equal(domain->update_ms, 1, 1e-9);
+    assert_float_equal(domain->reading_ms, 0.25, 1e-9);
+    assert_true(domain->power_w == 12.5);
+    assert_int_equal(domain->n_checks, 2);
+    assert_true(machine_disagrees(&machine));
+    assert_string_equal(machine.domains[1].name, "psys");
+    assert_true(isnan(machine.domains[1].unit_uj));
+    assert_int_equal(machine.domains[1].n_checks, 0);
+    machine_deinit(&machine);
+}
+
 static void what_is_no_answer_is_refused(void **state)
 {
     (void)state;
@@ -53,6 +92,7 @@ static void what_is_no_answer_is_refused(void **state)
         "{\"sources\":[{}],\"engines\":[]}",
         "{\"sources\":[{\"name\":7}],\"engines\":[]}",
         "{\"sources\":[]}",
+        "{\"sources\":[],\"engines\":[],\"domains\":[3]}",
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct machine machine;
@@ -74,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_understood),
+        cmocka_unit_test(domains_are_understood),
         cmocka_unit_test(what_is_no_answer_is_refused),
         cmocka_unit_test(nothing_chosen_is_nothing),
     };

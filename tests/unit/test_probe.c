@@ -200,6 +200,15 @@ static void the_probe_says_what_would_be_chosen(void **state)
         assert_int_equal(bson_iter_bool(&found), strcmp(source_table[i]->name, "powercap") == 0);
     }
     assert_true(bson_iter_init_find(&field, &object, "energy") && bson_iter_bool(&field));
+    static const char *const said[] = {
+        "source",   "range_uj",   "peak_w", "wrap_s", "longest_interval_ns",
+        "includes", "leaves_out", "checks"};
+    for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+        char path[48];
+        (void)snprintf(path, sizeof(path), "domains.0.%s", said[i]);
+        if (!bson_iter_init(&field, &object) || !bson_iter_find_descendant(&field, path, &found))
+            fail_msg("the probe does not say %s", path);
+    }
     bson_destroy(&object);
     free(text);
 }
