@@ -114,6 +114,42 @@ static bool parse_container_scope(struct part part, struct target_names *names)
     return false;
 }
 
+/* Managers that give each container a directory below one of their own at the top, by any name. */
+static const struct {
+    const char *top, *runtime;
+} top_directories[] = {
+    {"default", "containerd"}, {"moby", "containerd"}, {"k8s.io", "containerd"}, {"lxc", "lxc"}};
+
+static bool parse_top_directory(const char *cgroup, struct part part, struct target_names *names)
+{
+    struct part top = parent_of(cgroup, part);
+    if (!top.size || parent_of(cgroup, top).size)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(top_directories); i++)
+        if (part_is(top, top_directories[i].top)) {
+            found_container(names, top_directories[i].runtime, part);
+            return true;
+        }
+    return false;
+}
+
+/* "/ecs/TASK/CONTAINER" and "/nomad.slice/share.slice/ALLOCATION.TASK.scope". */
+static bool parse_scheduler(const char *cgroup, struct part part, struct target_names *names)
+{
+    struct part above = parent_of(cgroup, part), top = parent_of(cgroup, above);
+    if (!top.size || parent_of(cgroup, top).size)
+        return false;
+    if (part_is(top, "ecs")) {
+        found_container(names, "ecs", part);
+        return true;
+    }
+    if (part_is(top, "nomad.slice") && ends_with(part, ".scope")) {
+        found_container(names, "nomad", without(part, "", ".scope"));
+        return true;
+    }
+    return false;
+}
+
 static bool is_pod_slice(struct part part)
 {
     return starts_with(part, "kubepods") || starts_with(part, "kubelet-kubepods");
@@ -141,10 +177,8 @@ static bool parse_container_directory(const char *cgroup, struct part part,
         found_container(names, "lxc", without(part, payload, ""));
         return true;
     }
-    if (part_is(parent, "lxc") && part.size) {
-        found_container(names, "lxc", part);
+    if (parse_top_directory(cgroup, part, names) || parse_scheduler(cgroup, part, names))
         return true;
-    }
     static const char nspawn[] = "systemd-nspawn@";
     if (starts_with(part, nspawn) && ends_with(part, ".service") &&
         part.size > sizeof(nspawn) - 1 + 8) {
@@ -207,6 +241,12 @@ static bool parse_vm(const char *cgroup, struct part part, struct target_names *
     }
     if (ends_with(part, ".libvirt-qemu"))
         return found_machine(names, without(part, "", ".libvirt-qemu"));
+    bool is_old = ends_with(part, ".qemu.libvirt"); /* very old libvirt */
+    if (is_old || (part_is(parent, "qemu") && part_is(parent_of(cgroup, parent), "libvirt"))) {
+        names->kind = "vm";
+        set_name(names, "vm", is_old ? without(part, "", ".qemu.libvirt") : part);
+        return true;
+    }
     if (part_is(parent, "qemu.slice") && ends_with(part, ".scope") &&
         is_number(without(part, "", ".scope"))) {
         names->kind = "vm";
@@ -216,11 +256,26 @@ static bool parse_vm(const char *cgroup, struct part part, struct target_names *
     return false;
 }
 
+/* Podman's pods. */
+static bool parse_podman_pod(struct part part, struct target_names *names)
+{
+    static const char prefix[] = "machine-libpod_pod_", short_prefix[] = "user-libpod_pod_";
+    if (!ends_with(part, ".slice"))
+        return false;
+    const char *used = starts_with(part, prefix) ? prefix : short_prefix;
+    if (!starts_with(part, used) || !is_container_id(without(part, used, ".slice")))
+        return false;
+    copy(names->pod, sizeof(names->pod), without(part, used, ".slice"));
+    return true;
+}
+
 /* "pod" + UID: dashes as they are in directories, '_' for '-' in slices, none at all for static
  * pods. */
 static bool parse_pod(struct part part, struct target_names *names)
 {
     struct part uid = part;
+    if (parse_podman_pod(part, names))
+        return true;
     if (ends_with(part, ".slice")) {
         uid = without(part, "", ".slice");
         const char *pod = NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a cgroup path says about who lives there: systemd units, Docker, Podman, containerd, CRI-O, Kubernetes pods, LXC, libvirt machines, Slurm.
+/* What a cgroup path says about who lives there: systemd units, Docker, Podman, containerd, CRI-O, Kubernetes pods, LXC, nspawn, ECS,
+ * Nomad, libvirt machines, Slurm.
  * Pure text, walked from the leaf up. Source of the shapes: docs/architecture.md, "Names". */
 #pragma once
 
@@ -8,7 +9,7 @@ struct target_names {
     char name[128];        /* short, for people: "nginx.service", "docker 4f5c2a9e1b77", "ssh session 3" */
     char container[128];   /* full id or name; "" none */
     char unit[128];        /* systemd unit; "" none */
-    char pod[64];          /* Kubernetes pod UID with dashes; "" none */
+    char pod[68];          /* Kubernetes pod UID with dashes, Podman pod id; "" none */
     char cgroup_text[1024], comm_text[200], user_text[64]; /* escaped copies for target_describe */
 };
 

@@ -13,6 +13,7 @@
 #include "sensor/target_name.h"
 
 #define ID "4f5c2a9e1b770123456789abcdef0123456789abcdef0123456789abcdef0123"
+#define ID2 "aa11223344556677889900aabbccddeeff00112233445566778899aabbccddee"
 #define UID "0a1b2c3d-1111-2222-3333-444455556666"
 #define UID_ "0a1b2c3d_1111_2222_3333_444455556666"
 
@@ -60,6 +61,34 @@ static const struct {
     {"/mine/job_7", "cgroup", "job_7", "", "", ""},
     {"/.service", "cgroup", ".service", "", "", ""},
     {"/pod", "cgroup", "pod", "", "", ""},
+    {"/user.slice/user-7.slice/user@7.service/user.slice/docker-" ID ".scope", "container",
+     "docker 4f5c2a9e1b77", ID, "docker-" ID ".scope", ""},
+    {"/docker/" ID2 "/kubelet-kubepods.slice/kubelet-kubepods-pod" UID_ ".slice/cri-containerd-" ID
+     ".scope",
+     "container", "containerd 4f5c2a9e1b77", ID, "cri-containerd-" ID ".scope", UID},
+    {"/system.slice/crio-conmon-" ID ".scope", "unit", "crio-conmon-" ID ".scope", "",
+     "crio-conmon-" ID ".scope", ""},
+    {"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID_ ".slice/crio-" ID
+     ".scope",
+     "container", "cri-o 4f5c2a9e1b77", ID, "crio-" ID ".scope", UID},
+    {"/default/redis-7", "container", "containerd redis-7", "redis-7", "", ""},
+    {"/k8s.io/" ID, "container", "container 4f5c2a9e1b77", ID, "", ""},
+    {"/a/default/redis-7", "cgroup", "redis-7", "", "", ""},
+    {"/libpod_parent/libpod-" ID, "container", "podman 4f5c2a9e1b77", ID, "", ""},
+    {"/machine.slice/machine-libpod_pod_" ID2 ".slice/libpod-" ID ".scope", "container",
+     "podman 4f5c2a9e1b77", ID, "libpod-" ID ".scope", ID2},
+    {"/lxc.monitor.web1", "cgroup", "lxc.monitor.web1", "", "", ""},
+    {"/libvirt/qemu/web", "vm", "vm web", "", "", ""},
+    {"/system/web.qemu.libvirt", "vm", "vm web", "", "", ""},
+    {"/nomad.slice/share.slice/5f3a.web.scope", "container", "nomad 5f3a.web", "5f3a.web",
+     "5f3a.web.scope", ""},
+    {"/ecs/task1/" ID, "container", "container 4f5c2a9e1b77", ID, "", ""},
+    {"/ecs/task1/task1-42", "container", "ecs task1-42", "task1-42", "", ""},
+    {"/slurm_node3/uid_1000/job_7/step_batch", "unit", "slurm job 7 step batch", "", "", ""},
+    {"/user.slice/user-1000.slice/user@1000.service/app.slice/app-x.scope", "unit", "app-x.scope",
+     "", "app-x.scope", ""},
+    {"/system.slice/system-getty.slice/getty@tty1.service", "unit", "getty@tty1.service", "",
+     "getty@tty1.service", ""},
     {"/bad\xff\n%", "cgroup", "bad%FF%0A%25", "", "", ""},
 };
 
