@@ -72,8 +72,9 @@ static const struct option_spec specs[] = {
      .type = OPTION_LIST,
      .offset = AT(targets),
      .argument = "RULE",
-     .help = "who is charged by name, the rest as other: [!]cgroup:GLOB, [!]comm:GLOB, [!]pid:N, "
-             "[!]user:NAME; the last rule that matches wins (default: everybody)"},
+     .help =
+         "who is charged by name, the rest as other: [!]cgroup:GLOB, [!]comm:GLOB, [!]pid:N, "
+         "[!]user:NAME; the last rule that matches wins (default: everybody); read anew at SIGHUP"},
     {.key = "event",
      .letter = 'e',
      .type = OPTION_LIST,

@@ -24,6 +24,7 @@
 #include "sensor/arguments.h"
 #include "sensor/privileges.h"
 #include "sensor/probe.h"
+#include "sensor/reload.h"
 #include "sensor/sensor.h"
 #include "sensor/spool.h"
 #include "sensor/target_rules.h"
@@ -32,6 +33,8 @@
 
 struct program {
     struct log log;
+    int argc;
+    char **argv;
     struct arguments arguments;
     char name[SENSOR_NAME_SIZE];
     char state_directory[PATH_MAX], spool_directory[PATH_MAX], store_uri[PATH_MAX + 16];
@@ -183,17 +186,11 @@ static void set_host(struct program *program)
 static int check_combination(const struct program *program, struct error *err)
 {
     const char *store = program->arguments.store;
-    const char *word = target_rules_process_word(program->rules);
     if (program->settings.write_powerapi && store && uri_is_remote(store))
         return error_set(err, -EINVAL,
                          "--schema powerapi: a remote store keeps native records only; write "
                          "PowerAPI's with --store jsonl:FILE, or leave --schema out");
-    if (word && program->settings.granularity == GRANULARITY_CGROUP)
-        return error_set(err, -EINVAL,
-                         "--target %s: such a rule tells the processes of a cgroup apart, which "
-                         "cgroup granularity does not: use cgroup: rules, or --granularity process",
-                         word);
-    return 0;
+    return rules_check(program->rules, program->settings.granularity, err);
 }
 
 static int set_settings(struct program *program, struct error *err)
@@ -237,6 +234,7 @@ static int open_signals(struct error *err)
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGINT);
     (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGHUP);
     (void)sigaddset(&signals, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
         return error_set(err, -errno, "blocking signals: %s", strerror(errno));
@@ -264,13 +262,32 @@ static int open_timer(const struct clock *clock, uint64_t interval_ns, struct er
     return r;
 }
 
+/* A configuration that is broken now changes nothing. */
+static void reload(struct program *program)
+{
+    struct target_rules *rules;
+    struct error err = {0};
+    if (rules_reload(&rules, program->argc, program->argv, program->settings.granularity,
+                     &program->log, &err) < 0) {
+        log_warning(&program->log, "SIGHUP: the rules for targets stay as they were: %s", err.text);
+        return;
+    }
+    sensor_set_rules(program->sensor, rules);
+    target_rules_free(program->rules);
+    program->rules = rules;
+    log_info(&program->log,
+             "SIGHUP: the rules for targets were read anew; other settings need a restart");
+}
+
 /* True if it is time to end. */
 static bool take_signals(struct program *program, int fd)
 {
     struct signalfd_siginfo signal;
     bool ends = false;
     while (read(fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal)) {
-        if (signal.ssi_signo != SIGCHLD)
+        if (signal.ssi_signo == SIGHUP)
+            reload(program);
+        else if (signal.ssi_signo != SIGCHLD)
             ends = true;
         else if (program->has_spool)
             courier_process_watch(&program->spool.courier);
@@ -393,7 +410,7 @@ static void program_deinit(struct program *program)
 
 int main(int argc, char **argv)
 {
-    struct program program = {0};
+    struct program program = {.argc = argc, .argv = argv};
     struct error err = {0};
     log_init(&program.log, "watt-sensor");
     int r = arguments_parse(&program.arguments, argc, argv, &program.log, &err);

@@ -49,6 +49,8 @@ struct process_table {
     DIR *directory;
     bool use_clock;
     bool has_scanned;
+    bool rules_are_new; /* since the last look: nobody's target is sure */
+    uint64_t rules_version;
     uint64_t ns_per_tick;
     struct process **processes; /* by pid */
     size_t n_processes, capacity;
@@ -249,9 +251,9 @@ static void advance(struct process_table *table, struct process *process,
         process->ticks_ns = ticks_ns;
 }
 
-static bool is_due(const struct process *process)
+static bool is_due(const struct process_table *table, const struct process *process)
 {
-    return !process->cgroup || process->n_looks < YOUNG_LOOKS ||
+    return table->rules_are_new || !process->cgroup || process->n_looks < YOUNG_LOOKS ||
            (process->n_looks + (unsigned)process->pid) % REFRESH_LOOKS == 0;
 }
 
@@ -260,7 +262,7 @@ static int find_target(struct process_table *table, struct process *process,
 {
     if (process->is_kernel_thread)
         return 0;
-    if (is_due(process)) {
+    if (is_due(table, process)) {
         int r = read_identity(table, process);
         if (r == -ENOMEM || (r < 0 && !process->cgroup))
             return r;
@@ -284,7 +286,7 @@ static int look_at(struct process_table *table, struct process *process, struct 
     uint64_t now_ns = 0;
     bool has_now = read_clock(process, &now_ns);
     process->delta_ns = 0;
-    if (has_now && now_ns == process->clock_ns && !is_due(process)) {
+    if (has_now && now_ns == process->clock_ns && !is_due(table, process)) {
         if (process->target)
             process->target->last_seen = targets_generation(targets);
         process->n_looks++;
@@ -356,6 +358,8 @@ int process_table_scan(struct process_table *table, struct targets *targets)
         keep_all(table, targets);
         return r;
     }
+    table->rules_are_new = table->rules_version != targets_rules_version(targets);
+    table->rules_version = targets_rules_version(targets);
     size_t n_kept = 0;
     for (size_t i = 0; i < table->n_processes; i++) {
         struct process *process = table->processes[i];

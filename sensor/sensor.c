@@ -355,6 +355,13 @@ int sensor_tick(struct sensor *sensor, uint64_t n_periods, struct error *err)
     return 0;
 }
 
+void sensor_set_rules(struct sensor *sensor, const struct target_rules *rules)
+{
+    sensor->settings.rules = rules;
+    targets_set_rules(sensor->targets, rules);
+    sensor->walked_at_ns = 0; /* the tree is walked anew, changed or not */
+}
+
 int sensor_flush(struct sensor *sensor, struct error *err)
 {
     struct error why = {0};

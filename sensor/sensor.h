@@ -30,6 +30,8 @@ int sensor_new(struct sensor **ret_sensor, const struct sensor_settings *setting
 /* One tick: n_periods timer periods have passed (1; more: the surplus counts as missed). Never waits for the store: what it does not take stays
  * in a bounded queue. Returns 0 or a negative errno that ends the sensor (-ENOMEM). */
 int sensor_tick(struct sensor *sensor, uint64_t n_periods, struct error *err);
+/* Other rules from the next tick on; they replace settings.rules and are borrowed like them. */
+void sensor_set_rules(struct sensor *sensor, const struct target_rules *rules);
 /* Hands the queue to the store once more; -errno says how much was left. */
 int sensor_flush(struct sensor *sensor, struct error *err);
 /* What it needs while it runs, all of it: 1 << CAP_... */

@@ -41,7 +41,7 @@ struct targets {
     const struct host *host;
     const struct target_rules *rules;
     enum granularity granularity;
-    uint64_t generation;
+    uint64_t generation, rules_version;
     uint32_t next_number;
     struct target **targets;
     size_t n_targets, capacity;
@@ -333,6 +333,23 @@ int targets_refresh(struct targets *targets, struct error *err)
     }
     forget_vanished_nodes(targets);
     return 0;
+}
+
+void targets_set_rules(struct targets *targets, const struct target_rules *rules)
+{
+    targets->rules = rules;
+    targets->rules_version++;
+    for (size_t i = 0; i < targets->n_nodes; i++) {
+        struct cgroup_node *node = targets->nodes[i];
+        node->is_allowed = target_rules_match_cgroup(rules, node->path);
+        if (!node->is_allowed)
+            node->target = NULL;
+    }
+}
+
+uint64_t targets_rules_version(const struct targets *targets)
+{
+    return targets->rules_version;
 }
 
 void targets_keep(struct targets *targets)

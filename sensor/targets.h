@@ -48,6 +48,10 @@ enum granularity targets_granularity(const struct targets *targets);
  * A tree that cannot be walked is an error, and then no target counts as vanished; a directory that vanishes on the way is none.
  * What lies deeper than 64 levels is charged to the deepest target above it. */
 int targets_refresh(struct targets *targets, struct error *err);
+/* Other rules from the next refresh on, which has to walk the tree. A target that they do not select vanishes. */
+void targets_set_rules(struct targets *targets, const struct target_rules *rules /* borrowed */);
+/* Grows with each change of the rules: what an engine remembers of who is a target is void then. */
+uint64_t targets_rules_version(const struct targets *targets);
 /* The same when it is known that the tree has not changed since: every cgroup target that was there still is. */
 void targets_keep(struct targets *targets);
 uint64_t targets_generation(const struct targets *targets);

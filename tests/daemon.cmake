@@ -28,6 +28,7 @@ add_test(NAME daemon/energy_perf COMMAND test_daemon_energy_perf)
 # It needs the msr PMU, which not every machine has: the one test that may skip, saying so.
 set_tests_properties(daemon/energy_perf PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77)
 watt_script_test(daemon/sensor_ends daemon/sensor_ends.py)
+watt_script_test(daemon/sensor_reload daemon/sensor_reload.py)
 watt_script_test(daemon/sensor_links daemon/sensor_links.sh)
 watt_script_test(daemon/sensor_powercap daemon/sensor_powercap.py)
 watt_script_test(daemon/sensor_supply daemon/sensor_supply.py)

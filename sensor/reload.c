@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sensor/reload.h"
+
+#include <errno.h>
+
+#include "common/error.h"
+#include "sensor/arguments.h"
+
+int rules_check(const struct target_rules *rules, enum granularity granularity, struct error *err)
+{
+    const char *word = target_rules_process_word(rules);
+    if (word && granularity == GRANULARITY_CGROUP)
+        return error_set(err, -EINVAL,
+                         "--target %s: such a rule tells the processes of a cgroup apart, which "
+                         "cgroup granularity does not: use cgroup: rules, or --granularity process",
+                         word);
+    return 0;
+}
+
+int rules_reload(struct target_rules **ret_rules, int argc, char **argv,
+                 enum granularity granularity, struct log *log, struct error *err)
+{
+    struct arguments arguments = {0};
+    struct target_rules *rules = NULL;
+    int r = arguments_parse(&arguments, argc, argv, log, err);
+    if (r >= 0)
+        r = target_rules_parse(&rules, (const char *const *)arguments.targets.values,
+                               arguments.targets.n_values, err);
+    if (r >= 0)
+        r = rules_check(rules, granularity, err);
+    arguments_deinit(&arguments);
+    if (r < 0) {
+        target_rules_free(rules);
+        return r;
+    }
+    *ret_rules = rules;
+    return 0;
+}
