@@ -44,6 +44,9 @@ struct ladder_slot {
 struct climb {
     const struct ladder_settings *settings;
     const struct topology *topology;
+    struct source_probe probes[LADDER_SOURCES_MAX]; /* by row of the table: each source is probed
+                                                       once, which costs some of them seconds */
+    bool is_probed[LADDER_SOURCES_MAX];
     struct host_record given; /* sources[]: what the open ones give */
     bool is_locked;           /* an energy counter is there, and cannot be used */
 };
@@ -178,27 +181,36 @@ static int step_on(struct ladder *ladder, struct climb *climb, int row,
     return r < 0 ? r : 0;
 }
 
+static const struct source_probe *probe_of(const struct ladder *ladder, struct climb *climb,
+                                           int row)
+{
+    struct source_probe *probe = &climb->probes[row];
+    if (!climb->is_probed[row])
+        source_table[row]->probe(ladder->host, climb->topology, own_settings(climb->settings, row),
+                                 probe);
+    climb->is_probed[row] = true;
+    return probe;
+}
+
 /* Goes through the table once: for counters of attributed domains, then for those of none. */
 static int climb_counters(struct ladder *ladder, struct climb *climb, bool is_for_attributed,
                           struct error *err)
 {
-    for (int row = 0; source_table[row] && ladder->n_sources < LADDER_SOURCES_MAX; row++) {
-        struct source_probe probe = {0};
+    for (int row = 0; row < LADDER_SOURCES_MAX && source_table[row]; row++) {
         if (source_table[row]->is_estimate)
             continue;
-        source_table[row]->probe(ladder->host, climb->topology, own_settings(climb->settings, row),
-                                 &probe);
-        bool is_attributed = probe.domains & ATTRIBUTED;
-        unsigned wanted = is_attributed ? probe.domains & ATTRIBUTED : probe.domains;
-        if (probe.availability == SOURCE_MISCONFIGURED)
-            return error_set(err, -EDOM, "%s", probe.reason);
+        const struct source_probe *probe = probe_of(ladder, climb, row);
+        bool is_attributed = probe->domains & ATTRIBUTED;
+        unsigned wanted = is_attributed ? probe->domains & ATTRIBUTED : probe->domains;
+        if (probe->availability == SOURCE_MISCONFIGURED)
+            return error_set(err, -EDOM, "%s", probe->reason);
         if (is_attributed != is_for_attributed)
             continue;
-        if (probe.availability == SOURCE_UNREADABLE && probe.is_energy_counter)
-            note_locked(ladder, climb, row, probe.reason, probe.advice);
-        if (probe.availability != SOURCE_USABLE || !may_add(ladder, climb, wanted))
+        if (probe->availability == SOURCE_UNREADABLE && probe->is_energy_counter)
+            note_locked(ladder, climb, row, probe->reason, probe->advice);
+        if (probe->availability != SOURCE_USABLE || !may_add(ladder, climb, wanted))
             continue;
-        int r = step_on(ladder, climb, row, &probe, wanted);
+        int r = step_on(ladder, climb, row, probe, wanted);
         if (r < 0)
             return r;
     }
@@ -209,19 +221,17 @@ static int climb_estimates(struct ladder *ladder, struct climb *climb, struct er
 {
     (void)snprintf(ladder->why, sizeof(ladder->why), "this machine has no energy counter%s",
                    climb->topology->is_virtual ? ": " VIRTUAL : "");
-    for (int row = 0; source_table[row] && ladder->n_sources < LADDER_SOURCES_MAX; row++) {
-        struct source_probe probe = {0};
+    for (int row = 0; row < LADDER_SOURCES_MAX && source_table[row]; row++) {
         if (!source_table[row]->is_estimate)
             continue;
-        source_table[row]->probe(ladder->host, climb->topology, own_settings(climb->settings, row),
-                                 &probe);
-        if (probe.availability == SOURCE_MISCONFIGURED)
-            return error_set(err, -EDOM, "%s", probe.reason);
-        if (probe.availability == SOURCE_USABLE)
-            return step_on(ladder, climb, row, &probe, probe.domains);
+        const struct source_probe *probe = probe_of(ladder, climb, row);
+        if (probe->availability == SOURCE_MISCONFIGURED)
+            return error_set(err, -EDOM, "%s", probe->reason);
+        if (probe->availability == SOURCE_USABLE)
+            return step_on(ladder, climb, row, probe, probe->domains);
         (void)snprintf(ladder->why, sizeof(ladder->why),
                        "this machine has no energy counter, and %s cannot estimate: %s",
-                       source_table[row]->name, probe.reason);
+                       source_table[row]->name, probe->reason);
     }
     return 0;
 }
