@@ -71,7 +71,8 @@ static int find_target(const struct host *host, struct targets *targets, pid_t p
                                           .comm = identity.comm,
                                           .cgroup = identity.cgroup,
                                           .uid = identity.uid};
-        if (targets_find_process(targets, &seen, &target) < 0)
+        target = targets_find_announced(targets, pid, identity.start_ticks);
+        if (!target && targets_find_process(targets, &seen, &target) < 0)
             return -ENOMEM;
     }
     *ret_name = target ? target->name : OTHER_TARGET;

@@ -431,6 +431,15 @@ int targets_find_process(struct targets *targets, const struct seen_process *pro
     return 0;
 }
 
+struct target *targets_find_announced(const struct targets *targets, pid_t pid,
+                                      uint64_t start_ticks)
+{
+    struct target *target = NULL;
+    if (targets->granularity == GRANULARITY_PROCESS)
+        target = id_map_get(&targets->processes, process_id(pid, start_ticks));
+    return target && target->last_seen == targets->generation ? target : NULL;
+}
+
 /* FNV-1a. Two commands with one hash share a target as long as both live: 2^-64 is never. */
 static uint64_t command_id(const char *cgroup, const char *comm)
 {

@@ -61,6 +61,10 @@ uint64_t targets_generation(const struct targets *targets);
  * to be announced anew. -ENOMEM. */
 int targets_find_process(struct targets *targets, const struct seen_process *process, struct target **ret_target);
 
+/* The target of a process that was announced since the last refresh, for those who know of it by another way: paths that two of them see may differ (cgroup name
+ * spaces). NULL: none, or cgroup granularity. */
+struct target *targets_find_announced(const struct targets *targets, pid_t pid, uint64_t start_ticks);
+
 /* A process that was born and ended between two looks was seen: identities stay bounded because all of one command in one cgroup are one
  * target, "PATH:COMM". NULL if no rule selects it. -ENOMEM. */
 int targets_find_command(struct targets *targets, const struct seen_process *process, struct target **ret_target);

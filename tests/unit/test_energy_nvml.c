@@ -433,6 +433,29 @@ static void processes_are_targets(void **state)
     assert_int_equal(gpu_ns(fixture, "/user:100@4242", 1), 1000000000);
 }
 
+/* An engine may know another path of it (cgroup name spaces): it is the same process. */
+static void the_engines_target_is_taken(void **state)
+{
+    struct fixture *fixture = *state;
+    struct target *target;
+    struct error err = {0};
+    add_process(fixture, 100, "train", "/../user");
+    from_now(fixture, 0);
+    say(fixture, "idle 50\nuser 100 200 0.5");
+    open_source(fixture);
+    open_targets(fixture, GRANULARITY_PROCESS);
+    assert_int_equal(targets_refresh(fixture->targets, &err), 0);
+    const struct seen_process seen = {
+        .pid = 100, .start_ticks = 4242, .comm = "train", .cgroup = "/user"};
+    assert_int_equal(targets_find_process(fixture->targets, &seen, &target), 0);
+    tick_after(fixture, NS_PER_S);
+    assert_int_equal(source_nvml.count(fixture->source, fixture->targets, &fixture->report), 0);
+    assert_int_equal(fixture->report.n_targets, 1);
+    assert_string_equal(fixture->report.targets[0].target, "/user:100@4242");
+    count_tick(fixture, NS_PER_S); /* it was not seen in this tick */
+    assert_int_equal(gpu_ns(fixture, "/../user:100@4242", 1), 500000000);
+}
+
 static void processes_of_a_cgroup_are_one_target(void **state)
 {
     struct fixture *fixture = *state;
@@ -574,6 +597,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_gpu_draws_that_much_or_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_suspended_gpu_is_left_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(processes_are_targets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_engines_target_is_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(processes_of_a_cgroup_are_one_target, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_processes_fit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(use_that_is_not_known_has_no_rows, set_up, tear_down),
