@@ -22,6 +22,7 @@ void host_record_deinit(struct host_record *host)
     free(host->packages);
     free(host->sources);
     free(host->events);
+    free(host->invalid);
     host_record_init(host);
 }
 
@@ -31,7 +32,7 @@ void host_record_clear(struct host_record *host)
     host->boot_id[0] = host->version[0] = host->cpu_vendor[0] = host->cpu_name[0] = '\0';
     host->engine[0] = host->granularity[0] = '\0';
     host->cpu_family = host->cpu_model = host->interval_ns = VALUE_ABSENT;
-    host->n_packages = host->n_sources = host->n_events = 0;
+    host->n_packages = host->n_sources = host->n_events = host->n_invalid = 0;
 }
 
 int host_record_add_package(struct host_record *host, struct host_package **ret_package)
@@ -76,6 +77,17 @@ int host_record_add_event(struct host_record *host, struct host_event **ret_even
         return r;
     *ret_event = &host->events[host->n_events++];
     **ret_event = (struct host_event){0};
+    return 0;
+}
+
+int host_record_add_invalid(struct host_record *host, struct host_invalid **ret_invalid)
+{
+    int r = array_reserve(&host->invalid, &host->invalid_capacity, host->n_invalid + 1,
+                          sizeof(*host->invalid));
+    if (r < 0)
+        return r;
+    *ret_invalid = &host->invalid[host->n_invalid++];
+    **ret_invalid = (struct host_invalid){.package = PACKAGE_NONE, .count = VALUE_ABSENT};
     return 0;
 }
 
@@ -178,6 +190,25 @@ static void append_events(bson_t *document, const struct host_record *host)
     (void)bson_append_array_end(document, &array);
 }
 
+static void append_invalid(bson_t *document, const struct host_record *host)
+{
+    bson_t array, element;
+    if (host->n_invalid == 0)
+        return;
+    (void)bson_append_array_begin(document, "invalid", -1, &array);
+    for (size_t i = 0; i < host->n_invalid; i++) {
+        const struct host_invalid *invalid = &host->invalid[i];
+        append_element(&array, (uint32_t)i, &element);
+        append_text(&element, "domain", domain_name(invalid->domain));
+        append_package(&element, invalid->package);
+        append_text(&element, "source", invalid->source);
+        append_text(&element, "reason", invalid->reason);
+        append_int64(&element, "count", invalid->count);
+        (void)bson_append_document_end(&array, &element);
+    }
+    (void)bson_append_array_end(document, &array);
+}
+
 int host_record_encode(const struct host_record *host, bson_t *scratch,
                        struct document *ret_document, struct error *err)
 {
@@ -197,6 +228,7 @@ int host_record_encode(const struct host_record *host, bson_t *scratch,
     append_int64(scratch, "interval_ns", host->interval_ns);
     append_sources(scratch, host);
     append_events(scratch, host);
+    append_invalid(scratch, host);
     record_end(scratch, RECORD_HOST, &host->key, id, ret_document);
     return 0;
 }
@@ -268,6 +300,31 @@ static int read_event(bson_iter_t *fields, void *record, struct error *err)
     return r;
 }
 
+static int read_invalid(bson_iter_t *fields, void *record, struct error *err)
+{
+    struct host_invalid *invalid;
+    bool has_domain = false;
+    int r = host_record_add_invalid(record, &invalid);
+    while (r == 0 && bson_iter_next(fields)) {
+        const char *key = bson_iter_key(fields);
+        if (strcmp(key, "domain") == 0) {
+            has_domain = true;
+            r = field_domain(fields, &invalid->domain, err);
+        } else if (strcmp(key, "package") == 0) {
+            r = field_package(fields, &invalid->package, err);
+        } else if (strcmp(key, "source") == 0) {
+            r = field_text(fields, invalid->source, sizeof(invalid->source), word_is_valid, err);
+        } else if (strcmp(key, "reason") == 0) {
+            r = field_text(fields, invalid->reason, sizeof(invalid->reason), word_is_valid, err);
+        } else if (strcmp(key, "count") == 0) {
+            r = field_amount(fields, &invalid->count, err);
+        }
+    }
+    if (r == 0 && !has_domain)
+        r = error_set(err, -EBADMSG, "domain: missing");
+    return r;
+}
+
 static int read_cpu(const bson_iter_t *cpu, struct host_record *host, struct error *err)
 {
     bson_iter_t field;
@@ -307,6 +364,8 @@ static int read_field(const bson_iter_t *field, struct host_record *host, struct
         return field_elements(field, read_source, host, err);
     if (strcmp(key, "events") == 0)
         return field_elements(field, read_event, host, err);
+    if (strcmp(key, "invalid") == 0)
+        return field_elements(field, read_invalid, host, err);
     return 0;
 }
 

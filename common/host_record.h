@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A host record: what machine a sensor runs on and how it measures, from key.seq on. Written at start and whenever any of it
- * changes. */
+ * changes; counts of invalid samples are renewed once a minute. */
 #pragma once
 
 #include "common/record.h"
@@ -19,6 +19,14 @@ struct host_source {
     int64_t range_uj;              /* where it wraps, VALUE_ABSENT: does not */
     double peak_w;                 /* the most the domain can plausibly draw: more in a span is refused; NAN: not known */
     double floor_w;                /* what the domain draws when nothing runs, where the source knows (a curve), else NAN */
+};
+
+/* Energy samples that were not valid, since the start of the run. */
+struct host_invalid {
+    enum domain domain;
+    int32_t package;
+    char source[WORD_SIZE], reason[WORD_SIZE];
+    int64_t count;
 };
 
 struct host_event {
@@ -42,6 +50,8 @@ struct host_record {
     size_t n_sources, sources_capacity;
     struct host_event *events;
     size_t n_events, events_capacity;
+    struct host_invalid *invalid;
+    size_t n_invalid, invalid_capacity;
 };
 
 void host_record_init(struct host_record *host);
@@ -50,6 +60,7 @@ void host_record_clear(struct host_record *host);
 int host_record_add_package(struct host_record *host, struct host_package **ret_package);
 int host_record_add_source(struct host_record *host, struct host_source **ret_source);
 int host_record_add_event(struct host_record *host, struct host_event **ret_event);
+int host_record_add_invalid(struct host_record *host, struct host_invalid **ret_invalid);
 
 /* Encodes into scratch (reinitialised) and points *ret_document at it. The id is "sensor:run:seq:host". */
 int host_record_encode(const struct host_record *host, bson_t *scratch, struct document *ret_document, struct error *err);

@@ -21,6 +21,7 @@
 #include "common/powerapi.h"
 #include "common/target_record.h"
 #include "common/scope.h"
+#include "sensor/energy_health.h"
 #include "sensor/host_description.h"
 #include "sensor/ladder.h"
 #include "sensor/outbox.h"
@@ -44,6 +45,7 @@ struct sensor {
     struct outbox outbox;
     struct tick_clock ticks;
     struct tick_energy energy;
+    struct energy_health health;
     uint64_t walked_at_ns;  /* last look at the whole tree of cgroups, 0: none */
     uint64_t counted_at_ns; /* middle of the last engine reading, monotonic clock */
     struct record_key key;  /* of the tick under way, or of the next one */
@@ -198,6 +200,9 @@ static int send_host(struct sensor *sensor, struct error *err)
     record->key = sensor->key;
     int r = host_description_fill(record, sensor->host, &sensor->topology, &measuring);
     if (r >= 0)
+        r = energy_health_describe(&sensor->health, clock_monotonic_ns(sensor->host->clock),
+                                   record);
+    if (r >= 0)
         r = host_record_encode(record, &sensor->scratch, &document, err);
     if (r >= 0)
         r = outbox_add(&document, &sensor->outbox);
@@ -345,7 +350,10 @@ int sensor_tick(struct sensor *sensor, uint64_t n_periods, struct error *err)
     if (report->missed > 0)
         reasons_add(&report->reasons, "merged");
     tick_energy_end(&sensor->energy, report, at_ns, sensor->ticks.slept_until_ns, has_slept);
-    r = queue_tick(sensor, err);
+    r = energy_health_note(&sensor->health, report, at_ns, sensor->host->log);
+    sensor->host_is_stale |= energy_health_is_due(&sensor->health, at_ns);
+    if (r >= 0)
+        r = queue_tick(sensor, err);
     if (r < 0)
         return r;
     targets_sweep(sensor->targets, release, sensor);
@@ -365,6 +373,11 @@ void sensor_set_rules(struct sensor *sensor, const struct target_rules *rules)
 int sensor_flush(struct sensor *sensor, struct error *err)
 {
     struct error why = {0};
+    if (sensor->health.has_news && !sensor->settings.write_powerapi) {
+        int r = send_host(sensor, err);
+        if (r < 0)
+            return r;
+    }
     if (outbox_send(&sensor->outbox, &why) != OUTBOX_HELD)
         return 0;
     return error_set(err, why.code ? why.code : -EIO, "%zu records were not stored: %s",
@@ -402,6 +415,7 @@ void sensor_free(struct sensor *sensor)
         sensor->engine->ops->close(sensor->engine);
     ladder_close(&sensor->ladder);
     topology_deinit(&sensor->topology);
+    energy_health_deinit(&sensor->health);
     outbox_deinit(&sensor->outbox);
     report_deinit(&sensor->report);
     host_record_deinit(&sensor->host_record);

@@ -194,6 +194,12 @@ static bool same_event(struct comparison at, const struct host_event *a, const s
     return TEXT(name) && TEXT(event) && TEXT(pmu);
 }
 
+static bool same_invalid(struct comparison at, const struct host_invalid *a,
+                         const struct host_invalid *b)
+{
+    return INT(domain) && INT(package) && TEXT(source) && TEXT(reason) && INT(count);
+}
+
 bool host_equal(const struct host_record *a, const struct host_record *b,
                 char difference[static DIFFERENCE_SIZE])
 {
@@ -201,11 +207,16 @@ bool host_equal(const struct host_record *a, const struct host_record *b,
     if (!same_key(at, &a->key, &b->key) || !TEXT(boot_id) || !TEXT(version) || !TEXT(cpu_vendor) ||
         !TEXT(cpu_name) || !INT(cpu_family) || !INT(cpu_model) || !TEXT(engine) ||
         !TEXT(granularity) || !INT(interval_ns) || !INT(n_packages) || !INT(n_sources) ||
-        !INT(n_events))
+        !INT(n_events) || !INT(n_invalid))
         return false;
     for (size_t i = 0; i < a->n_packages; i++) {
         enter(&at, "packages", i);
         if (!same_package(at, &a->packages[i], &b->packages[i]))
+            return false;
+    }
+    for (size_t i = 0; i < a->n_invalid; i++) {
+        enter(&at, "invalid", i);
+        if (!same_invalid(at, &a->invalid[i], &b->invalid[i]))
             return false;
     }
     for (size_t i = 0; i < a->n_sources; i++) {

@@ -349,6 +349,15 @@ void random_host(struct host_record *host, uint64_t seed)
                        chance(&state, 2) ? "" : "skl::INST_RETIRED:ANY_P");
         (void)snprintf(row->pmu, sizeof(row->pmu), "%s", chance(&state, 2) ? "" : "cpu");
     }
+    for (uint64_t n = random_below(&state, 4); n > 0; n--) {
+        struct host_invalid *row;
+        must(host_record_add_invalid(host, &row));
+        row->domain = (enum domain)random_below(&state, DOMAIN_COUNT);
+        row->package = chance(&state, 3) ? PACKAGE_NONE : (int32_t)random_below(&state, 8);
+        word_or_none(&state, row->source);
+        word_or_none(&state, row->reason);
+        row->count = amount_or_absent(&state);
+    }
 }
 
 static const char *text_or_none(uint64_t *state)

@@ -86,6 +86,12 @@ static void put_energy(const struct fixture *fixture, int64_t energy_uj)
     put(fixture, "sys/class/powercap/intel-rapl:0/energy_uj", text);
 }
 
+/* A package of a known power may go unread for minutes. */
+static void put_limit(const struct fixture *fixture)
+{
+    put(fixture, "sys/class/powercap/intel-rapl:0/constraint_0_power_limit_uw", "100000000\n");
+}
+
 static int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
@@ -296,12 +302,100 @@ static void a_full_store_never_ends_sampling(void **state)
     struct error err = {0};
     start(fixture, "jsonl:/dev/full", "");
     for (int i = 0; i < 100; i++) {
+        put_energy(fixture, 2000000 + i);
         pass(fixture, NS_PER_S);
         tick(fixture, 1);
     }
     assert_true(sensor_flush(fixture->sensor, &err) < 0);
     assert_non_null(strstr(err.text, "102 records")); /* host and other, too */
     assert_int_equal(sensor_lost(fixture->sensor), 0);
+}
+
+static void expect_health(struct reading *reading, int64_t count)
+{
+    struct host_record host;
+    host_record_init(&host);
+    next_document(reading, RECORD_HOST);
+    assert_int_equal(host_record_decode(&reading->document, &host, NULL), 0);
+    assert_int_equal(host.n_invalid, count > 0);
+    if (count > 0) {
+        assert_string_equal(host.invalid[0].source, "powercap");
+        assert_string_equal(host.invalid[0].reason, "stuck");
+        assert_int_equal(host.invalid[0].count, count);
+    }
+    host_record_deinit(&host);
+}
+
+/* Once a minute, and at the end. */
+static void invalid_samples_are_counted_in_the_host_record(void **state)
+{
+    struct fixture *fixture = *state;
+    put_limit(fixture);
+    start(fixture, fixture->uri, "");
+    for (int i = 0; i < 100; i++) {
+        pass(fixture, NS_PER_S);
+        tick(fixture, 1);
+    }
+    assert_int_equal(sensor_flush(fixture->sensor, NULL), 0);
+    assert_int_equal(sensor_flush(fixture->sensor, NULL), 0); /* nothing is new */
+    struct reading reading;
+    begin_reading(&reading, fixture, KIND_BIT(RECORD_HOST));
+    expect_health(&reading, 0);
+    expect_health(&reading, 60);
+    expect_health(&reading, 100);
+    end_reading(&reading);
+}
+
+/* Stopped for 90 s: one tick of 90 s, whose joules are those of 90 s. */
+static void a_stopped_sensor_makes_one_long_tick(void **state)
+{
+    struct fixture *fixture = *state;
+    put_limit(fixture);
+    start(fixture, fixture->uri, "");
+    put_energy(fixture, 1000000 + 20000000);
+    pass(fixture, NS_PER_S);
+    tick(fixture, 1);
+    put_energy(fixture, 1000000 + 91 * 20000000LL);
+    pass(fixture, 90 * NS_PER_S);
+    tick(fixture, 90);
+    struct reading reading;
+    begin_reading(&reading, fixture, KIND_BIT(RECORD_RAW));
+    assert_false(reasons_have(&next_report(&reading)->reasons, "merged"));
+    const struct report *report = next_report(&reading);
+    assert_true(report->valid && report->energy[0].valid);
+    assert_true(reasons_have(&report->reasons, "merged"));
+    assert_int_equal(report->missed, 89);
+    assert_int_equal(report->energy[0].energy_uj, 90 * 20000000LL);
+    assert_int_equal(report->energy[0].dt_ns, 90 * (int64_t)NS_PER_S);
+    end_reading(&reading);
+}
+
+/* The zone cannot be read when the machine wakes up: what is read later reaches back before that.
+ */
+static void a_sleep_is_in_no_later_sample(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, fixture->uri, "");
+    put(fixture, "sys/class/powercap/intel-rapl:0/energy_uj", "?\n");
+    pass(fixture, NS_PER_S);
+    fixture->times.boottime_ns += 60 * NS_PER_S;
+    fixture->times.realtime_ns += 60 * NS_PER_S;
+    tick(fixture, 1);
+    put_energy(fixture, 2000000 + 600000000); /* of two seconds and the sleep */
+    pass(fixture, NS_PER_S);
+    tick(fixture, 1);
+    put_energy(fixture, 2000000 + 610000000);
+    pass(fixture, NS_PER_S);
+    tick(fixture, 1);
+    struct reading reading;
+    begin_reading(&reading, fixture, KIND_BIT(RECORD_RAW));
+    assert_false(next_report(&reading)->valid);
+    const struct report *report = next_report(&reading);
+    assert_true(report->valid);
+    assert_false(report->energy[0].valid);
+    assert_string_equal(report->energy[0].reason, "suspend");
+    assert_int_equal(next_report(&reading)->energy[0].energy_uj, 10000000);
+    end_reading(&reading);
 }
 
 static void what_is_asked_for_must_open(void **state)
@@ -335,8 +429,13 @@ static void what_is_asked_for_must_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_MACHINE(every_joule_arrives_in_order), WITH_MACHINE(the_run_sorts_after_the_last_one),
-        WITH_MACHINE(a_suspend_voids_energy),       WITH_MACHINE(a_full_store_never_ends_sampling),
+        WITH_MACHINE(every_joule_arrives_in_order),
+        WITH_MACHINE(the_run_sorts_after_the_last_one),
+        WITH_MACHINE(a_suspend_voids_energy),
+        WITH_MACHINE(a_full_store_never_ends_sampling),
+        WITH_MACHINE(invalid_samples_are_counted_in_the_host_record),
+        WITH_MACHINE(a_stopped_sensor_makes_one_long_tick),
+        WITH_MACHINE(a_sleep_is_in_no_later_sample),
         WITH_MACHINE(what_is_asked_for_must_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
