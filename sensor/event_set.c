@@ -19,7 +19,7 @@
 #include "sensor/host.h"
 #include "sensor/topology.h"
 
-extern const char events_software_conf[], events_intel_conf[], events_amd_conf[];
+extern const char events_software_conf[], events_intel_conf[], events_amd_conf[], events_arm_conf[];
 
 static const struct {
     const char *vendor, *list;
@@ -27,6 +27,7 @@ static const struct {
     {"GenuineIntel", events_intel_conf},
     {"AuthenticAMD", events_amd_conf},
     {"HygonGenuine", events_amd_conf},
+    {TOPOLOGY_ARM, events_arm_conf},
 };
 
 static void copy_trimmed(char *text, size_t size, const char *from, const char *end)
@@ -38,11 +39,50 @@ static void copy_trimmed(char *text, size_t size, const char *from, const char *
     (void)snprintf(text, size, "%.*s", (int)(end - from), from);
 }
 
+static bool list_has(const char *list, int64_t number)
+{
+    if (!strcmp(list, "*"))
+        return true;
+    for (const char *at = list; *at;) {
+        char *end;
+        long from = strtol(at, &end, 10), to = from;
+        if (end == at)
+            return false;
+        if (*end == '-')
+            to = strtol(end + 1, &end, 10);
+        if (number >= from && number <= to)
+            return true;
+        at = end + (*end == ',');
+    }
+    return false;
+}
+
+static bool is_section_of(const char *line, int64_t family, int64_t model)
+{
+    char its_family[32], its_models[128];
+    return sscanf(line, "[%*s %31s %127[^]]]", its_family, its_models) == 2 &&
+           list_has(its_family, family) && list_has(its_models, model);
+}
+
+static const char *next_line(const char *line)
+{
+    line += strcspn(line, "\n");
+    return line + (*line == '\n');
+}
+
+const char *event_list_for(const char *text, int64_t family, int64_t model)
+{
+    for (const char *line = text; *line; line = next_line(line))
+        if (*line == '[' && is_section_of(line, family, model))
+            return next_line(line);
+    return text;
+}
+
 int event_list_next(const char **text, char name[static 64], char event[static 128])
 {
-    while (**text) {
+    while (**text && **text != '[') {
         const char *line = *text, *end = line + strcspn(line, "\n");
-        *text = end + (*end == '\n');
+        *text = next_line(line);
         const char *stop = memchr(line, '#', (size_t)(end - line));
         if (!stop)
             stop = end;
@@ -137,7 +177,7 @@ static const char *list_of_vendor(const struct topology *topology)
 {
     for (size_t i = 0; i < ARRAY_SIZE(vendor_lists); i++)
         if (!strcmp(topology->vendor, vendor_lists[i].vendor))
-            return vendor_lists[i].list;
+            return event_list_for(vendor_lists[i].list, topology->family, topology->model);
     return events_software_conf;
 }
 
@@ -185,14 +225,16 @@ static bool choose_list(struct event_set *set, const char *list, const struct to
     missing[0] = '\0';
     int r;
     while ((r = event_list_next(&list, name, text)) != 0) {
-        if (r < 0 || event_set_add(set, name, text, NULL) < 0)
+        if (r < 0)
             continue;
-        struct counted_event *event = &set->events[set->n_events - 1];
-        if (event_set_try(event, topology_first_online(topology)) == 0) {
-            has_hardware |= event->attr.type != PERF_TYPE_SOFTWARE;
-            continue;
+        if (event_set_add(set, name, text, NULL) == 0) {
+            struct counted_event *event = &set->events[set->n_events - 1];
+            if (event_set_try(event, topology_first_online(topology)) == 0) {
+                has_hardware |= event->attr.type != PERF_TYPE_SOFTWARE;
+                continue;
+            }
+            set->n_events--;
         }
-        set->n_events--;
         size_t length = strlen(missing);
         (void)snprintf(missing + length, missing_size - length, " %s", name);
     }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <linux/perf_event.h>
 
 struct error;
@@ -25,7 +26,10 @@ struct event_set {
     size_t n_events;
 };
 
-/* The next "name = event" of a list, '#' begins a comment. 1, 0 at the end, -EBADMSG for a line that is neither (skipped). */
+/* The part of a list that is for a CPU: its lines from the first section "[NAME FAMILY MODELS]" that matches (models as in a list of CPUs, or *), else
+ * from the start. */
+const char *event_list_for(const char *text, int64_t family, int64_t model);
+/* The next "name = event" of a list or a section of it, '#' begins a comment. 1, 0 at the end, -EBADMSG for a line that is neither (skipped). */
 int event_list_next(const char **text, char name[static 64], char event[static 128]);
 
 /* Adds one event as libpfm4 spells it, host and guests, user and kernel. -EINVAL: libpfm4 does not know it; -E2BIG: the set is full. */

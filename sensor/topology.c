@@ -129,6 +129,11 @@ static int parse_cpuinfo(const char *text, struct topology *topology)
             topology->family = strtol(value, NULL, 10);
         else if ((value = cpuinfo_value(line, "model")) && isdigit((unsigned char)*value))
             topology->model = strtol(value, NULL, 10);
+        else if ((value = cpuinfo_value(line, "CPU implementer"))) {
+            copy_line(topology->vendor, sizeof(topology->vendor), TOPOLOGY_ARM);
+            topology->family = strtol(value, NULL, 16);
+        } else if ((value = cpuinfo_value(line, "CPU part")))
+            topology->model = strtol(value, NULL, 16);
         else if ((value = cpuinfo_value(line, "flags")))
             topology->is_virtual = has_word(value, "hypervisor");
         line += strcspn(line, "\n");

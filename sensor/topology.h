@@ -5,6 +5,9 @@
 
 #include "sensor/host.h"
 
+/* vendor of all ARM CPUs; family is the implementer and model the part of MIDR_EL1. */
+#define TOPOLOGY_ARM "ARM"
+
 struct topology {
     int n_cpus;            /* highest possible CPU number + 1 */
     bool *is_online;       /* [n_cpus] */

@@ -99,6 +99,14 @@ static void roots_may_lack_everything(void **state)
     assert_int_equal(topology.n_cpus, 2);
     topology_deinit(&topology);
     made_tree_write(&tree, "cpuinfo",
+                    "processor\t: 0\nCPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: "
+                    "0x3\nCPU part\t: 0xd0c\nCPU revision\t: 1\n");
+    assert_int_equal(topology_read(&topology, &host, NULL), 0);
+    assert_string_equal(topology.vendor, TOPOLOGY_ARM);
+    assert_int_equal(topology.family, 0x41);
+    assert_int_equal(topology.model, 0xd0c);
+    topology_deinit(&topology);
+    made_tree_write(&tree, "cpuinfo",
                     "processor\nvendor_id:\n: :\nmodel name\t: @ GHz\ncpu family: x");
     assert_int_equal(topology_read(&topology, &host, NULL), 0);
     assert_int_equal(topology.family, VALUE_ABSENT);
