@@ -345,6 +345,24 @@ static void a_gpu_is_split_by_its_own_time(void **state)
     assert_int_equal(reasons.n_words, 0);
 }
 
+/* A GPU is read less often than the CPUs: its time is that of its energy, and is learned from. */
+static void a_gpus_time_has_the_span_of_its_energy(void **state)
+{
+    (void)state;
+    add_events();
+    assert_int_equal(report_add_event(&report, "gpu_ns"), 0);
+    add_energy(DOMAIN_GPU, 0, 400000000); /* over 2 s */
+    report.dt_ns = 10000000;
+    report.energy[0].skew_ns = 8000000;
+    add_gpu_row("/a", 0, 1000000000);
+    build();
+    assert_int_equal(n_scopes, 1);
+    assert_near(list[0].tick.measured_w, 200, 1e-9);
+    assert_near(list[0].tick.activities[0].rates[0], 0.5e9, 1e-3);
+    assert_true(list[0].tick.learn);
+    assert_int_equal(reasons.n_words, 0);
+}
+
 /* Without packages in the counts, packages are summed, GPUs are not; no count of a CPU splits them.
  */
 static void gpus_stand_alone(void **state)
@@ -389,6 +407,7 @@ int main(void)
         TEST(measurements_of_other_spans_change_nothing),
         TEST(the_floor_of_a_curve_is_known),
         cmocka_unit_test_setup_teardown(a_gpu_is_split_by_its_own_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_gpus_time_has_the_span_of_its_energy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(gpus_stand_alone, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

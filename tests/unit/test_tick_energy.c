@@ -56,6 +56,17 @@ static bool is_skewed(int64_t dt_ns, int64_t skew_ns)
     return reasons_have(&report.reasons, "energy_skew");
 }
 
+/* What a GPU did is counted with its energy, however far from the engine's reading. */
+static void a_gpu_is_not_skewed(void **state)
+{
+    (void)state;
+    struct tick_energy energy = {0};
+    (void)tick(&energy, DOMAIN_GPU, 100 * S, S, S, 500 * MS, 0, false);
+    assert_false(reasons_have(&report.reasons, "energy_skew"));
+    (void)tick(&energy, DOMAIN_PACKAGE, 101 * S, S, S, 0, 0, false);
+    assert_false(reasons_have(&report.reasons, "energy_skew"));
+}
+
 static void a_skew_above_its_bound_is_marked(void **state)
 {
     (void)state;
@@ -105,6 +116,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_skew_above_its_bound_is_marked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_gpu_is_not_skewed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_skew_is_marked_at_both_its_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_sample_contains_a_sleep, set_up, tear_down),
     };
