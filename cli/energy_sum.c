@@ -189,8 +189,13 @@ static int balance_at(struct energy_sum *sum, const char *sensor, const struct b
                       sizeof(**ret_balance)) < 0)
         return -ENOMEM;
     struct energy_balance *balance = &sum->balances[sum->n_balances++];
-    *balance = (struct energy_balance){
-        .domain = row->domain, .package = row->package, .low_uj = NAN, .high_uj = NAN};
+    *balance = (struct energy_balance){.domain = row->domain,
+                                       .package = row->package,
+                                       .low_uj = NAN,
+                                       .high_uj = NAN,
+                                       .idle_uj = NAN,
+                                       .dynamic_uj = NAN,
+                                       .unattributed_uj = NAN};
     (void)snprintf(balance->sensor, sizeof(balance->sensor), "%s", sensor);
     *ret_balance = balance;
     return 0;
@@ -202,9 +207,10 @@ static void add_known(double *sum, double value)
         *sum = isfinite(*sum) ? *sum + value : value;
 }
 
-static bool is_balanced(const struct balance_row *row)
+/* What a model says where nothing was measured are watts too. */
+static bool has_watts(const struct balance_row *row)
 {
-    return isfinite(row->measured_w) && row->dt_ns > 0;
+    return (isfinite(row->measured_w) || isfinite(row->dynamic_w)) && row->dt_ns > 0;
 }
 
 static int add_balance(struct energy_sum *sum, struct energy_sensor *sensor,
@@ -216,7 +222,7 @@ static int add_balance(struct energy_sum *sum, struct energy_sensor *sensor,
     balance->latest = *row;
     balance->tick = sensor->tick;
     balance->is_counted = (row->domain == DOMAIN_MACHINE) == sensor->machine_counts;
-    if (!is_balanced(row))
+    if (!has_watts(row))
         return 0;
     double dt_us = (double)row->dt_ns / 1e3; /* W x us = uJ */
     balance->covered_ns += row->dt_ns;
@@ -226,6 +232,9 @@ static int add_balance(struct energy_sum *sum, struct energy_sensor *sensor,
     add_known(&balance->dynamic_uj, row->dynamic_w * dt_us);
     add_known(&balance->unattributed_uj, row->unattributed_w * dt_us);
     int64_t measured_uj = row->measured_uj;
+    if (!isfinite(row->measured_w))
+        return 0;
+    balance->measured_ns += row->dt_ns;
     if (measured_uj == VALUE_ABSENT)
         measured_uj = llround(fmin(row->measured_w * dt_us, 9e18));
     return add_uj(&balance->measured_uj, measured_uj, err);
@@ -237,7 +246,7 @@ static void begin_watts(struct energy_sensor *sensor, const struct power_record 
     bool is_estimated = false;
     for (size_t i = 0; i < power->n_balance; i++) {
         const struct balance_row *row = &power->balance[i];
-        if (!is_balanced(row))
+        if (!has_watts(row))
             continue;
         sensor->machine_counts |= row->domain == DOMAIN_MACHINE;
         is_estimated |= row->estimate;

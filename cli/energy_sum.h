@@ -31,10 +31,11 @@ struct energy_balance {
     enum domain domain;
     int32_t package;
     bool is_counted;       /* part of the sums (see above) */
-    int64_t covered_ns;
+    int64_t covered_ns;    /* with watts */
+    int64_t measured_ns;   /* of these, measured: elsewhere a model speaks without */
     int64_t measured_uj;
     double low_uj, high_uj;    /* of the estimated part, NAN: nothing was estimated */
-    double idle_uj, dynamic_uj, unattributed_uj; /* watts times span */
+    double idle_uj, dynamic_uj, unattributed_uj; /* watts times span, NAN: nothing known */
     struct balance_row latest;
     uint64_t tick;         /* in which latest was set */
 };

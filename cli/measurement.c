@@ -132,7 +132,7 @@ void measurement_machine(const struct measurement *measurement, struct machine_u
     if (measurement->is_following)
         balances = energy_sum_balances(measurement->live.targets, &n_balances);
     for (size_t i = 0; i < n_balances; i++) {
-        if (!balances[i].is_counted || balances[i].covered_ns <= 0)
+        if (!balances[i].is_counted || balances[i].measured_ns <= 0)
             continue;
         bool has_bounds = isfinite(balances[i].low_uj) && isfinite(balances[i].high_uj);
         double uj = (double)balances[i].measured_uj;
@@ -140,8 +140,8 @@ void measurement_machine(const struct measurement *measurement, struct machine_u
         energy_uj += uj;
         low_uj += has_bounds ? balances[i].low_uj : uj;
         high_uj += has_bounds ? balances[i].high_uj : uj;
-        if (covered_ns < balances[i].covered_ns)
-            covered_ns = balances[i].covered_ns;
+        if (covered_ns < balances[i].measured_ns)
+            covered_ns = balances[i].measured_ns;
     }
     *ret_usage = (struct machine_usage){
         .energy_j = covered_ns > 0 ? energy_uj / 1e6 : NAN,

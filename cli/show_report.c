@@ -165,10 +165,10 @@ static int write_balance(struct sheet *sheet, const struct energy_sum *sum, stru
             const char *row;
             double energy_uj;
         } terms[] = {
-            {"measured", balance->covered_ns > 0 ? (double)balance->measured_uj : NAN},
-            {"idle", balance->covered_ns > 0 ? balance->idle_uj : NAN},
-            {"attributed", balance->covered_ns > 0 ? balance->dynamic_uj : NAN},
-            {"unattributed", balance->covered_ns > 0 ? balance->unattributed_uj : NAN},
+            {"measured", balance->measured_ns > 0 ? (double)balance->measured_uj : NAN},
+            {"idle", balance->idle_uj},
+            {"attributed", balance->dynamic_uj},
+            {"unattributed", balance->unattributed_uj},
         };
         for (size_t k = 0; k < ARRAY_SIZE(terms); k++) {
             int r = write_term(sheet, balance, terms[k].row, terms[k].energy_uj, err);

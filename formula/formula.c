@@ -251,6 +251,23 @@ static void leave_open(struct formula *formula, const struct scope_tick *tick,
         (void)snprintf(row->reason, sizeof(row->reason), is_said ? "not_closed" : "silent");
 }
 
+static bool is_modelled(const struct formula *formula, const struct scope *scope)
+{
+    return formula->is_modelled && isnan(scope->tick.measured_w);
+}
+
+/* Nothing was measured: the model's own watts are all there is. Its idle is another machine's. */
+static void publish_model(struct formula *formula, const struct scope_tick *tick,
+                          struct model_output *output, struct balance_row *row, bool *has_targets)
+{
+    *has_targets = balance_leave_open(tick, output, row);
+    row->idle_w = NAN;
+    row->predicted_w = row->dynamic_w;
+    row->estimate = true;
+    if (!*has_targets)
+        formula->power.valid = false;
+}
+
 static int step_model(struct formula *formula, struct scope_state *state, const struct scope *scope,
                       struct balance_row *row, bool *ret_has_targets)
 {
@@ -278,7 +295,9 @@ static int step_model(struct formula *formula, struct scope_state *state, const 
         training_add(&state->training, formula->power.key.timestamp_ms, tick.measured_w,
                      output.predicted_w);
     *ret_has_targets = !output.is_silent && !isnan(row->measured_w);
-    if (formula->settings.leave_open)
+    if (is_modelled(formula, scope))
+        publish_model(formula, &tick, &output, row, ret_has_targets);
+    else if (formula->settings.leave_open)
         leave_open(formula, &tick, &output, row, ret_has_targets);
     else
         balance_close(&tick, &output, row);
@@ -289,6 +308,8 @@ static int add_scope(struct formula *formula, struct sensor_state *sensor,
                      const struct scope *scope, struct error *err)
 {
     struct scope_state *state = NULL;
+    if (is_modelled(formula, scope) && scope->tick.n_activities == 0)
+        return 0; /* a package that this machine does not have */
     int r = find_state(formula, sensor, scope, &state, err);
     if (r < 0 || !state->model)
         return r;
@@ -307,7 +328,7 @@ static int add_scope(struct formula *formula, struct sensor_state *sensor,
         (void)snprintf(row->reason, sizeof(row->reason), "%s", scope->reason);
         r = step_model(formula, state, scope, row, &has_targets);
     }
-    if (r >= 0 && isnan(row->measured_w))
+    if (r >= 0 && isnan(row->measured_w) && !is_modelled(formula, scope))
         formula->power.valid = false;
     if (r >= 0 && has_targets)
         r = add_targets(formula, scope, row);
@@ -331,7 +352,15 @@ static int step_tick(struct formula *formula, struct sensor_state *sensor,
     (void)snprintf(power->model, sizeof(power->model), "%s", formula->settings.model->name);
     const struct scope *scopes;
     size_t n_scopes;
+    struct report modelled;
     int r = formula_begin_tick(formula, sensor, tick);
+    formula->is_modelled = r >= 0 && formula_may_model(formula, sensor, tick);
+    if (formula->is_modelled) {
+        modelled = *tick;
+        modelled.energy = sensor->modelled;
+        modelled.n_energy = sensor->n_modelled;
+        tick = &modelled;
+    }
     if (r >= 0)
         r = scopes_build(sensor->scopes, tick, sensor->has_host ? &sensor->host : NULL,
                          &power->reasons, &scopes, &n_scopes);

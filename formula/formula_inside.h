@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What formula.c, formula_notices.c and formula_state.c share, and nobody else. */
+/* What the files of the formula share, and nobody else. */
 #pragma once
 
 #include "common/host_record.h"
@@ -10,6 +10,9 @@
 #include "formula/origin.h"
 #include "formula/scope.h"
 #include "formula/training.h"
+
+#define MODELLED_MAX 32
+#define MODELLED_REASON "modelled" /* of a balance: the watts are what a model file says, nothing was measured */
 
 struct scope_state {
     enum domain domain;
@@ -29,6 +32,8 @@ struct sensor_state {
     struct origin origin;   /* of what the models know */
     struct notices notices;
     enum model_file_use { MODEL_FILE_UNDECIDED, MODEL_FILE_TAKEN, MODEL_FILE_REFUSED } model_file_use;
+    struct energy_sample modelled[MODELLED_MAX]; /* formula_may_model */
+    size_t n_modelled;
     struct scope_state *states;
     size_t n_states, states_capacity;
     struct record_key last; /* attributed before we started */
@@ -52,6 +57,7 @@ struct formula {
     struct power_record power;
     double *dynamic_w, *target_sigma_w;
     size_t dynamic_w_capacity, target_sigma_w_capacity;
+    bool is_modelled;       /* the tick at hand: formula_may_model */
     struct formula_health health;
     bson_t *model_file;     /* formula_use_models: what a new scope begins with; NULL: nothing */
 };
@@ -71,5 +77,9 @@ void formula_forget_models(struct formula *formula, struct sensor_state *sensor,
 int formula_refuse(struct formula *formula, const struct document *document, const struct error *damage);
 /* Begins a new scope with the model of the same domain and package in formula->model_file. */
 void formula_begin_model(struct formula *formula, struct sensor_state *sensor, struct scope_state *state);
+/* Whether the tick's watts are to come from the model file alone, because nothing measures: then sensor->modelled stands for its energy. */
+bool formula_may_model(struct formula *formula, struct sensor_state *sensor, const struct report *tick);
+/* Is it a state of this model and these settings? -EBADMSG. */
+int formula_check_state(const struct formula *formula, const bson_t *state, struct error *err);
 /* As if the sensor had never been seen. -ENOMEM. */
 int formula_renew_sensor(struct formula *formula, struct sensor_state *sensor);

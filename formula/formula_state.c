@@ -31,11 +31,7 @@ static int save_scope(const struct scope_state *state, bson_t *document)
     (void)bson_append_document_begin(document, "model", -1, &model);
     int r = state->model ? state->model->ops->save(state->model, &model) : 0;
     (void)bson_append_document_end(document, &model);
-    struct state_io io = {.out = document}, inner;
-    bson_t room;
-    state_enter(&io, "training", &inner, &room);
-    training_visit((struct training *)&state->training, &inner);
-    state_leave(&io, &inner, &room);
+    training_save(&state->training, document);
     return r;
 }
 
@@ -95,55 +91,11 @@ static int damaged(struct error *err, const char *what)
     return error_set(err, -EBADMSG, "state: '%s' is missing or wrong", what);
 }
 
-static const char *text_of(const bson_t *document, const char *name)
-{
-    bson_iter_t field;
-    return bson_iter_init_find(&field, document, name) && BSON_ITER_HOLDS_UTF8(&field)
-               ? bson_iter_utf8(&field, NULL)
-               : NULL;
-}
-
-static int64_t number_of(const bson_t *document, const char *name)
-{
-    bson_iter_t field;
-    return bson_iter_init_find(&field, document, name) && BSON_ITER_HOLDS_INT64(&field)
-               ? bson_iter_int64(&field)
-               : VALUE_ABSENT;
-}
-
-/* A document within; false if it is not there. */
-static bool inner_of(const bson_t *document, const char *name, bson_t *ret_inner)
-{
-    bson_iter_t field;
-    const uint8_t *bytes = NULL;
-    uint32_t size = 0;
-    if (!bson_iter_init_find(&field, document, name))
-        return false;
-    if (BSON_ITER_HOLDS_DOCUMENT(&field))
-        bson_iter_document(&field, &size, &bytes);
-    else if (BSON_ITER_HOLDS_ARRAY(&field))
-        bson_iter_array(&field, &size, &bytes);
-    return bytes && bson_init_static(ret_inner, bytes, size);
-}
-
-/* The next document of an array; false at its end. */
-static bool next_of(bson_iter_t *iter, bson_t *ret_element)
-{
-    const uint8_t *bytes = NULL;
-    uint32_t size = 0;
-    while (bson_iter_next(iter))
-        if (BSON_ITER_HOLDS_DOCUMENT(iter)) {
-            bson_iter_document(iter, &size, &bytes);
-            return bson_init_static(ret_element, bytes, size);
-        }
-    return false;
-}
-
 static int load_key(const bson_t *saved, const char *sensor, struct record_key *ret_key,
                     struct error *err)
 {
-    const char *run = text_of(saved, "run");
-    int64_t seq = number_of(saved, "seq"), timestamp_ms = number_of(saved, "timestamp");
+    const char *run = state_text_of(saved, "run");
+    int64_t seq = state_number_of(saved, "seq"), timestamp_ms = state_number_of(saved, "timestamp");
     if ((run && !run_is_valid(run)) || seq < 0 || timestamp_ms < 0)
         return damaged(err, "run, seq, timestamp");
     *ret_key = (struct record_key){.seq = (uint64_t)seq, .timestamp_ms = timestamp_ms};
@@ -157,20 +109,10 @@ static int load_host(struct formula *formula, struct sensor_state *sensor, const
 {
     bson_t host;
     struct document document;
-    if (!inner_of(saved, "host", &host))
+    if (!state_inner_of(saved, "host", &host))
         return 0;
     int r = document_describe(bson_get_data(&host), host.len, &document, err);
     return r < 0 ? r : formula_set_host(formula, sensor, &document, err);
-}
-
-static int load_training(struct training *training, const bson_t *saved, struct error *err)
-{
-    struct state_io io = {.in = saved}, inner;
-    bson_t room;
-    state_enter(&io, "training", &inner, &room);
-    training_visit(training, &inner);
-    state_leave(&io, &inner, &room);
-    return io.is_damaged ? damaged(err, "training") : 0;
 }
 
 static int load_scopes(struct formula *formula, struct sensor_state *sensor, const bson_t *saved,
@@ -178,16 +120,16 @@ static int load_scopes(struct formula *formula, struct sensor_state *sensor, con
 {
     bson_t array, element, model;
     bson_iter_t iter;
-    if (!inner_of(saved, "scopes", &array) || !bson_iter_init(&iter, &array))
+    if (!state_inner_of(saved, "scopes", &array) || !bson_iter_init(&iter, &array))
         return damaged(err, "scopes");
     int r = 0;
-    while (r >= 0 && next_of(&iter, &element)) {
+    while (r >= 0 && state_next_of(&iter, &element)) {
         enum domain domain;
         struct scope_state *state;
-        const char *name = text_of(&element, "domain");
-        int64_t package = number_of(&element, "package");
+        const char *name = state_text_of(&element, "domain");
+        int64_t package = state_number_of(&element, "package");
         if (!name || domain_parse(name, &domain) < 0 || package < PACKAGE_NONE ||
-            package > INT32_MAX || !inner_of(&element, "model", &model))
+            package > INT32_MAX || !state_inner_of(&element, "model", &model))
             return damaged(err, "scopes");
         r = formula_add_state(formula, sensor, domain, (int32_t)package, &state, err);
         if (r >= 0)
@@ -195,14 +137,14 @@ static int load_scopes(struct formula *formula, struct sensor_state *sensor, con
         if (r >= 0 && state->model)
             r = formula->settings.model->load(state->model, &model, err);
         if (r >= 0)
-            r = load_training(&state->training, &element, err);
+            r = training_load(&state->training, &element, err);
     }
     return r;
 }
 
 static int load_sensor(struct formula *formula, const bson_t *saved, struct error *err)
 {
-    const char *name = text_of(saved, "sensor");
+    const char *name = state_text_of(saved, "sensor");
     struct sensor_state *sensor;
     struct record_key last;
     if (!name || !sensor_name_is_valid(name))
@@ -229,10 +171,10 @@ static int load_sensor(struct formula *formula, const bson_t *saved, struct erro
     return r < 0 ? r : load_scopes(formula, sensor, saved, err);
 }
 
-static int check_model(const struct formula *formula, const bson_t *state, struct error *err)
+int formula_check_state(const struct formula *formula, const bson_t *state, struct error *err)
 {
     const struct model_ops *ops = formula->settings.model;
-    const char *model = text_of(state, "model");
+    const char *model = state_text_of(state, "model");
     if (!model || strcmp(model, ops->name) != 0)
         return error_set(err, -EBADMSG, "it is a state of model '%s', not of '%s'",
                          model ? model : "?", ops->name);
@@ -249,101 +191,14 @@ int formula_load(struct formula *formula, const bson_t *state, struct error *err
 {
     bson_t array, element;
     bson_iter_t iter;
-    int r = check_model(formula, state, err);
+    int r = formula_check_state(formula, state, err);
     if (r < 0)
         return r;
-    if (!inner_of(state, "sensors", &array) || !bson_iter_init(&iter, &array))
+    if (!state_inner_of(state, "sensors", &array) || !bson_iter_init(&iter, &array))
         return damaged(err, "sensors");
-    while (r >= 0 && next_of(&iter, &element))
+    while (r >= 0 && state_next_of(&iter, &element))
         r = load_sensor(formula, &element, err);
     return r;
-}
-
-/* ---- models for others ---- */
-
-int formula_use_models(struct formula *formula, const bson_t *state, struct error *err)
-{
-    int r = check_model(formula, state, err);
-    if (r < 0)
-        return r;
-    formula->model_file = bson_copy(state);
-    return formula->model_file ? 0 : error_set(err, -ENOMEM, "state: out of memory");
-}
-
-/* The saved sensor of that name, else the first. */
-static bool choose_sensor(const bson_t *state, const char *name, bson_t *ret_sensor)
-{
-    bson_t array, element;
-    bson_iter_t iter;
-    bool has_any = false;
-    if (!inner_of(state, "sensors", &array) || !bson_iter_init(&iter, &array))
-        return false;
-    while (next_of(&iter, &element)) {
-        const char *saved = text_of(&element, "sensor");
-        bool is_same = saved && strcmp(saved, name) == 0;
-        if (!has_any || is_same)
-            (void)bson_init_static(ret_sensor, bson_get_data(&element), element.len);
-        has_any = true;
-        if (is_same)
-            break;
-    }
-    return has_any;
-}
-
-/* Finds what the saved sensor knows of a domain: of this package, else of its first one. */
-static bool choose_scope(const bson_t *saved, const struct scope_state *state, bson_t *ret_scope)
-{
-    bson_t array, element;
-    bson_iter_t iter;
-    bool has_any = false;
-    if (!inner_of(saved, "scopes", &array) || !bson_iter_init(&iter, &array))
-        return false;
-    while (next_of(&iter, &element)) {
-        const char *domain = text_of(&element, "domain");
-        bool is_same = number_of(&element, "package") == state->package;
-        if (!domain || strcmp(domain, domain_name(state->domain)) != 0 || (has_any && !is_same))
-            continue;
-        (void)bson_init_static(ret_scope, bson_get_data(&element), element.len);
-        has_any = true;
-        if (is_same)
-            break;
-    }
-    return has_any;
-}
-
-/* Whether the sensor may use it is decided once, when its first scope begins. */
-static bool may_begin(struct formula *formula, struct sensor_state *sensor, const bson_t *saved)
-{
-    struct origin origin;
-    char why[512] = "it does not say of which CPU and events it is";
-    if (sensor->model_file_use != MODEL_FILE_UNDECIDED)
-        return sensor->model_file_use == MODEL_FILE_TAKEN;
-    bool fits =
-        origin_load(&origin, saved) >= 0 && origin_fits(&origin, &sensor->origin, why, sizeof(why));
-    sensor->model_file_use = fits ? MODEL_FILE_TAKEN : MODEL_FILE_REFUSED;
-    formula->health.n_models_taken += fits;
-    formula->health.n_models_refused += !fits;
-    if (!fits)
-        log_error(formula->log, "sensor '%s': the model file is refused: %s; learning without it",
-                  sensor->name, why);
-    return fits;
-}
-
-void formula_begin_model(struct formula *formula, struct sensor_state *sensor,
-                         struct scope_state *state)
-{
-    bson_t saved, scope, model;
-    if (!choose_sensor(formula->model_file, sensor->name, &saved) ||
-        !may_begin(formula, sensor, &saved) || !choose_scope(&saved, state, &scope) ||
-        !inner_of(&scope, "model", &model))
-        return;
-    struct error failure = {0};
-    int r = formula->settings.model->load(state->model, &model, &failure);
-    if (r >= 0)
-        r = load_training(&state->training, &scope, &failure);
-    if (r < 0)
-        log_error(formula->log, "sensor '%s': model file: %s; learning without it", sensor->name,
-                  failure.text);
 }
 
 /* ---- for people ---- */
@@ -355,11 +210,11 @@ static int show_scope(const struct model_ops *ops, const bson_t *saved, FILE *ou
     struct training training;
     enum domain domain;
     bson_t saved_model;
-    const char *name = text_of(saved, "domain");
-    int64_t package = number_of(saved, "package");
-    if (!name || domain_parse(name, &domain) < 0 || !inner_of(saved, "model", &saved_model))
+    const char *name = state_text_of(saved, "domain");
+    int64_t package = state_number_of(saved, "package");
+    if (!name || domain_parse(name, &domain) < 0 || !state_inner_of(saved, "model", &saved_model))
         return damaged(err, "scopes");
-    int r = load_training(&training, saved, err);
+    int r = training_load(&training, saved, err);
     if (r >= 0 && !bson_empty(&saved_model)) {
         r = ops->new (&model, domain, NULL, err);
         r = r == 0 ? ops->load(model, &saved_model, err) : r;
@@ -383,7 +238,7 @@ static int show_sensor(const struct model_ops *ops, const bson_t *saved, FILE *o
     struct origin origin;
     struct record_key last;
     char text[2048], stamp[TIMESTAMP_TEXT_SIZE];
-    const char *name = text_of(saved, "sensor");
+    const char *name = state_text_of(saved, "sensor");
     if (!name || origin_load(&origin, saved) < 0)
         return damaged(err, "origin");
     int r = load_key(saved, name, &last, err);
@@ -392,26 +247,26 @@ static int show_sensor(const struct model_ops *ops, const bson_t *saved, FILE *o
     origin_print(&origin, text, sizeof(text));
     fprintf(out, "sensor %s, up to %s: %s\n", name, timestamp_format(last.timestamp_ms, stamp),
             text);
-    if (!inner_of(saved, "scopes", &array) || !bson_iter_init(&iter, &array))
+    if (!state_inner_of(saved, "scopes", &array) || !bson_iter_init(&iter, &array))
         return damaged(err, "scopes");
-    while (r >= 0 && next_of(&iter, &element))
+    while (r >= 0 && state_next_of(&iter, &element))
         r = show_scope(ops, &element, out, err);
     return r;
 }
 
 int formula_show(const bson_t *state, FILE *out, struct error *err)
 {
-    const char *name = text_of(state, "model");
+    const char *name = state_text_of(state, "model");
     const struct model_ops *ops = name ? model_find(name) : NULL;
     bson_t array, element;
     bson_iter_t iter;
     if (!ops)
         return damaged(err, "model");
-    if (!inner_of(state, "sensors", &array) || !bson_iter_init(&iter, &array))
+    if (!state_inner_of(state, "sensors", &array) || !bson_iter_init(&iter, &array))
         return damaged(err, "sensors");
     fprintf(out, "model %s\n", name);
     int r = 0;
-    while (r >= 0 && next_of(&iter, &element))
+    while (r >= 0 && state_next_of(&iter, &element))
         r = show_sensor(ops, &element, out, err);
     return r;
 }

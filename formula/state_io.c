@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/record.h"
+
 #define BYTES_MAX ((size_t)1 << 30) /* a BSON document ends at 2 GiB */
 
 static void damaged(struct state_io *io, const char *name)
@@ -115,4 +117,48 @@ void state_leave(struct state_io *io, struct state_io *inner, bson_t *room)
         (void)bson_append_document_end(io->out, room);
     if (inner->is_damaged)
         damaged(io, inner->field);
+}
+
+/* ---- fields by themselves ---- */
+
+const char *state_text_of(const bson_t *document, const char *name)
+{
+    bson_iter_t field;
+    return bson_iter_init_find(&field, document, name) && BSON_ITER_HOLDS_UTF8(&field)
+               ? bson_iter_utf8(&field, NULL)
+               : NULL;
+}
+
+int64_t state_number_of(const bson_t *document, const char *name)
+{
+    bson_iter_t field;
+    return bson_iter_init_find(&field, document, name) && BSON_ITER_HOLDS_INT64(&field)
+               ? bson_iter_int64(&field)
+               : VALUE_ABSENT;
+}
+
+bool state_inner_of(const bson_t *document, const char *name, bson_t *ret_inner)
+{
+    bson_iter_t field;
+    const uint8_t *bytes = NULL;
+    uint32_t size = 0;
+    if (!bson_iter_init_find(&field, document, name))
+        return false;
+    if (BSON_ITER_HOLDS_DOCUMENT(&field))
+        bson_iter_document(&field, &size, &bytes);
+    else if (BSON_ITER_HOLDS_ARRAY(&field))
+        bson_iter_array(&field, &size, &bytes);
+    return bytes && bson_init_static(ret_inner, bytes, size);
+}
+
+bool state_next_of(bson_iter_t *iter, bson_t *ret_element)
+{
+    const uint8_t *bytes = NULL;
+    uint32_t size = 0;
+    while (bson_iter_next(iter))
+        if (BSON_ITER_HOLDS_DOCUMENT(iter)) {
+            bson_iter_document(iter, &size, &bytes);
+            return bson_init_static(ret_element, bytes, size);
+        }
+    return false;
 }

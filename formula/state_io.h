@@ -21,3 +21,9 @@ void state_bytes(struct state_io *io, const char *name, const void **bytes, size
 /* Steps into a document within; state_leave ends it. */
 void state_enter(struct state_io *io, const char *name, struct state_io *ret_inner, bson_t *room);
 void state_leave(struct state_io *io, struct state_io *inner, bson_t *room);
+
+/* Fields of what was written by hand: NULL, VALUE_ABSENT, false where one is missing or of another type. An array is walked with next_of until that is false. */
+const char *state_text_of(const bson_t *document, const char *name);
+int64_t state_number_of(const bson_t *document, const char *name);
+bool state_inner_of(const bson_t *document, const char *name, bson_t *ret_inner);
+bool state_next_of(bson_iter_t *iter, bson_t *ret_element);

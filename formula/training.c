@@ -3,9 +3,11 @@
  * wrong to both sides alike. */
 #include "formula/training.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 
+#include "common/error.h"
 #include "common/timestamp.h"
 #include "formula/state_io.h"
 
@@ -49,7 +51,7 @@ void training_print(const struct training *training, FILE *out)
             sqrt(training->recent_square_w2), training->recent_miss_w);
 }
 
-void training_visit(struct training *training, struct state_io *io)
+static void visit(struct training *training, struct state_io *io)
 {
     state_words(io, "n_ticks", &training->n_ticks, 1);
     state_words(io, "first_ms", &training->first_ms, 1);
@@ -58,4 +60,28 @@ void training_visit(struct training *training, struct state_io *io)
     state_doubles(io, "square_w2", &training->square_w2, 1);
     state_doubles(io, "recent_square_w2", &training->recent_square_w2, 1);
     state_doubles(io, "recent_miss_w", &training->recent_miss_w, 1);
+}
+
+void training_save(const struct training *training, bson_t *document)
+{
+    struct training copy = *training;
+    struct state_io io = {.out = document}, inner;
+    bson_t room;
+    state_enter(&io, "training", &inner, &room);
+    visit(&copy, &inner);
+    state_leave(&io, &inner, &room);
+}
+
+int training_load(struct training *training, const bson_t *document, struct error *err)
+{
+    struct training loaded = {0};
+    struct state_io io = {.in = document}, inner;
+    bson_t room;
+    state_enter(&io, "training", &inner, &room);
+    visit(&loaded, &inner);
+    state_leave(&io, &inner, &room);
+    if (io.is_damaged)
+        return error_set(err, -EBADMSG, "state: 'training' is missing or wrong");
+    *training = loaded;
+    return 0;
 }

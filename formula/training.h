@@ -4,8 +4,9 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <bson/bson.h>
 
-struct state_io;
+struct error;
 
 /* Zeroed: nothing learned. */
 struct training {
@@ -20,4 +21,6 @@ struct training {
 void training_add(struct training *training, int64_t timestamp_ms, double measured_w, double predicted_w);
 /* "  learned from 148 ticks, ... to ...; missed by 0.82 W (root mean square), ...; drift ..." */
 void training_print(const struct training *training, FILE *out);
-void training_visit(struct training *training, struct state_io *io);
+void training_save(const struct training *training, bson_t *document);
+/* Reads it where training_save wrote it. -EBADMSG. */
+int training_load(struct training *training, const bson_t *document, struct error *err);

@@ -217,4 +217,28 @@ cmp "$folder/carried" "$folder/expected3" || fail 'a refused model changes watts
 "$formula" --post-mortem --input "jsonl:$folder/raw" --output null: --model share --model-file "$folder/model-auto" 2>"$folder/err" &&
     fail 'a model of auto is taken for share'
 said "'auto'"
+
+# A machine that measures nothing, as a virtual one, has the watts that its host's model says: estimates, without idle.
+sed 's/"energy":\[[^]]*\]/"energy":[]/' "$folder/raw2" >"$folder/guest"
+sed 's/"energy":\[[^]]*\]/"energy":[{"domain":"machine","source":"curve","dt_ns":1000000000,"energy_uj":5000000,"low_uj":1,"high_uj":9000000,"estimate":true,"valid":true}]/' \
+    "$folder/raw2" >"$folder/guest-curve"
+for model in auto share; do
+    rm -f "$folder/carried" "$folder/guest.power"
+    attribute "$folder/raw2" "$folder/carried" --model $model --model-file "$folder/model-$model"
+    for guest in guest guest-curve; do
+        rm -f "$folder/guest.power"
+        attribute "$folder/$guest" "$folder/guest.power" --model $model --model-file "$folder/model-$model"
+        jq -se --slurpfile host "$folder/carried" 'def watts: map(.targets[] | select(.domain == "package") | .dynamic_w) | add;
+            all(.valid and (.targets | length > 0) and (.balance | length == 2) and (.balance[] | .estimate and .reason == "modelled"
+                and (has("measured_w") or has("idle_w") or has("unattributed_w") | not) and .dynamic_w >= 0))
+            and watts / ($host | watts) > 0.8 and watts / ($host | watts) < 1.25' "$folder/guest.power" >/dev/null ||
+            fail "$guest: the model file of $model gives no watts, or others than on a machine that measures"
+        "$WATT_BUILD/watt" show --store "jsonl:$folder/guest.power" --format json | jq -e '[.. | objects | select(has("row"))] |
+            (map(select(.row == "attributed")) | length > 0 and all(.energy_j > 0 and .mean_w > 0))
+            and (map(select(.row == "measured" or .row == "idle")) | length > 0 and all(.energy_j == null))' >/dev/null ||
+            fail "$guest: watt show does not tell attributed watts from measured ones"
+    done
+done
+"$formula" --post-mortem --input "jsonl:$folder/guest" --output "jsonl:$folder/guest.none" 2>"$folder/err"
+jq -se 'all(.targets == [] and (.valid | not) and .reasons == ["no_energy"])' "$folder/guest.none" >/dev/null || fail 'without a model file there are watts'
 echo ok
