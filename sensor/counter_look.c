@@ -110,6 +110,7 @@ static int compare(struct ladder *ladder, const struct topology *topology)
         if (r >= 0)
             rest(CHECK_PAUSE_NS);
     }
+    cross_check_end(&ladder->check, ladder->host->log);
     return r;
 }
 

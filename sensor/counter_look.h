@@ -19,6 +19,6 @@ struct counter_look {
     int64_t energy_uj, span_ns, first_update_ns, last_update_ns, first_reading_ns, last_reading_ns;
 };
 
-/* Looks at every counter that is published, in the order of ladder_describe; free(*ret_looks). The ladder's cross-check has ended, or is left as it is
- * after CHECK_NS. Returns how many, or -ENOMEM. */
+/* Looks at every counter that is published, in the order of ladder_describe; free(*ret_looks). The ladder's cross-check is brought to its end, after
+ * CHECK_NS at the latest. Returns how many, or -ENOMEM. */
 int counter_look(struct ladder *ladder, const struct topology *topology, struct counter_look **ret_looks);

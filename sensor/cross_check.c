@@ -21,6 +21,7 @@
 #define UPDATE_NS (2 * (double)NS_PER_MS)
 #define USUAL_UNIT_UJ 61.03515625 /* where a source does not know its own */
 #define PATIENCE_NS (60 * NS_PER_S)
+#define PAUSE_NS (50 * NS_PER_MS) /* between readings of the spares: ticks may be shorter */
 
 /* ---- opening ---- */
 
@@ -122,25 +123,13 @@ static const struct energy_sample *find(const struct report *report, const struc
     return NULL;
 }
 
-static void begin_anew(struct check_pair *pair)
-{
-    pair->source_uj = pair->other_uj = 0;
-    pair->source_span_ns = pair->other_span_ns = pair->apart_ns = 0;
-}
-
-static int64_t begin_of(const struct energy_sample *sample)
-{
-    return sample->skew_ns - sample->dt_ns;
-}
-
 static double doubt_of(const struct check_pair *pair, int64_t apart_ns)
 {
     double energy_uj = fmax(pair->source_uj, pair->other_uj);
     double span_ns = (double)pair->source_span_ns;
     if (energy_uj <= 0 || span_ns <= 0)
         return INFINITY;
-    return 2 * pair->unit_uj / energy_uj +
-           (2 * UPDATE_NS + (double)pair->apart_ns + (double)apart_ns) / span_ns;
+    return 2 * pair->unit_uj / energy_uj + (2 * UPDATE_NS + (double)apart_ns) / span_ns;
 }
 
 double cross_check_difference(const struct check_pair *pair)
@@ -166,26 +155,44 @@ static void judge_late(struct check_pair *pair)
     pair->state = is_known ? CHECK_DIFFERS : CHECK_UNDECIDED;
 }
 
-/* A sample that is missing, or begins where the other one's does not, ends what was summed up. */
+static void begin(struct check_pair *pair, const struct energy_sample *used,
+                  const struct energy_sample *other)
+{
+    pair->source_uj = pair->other_uj = 0;
+    pair->source_span_ns = pair->other_span_ns = 0;
+    pair->source_start_ns = used->skew_ns;
+    pair->other_start_ns = other->skew_ns;
+}
+
+/* A failed reading left a hole, unless the next one covered it. */
+static bool has_hole(int64_t start_ns, int64_t span_ns, const struct energy_sample *last)
+{
+    int64_t passed_ns = last->skew_ns - start_ns;
+    return llabs(passed_ns - span_ns) > passed_ns / 100;
+}
+
+/* It begins at a reading of both. Between two readings of the other one the one in use is added
+ * up. */
 static void take_pair(struct check_pair *pair, const struct energy_sample *used,
                       const struct energy_sample *other)
 {
-    if (!used && !other)
-        return;
-    if (!used || !other || !used->valid || !other->valid) {
-        begin_anew(pair);
-        return;
+    bool has_begun = pair->source_start_ns != 0;
+    if (used && used->valid && has_begun) {
+        pair->source_uj += (double)used->energy_uj;
+        pair->source_span_ns += used->dt_ns;
     }
-    int64_t apart_ns = llabs(begin_of(used) - begin_of(other));
-    if (pair->source_span_ns == 0 && apart_ns > used->dt_ns / 10)
+    if (other && other->valid && has_begun) {
+        pair->other_uj += (double)other->energy_uj;
+        pair->other_span_ns += other->dt_ns;
+    }
+    if (!used || !other || !used->valid || !other->valid)
         return;
-    if (pair->source_span_ns == 0)
-        pair->apart_ns = apart_ns;
-    pair->source_uj += (double)used->energy_uj;
-    pair->other_uj += (double)other->energy_uj;
-    pair->source_span_ns += used->dt_ns;
-    pair->other_span_ns += other->dt_ns;
-    judge(pair, llabs(used->skew_ns - other->skew_ns));
+    if (!has_begun || has_hole(pair->source_start_ns, pair->source_span_ns, used) ||
+        has_hole(pair->other_start_ns, pair->other_span_ns, other))
+        begin(pair, used, other);
+    else
+        judge(pair, llabs(used->skew_ns - other->skew_ns) +
+                        llabs(pair->source_start_ns - pair->other_start_ns));
 }
 
 void cross_check_sentence(const struct check_pair *pair, char *text, size_t size)
@@ -224,8 +231,12 @@ static void close_spares(struct cross_check *check)
 static int read_spares(struct cross_check *check, const struct host *host,
                        const struct topology *topology)
 {
+    uint64_t now_ns = clock_monotonic_ns(host->clock);
     int r = 0;
     report_clear(&check->report);
+    if (check->read_at_ns && now_ns - check->read_at_ns < PAUSE_NS)
+        return 0;
+    check->read_at_ns = now_ns;
     for (size_t i = 0; i < check->n_spares && r >= 0; i++)
         r = ladder_read_source(check->spares[i], host, topology, &check->report);
     return r;
@@ -240,6 +251,18 @@ bool cross_check_is_running(const struct cross_check *check)
     return false;
 }
 
+void cross_check_end(struct cross_check *check, const struct log *log)
+{
+    for (size_t i = 0; i < check->n_pairs; i++) {
+        struct check_pair *pair = &check->pairs[i];
+        if (pair->state != CHECK_RUNNING)
+            continue;
+        judge_late(pair);
+        say(pair, log);
+    }
+    close_spares(check);
+}
+
 int cross_check_take(struct cross_check *check, const struct host *host,
                      const struct topology *topology, const struct report *report)
 {
@@ -248,7 +271,6 @@ int cross_check_take(struct cross_check *check, const struct host *host,
     int r = read_spares(check, host, topology);
     if (r < 0)
         return r;
-    bool is_late = clock_monotonic_ns(host->clock) - check->start_ns > PATIENCE_NS;
     for (size_t i = 0; i < check->n_pairs; i++) {
         struct check_pair *pair = &check->pairs[i];
         if (pair->state != CHECK_RUNNING)
@@ -256,13 +278,12 @@ int cross_check_take(struct cross_check *check, const struct host *host,
         const struct energy_sample *other = find(&check->report, pair, pair->other);
         take_pair(pair, find(report, pair, pair->source),
                   other ? other : find(report, pair, pair->other));
-        if (pair->state == CHECK_RUNNING && is_late)
-            judge_late(pair);
         if (pair->state != CHECK_RUNNING)
             say(pair, host->log);
     }
-    if (!cross_check_is_running(check))
-        close_spares(check);
+    bool is_late = clock_monotonic_ns(host->clock) - check->start_ns > PATIENCE_NS;
+    if (is_late || !cross_check_is_running(check))
+        cross_check_end(check, host->log);
     return 0;
 }
 

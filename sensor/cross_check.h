@@ -10,6 +10,7 @@
 #define CROSS_CHECK_LIMIT 0.02 /* of the greater figure: more is a disagreement */
 
 struct ladder;
+struct log;
 
 enum check_state {
     CHECK_RUNNING,
@@ -26,7 +27,7 @@ struct check_pair {
     enum check_state state;
     double source_uj, other_uj;               /* what each said, over the spans */
     int64_t source_span_ns, other_span_ns;
-    int64_t apart_ns;                         /* between the starts of both */
+    int64_t source_start_ns, other_start_ns;  /* when the spans began, 0: not yet */
     double doubt;                             /* by how much they may differ and be the same */
 };
 
@@ -35,7 +36,7 @@ struct cross_check {
     size_t n_spares;
     struct check_pair *pairs;
     size_t n_pairs, pairs_capacity;
-    uint64_t start_ns;
+    uint64_t start_ns, read_at_ns; /* of the check; of the spares, 0: not yet */
     struct report report; /* of the spares */
 };
 
@@ -45,6 +46,8 @@ int cross_check_open(struct cross_check *check, const struct ladder *ladder, con
 /* To be called with all samples of a reading, those of the ladder's sources that are not published too, their moments in skew_ns. Decides what can be
  * decided, logs disagreements, and closes the spares at the end. Costs nothing once it is over. -ENOMEM. */
 int cross_check_take(struct cross_check *check, const struct host *host, const struct topology *topology, const struct report *report);
+/* Decides with what there is, and closes the spares. */
+void cross_check_end(struct cross_check *check, const struct log *log);
 /* Some pair is not decided yet. */
 bool cross_check_is_running(const struct cross_check *check);
 /* |source - other| over the greater, of their mean powers. NAN: nothing was compared. */

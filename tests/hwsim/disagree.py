@@ -107,18 +107,19 @@ def run_sensor(machine, *wanted):
 def ask_doctor(machine):
     """The rows of domains, by name, and the exit status."""
     roots = dict(zip(("WATT_SENSOR_SYSFS", "WATT_SENSOR_DEVFS", "WATT_SENSOR_PROCFS"), machine.roots()[1::2]))
-    command = [os.path.join(BUILD, "watt"), "doctor", "--store", "null:"]
-    answer = subprocess.run([*command, "--format", "json"], env={**os.environ, **roots}, stdout=subprocess.PIPE, check=False)
-    text = subprocess.run(command, env={**os.environ, **roots}, stdout=subprocess.PIPE, text=True, check=False).stdout
-    rows = {row["name"]: row for row in json.loads(answer.stdout)["rows"] if row["kind"] == "domain"}
-    return rows, answer.returncode, text
+    command = [os.path.join(BUILD, "watt"), "doctor", "--store", "null:", "--format", "json"]
+    answer = subprocess.run(command, env={**os.environ, **roots}, stdout=subprocess.PIPE, check=False)
+    return {row["name"]: row for row in json.loads(answer.stdout)["rows"] if row["kind"] == "domain"}, answer.returncode
 
 
 def check_doctor(machine, compared, wanted_status):
-    rows, status, text = ask_doctor(machine)
+    for _ in range(10):
+        rows, status = ask_doctor(machine)
+        if not any("too little" in (row["compared"] or "") for row in rows.values()):
+            break  # else the machine was too busy to tell
     check(set(rows) == {"package 0", "dram 0"}, f"domains: {rows}")
     row = rows["package 0"]
-    check(row["source"] == "powercap" and compared in row["compared"] and compared in text, f"{compared}: {row} {text}")
+    check(row["source"] == "powercap" and compared in row["compared"], f"{compared}: {row}")
     check(abs(row["power_w"] - 20) < 3 and 500 <= row["peak_w"] <= 1000, f"20 W are simulated: {row}")
     check(row["wrap_s"] > row["longest_interval_s"] > 60, f"it wraps after minutes: {row}")
     check(row["update_ms"] is not None and row["update_ms"] > 0.5, f"updates every millisecond are not seen faster: {row}")

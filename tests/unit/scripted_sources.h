@@ -33,6 +33,8 @@ struct row {
     const char *reason; /* of the next sample, NULL: valid */
     int64_t energy_uj, dt_ns;
     bool is_silent; /* adds no sample */
+    double power_w; /* not 0: energy and span are those of the machine's own clock */
+    uint64_t last_ns;
 };
 
 struct script {
@@ -41,7 +43,7 @@ struct script {
     int open_error;
     struct row rows[ROWS_MAX];
     size_t n_rows;
-    int n_open;
+    int n_open, n_reads;
 };
 
 static struct script scripts[N_SOURCES];
@@ -82,12 +84,19 @@ static int describe(const struct source *source, struct host_record *record)
 static int read_source(struct source *source, const struct topology *unused, struct report *report)
 {
     (void)unused;
-    const struct script *script = ((const struct scripted *)source)->script;
+    struct script *script = ((struct scripted *)source)->script;
+    script->n_reads++;
     for (size_t i = 0; i < script->n_rows; i++) {
-        const struct row *row = &script->rows[i];
+        struct row *row = &script->rows[i];
         struct energy_sample *sample;
         if (row->is_silent)
             continue;
+        if (row->power_w > 0) {
+            uint64_t at_ns = clock_monotonic_ns(&clock_system);
+            row->dt_ns = (int64_t)(at_ns - (row->last_ns ? row->last_ns : at_ns));
+            row->energy_uj = (int64_t)(row->power_w * (double)row->dt_ns / 1e3);
+            row->last_ns = at_ns;
+        }
         assert_int_equal(report_add_energy(report, &sample), 0);
         sample->domain = row->domain;
         sample->package = row->package;

@@ -9,11 +9,13 @@
 #include "tests/unit/scripted_sources.h"
 
 static struct ladder ladder;
+
 static int set_up(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_SOURCES; i++)
         scripts[i] = (struct script){.availability = SOURCE_ABSENT};
+    now_ns = 1000 * NS_PER_S;
     return 0;
 }
 
@@ -26,26 +28,28 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void tick(uint64_t after_ns)
+{
+    SCOPED(report_deinit) struct report report;
+    report_init(&report);
+    now_ns += after_ns;
+    assert_int_equal(ladder_read(&ladder, &topology, &report), 0);
+}
+
+/* Opens, and takes the first reading. */
 static void climb(void)
 {
     const struct ladder_settings settings = {.energy = "auto"};
     struct error err = {0};
     if (ladder_open(&ladder, &settings, &host, &topology, &err) < 0)
         fail_msg("%s", err.text);
-}
-
-static void tick(void)
-{
-    SCOPED(report_deinit) struct report report;
-    report_init(&report);
-    now_ns += NS_PER_S;
-    assert_int_equal(ladder_read(&ladder, &topology, &report), 0);
+    tick(0);
 }
 
 static void ticks(int n)
 {
     for (int i = 0; i < n; i++)
-        tick();
+        tick(NS_PER_S);
 }
 
 static void set_energy(struct script *script, int64_t energy_uj)
@@ -131,39 +135,75 @@ static void a_counter_that_stands_still_disagrees(void **state)
     assert_true(cross_check_difference(pair_of(DOMAIN_PACKAGE, 0)) == 1);
 }
 
-/* Of spans that are not the same, powers are compared, and ends that lie apart are doubt. */
+/* Of spans that are not the same, powers are compared. */
 static void spans_may_differ(void **state)
 {
     (void)state;
     struct script *first = make_script(0, PKG, 1), *second = make_script(1, PKG, 1);
     set_energy(first, 10000000);
-    set_energy(second, 30000000);
-    second->rows[0].dt_ns = 3 * (int64_t)NS_PER_S; /* as the first sample after a late start */
+    set_energy(second, 9950000);
+    second->rows[0].dt_ns = 995 * (int64_t)NS_PER_MS;
     climb();
     ticks(1);
-    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_RUNNING);
-    set_energy(second, 9990000);
-    second->rows[0].dt_ns = 999 * (int64_t)NS_PER_MS;
+    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_AGREES);
+    assert_true(cross_check_difference(pair_of(DOMAIN_PACKAGE, 0)) < 1e-9);
+}
+
+static void a_hole_begins_it_anew(void **state)
+{
+    (void)state;
+    for (size_t failing = 0; failing < 2; failing++) {
+        struct script *both[] = {make_script(0, PKG, 1), make_script(1, PKG, 1)};
+        set_energy(both[0], 20000);
+        set_energy(both[1], 40000);
+        climb();
+        ticks(1); /* too little */
+        assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_RUNNING);
+        both[failing]->rows[0].reason = "read_error";
+        ticks(1);
+        both[failing]->rows[0].reason = NULL;
+        set_energy(both[0], 50000);
+        set_energy(both[1], 50000);
+        ticks(1);
+        assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_RUNNING);
+        ticks(1);
+        assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_AGREES);
+        ladder_close(&ladder);
+    }
+}
+
+/* A failed reading whose energy the next one has is no hole. */
+static void what_is_made_up_for_is_no_hole(void **state)
+{
+    (void)state;
+    struct script *first = make_script(0, PKG, 1), *second = make_script(1, PKG, 1);
+    set_energy(first, 10000);
+    set_energy(second, 10000);
+    climb();
+    second->rows[0].reason = "no_update";
+    ticks(9);
+    second->rows[0].reason = NULL;
+    second->rows[0].energy_uj = 100000;
+    second->rows[0].dt_ns = 10 * (int64_t)NS_PER_S;
     ticks(1);
     assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_AGREES);
 }
 
-static void what_fails_begins_anew(void **state)
+/* At a thousand ticks a second the second source is not read at each. */
+static void short_ticks_are_not_burdened(void **state)
 {
     (void)state;
     struct script *first = make_script(0, PKG, 1), *second = make_script(1, PKG, 1);
     set_energy(first, 20000);
-    set_energy(second, 40000);
+    first->rows[0].dt_ns = (int64_t)NS_PER_MS;
+    set_energy(second, 1050000); /* of 50 ticks: 5 % more */
+    second->rows[0].dt_ns = 50 * (int64_t)NS_PER_MS;
     climb();
-    ticks(1); /* too little */
-    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_RUNNING);
-    second->rows[0].reason = "read_error";
-    ticks(1);
-    second->rows[0].reason = NULL;
-    set_energy(first, 50000);
-    set_energy(second, 50000);
-    ticks(1);
-    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_AGREES);
+    for (int i = 0; i < 3000; i++)
+        tick(NS_PER_MS);
+    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_DIFFERS);
+    assert_float_equal(cross_check_difference(pair_of(DOMAIN_PACKAGE, 0)), 1 - 1 / 1.05, 1e-6);
+    assert_true(second->n_reads <= 61);
 }
 
 /* A source that is in use for another domain is compared too, and stays open. */
@@ -206,7 +246,9 @@ int main(void)
         WITH_SOURCES(it_waits_for_enough_energy),
         WITH_SOURCES(a_counter_that_stands_still_disagrees),
         WITH_SOURCES(spans_may_differ),
-        WITH_SOURCES(what_fails_begins_anew),
+        WITH_SOURCES(a_hole_begins_it_anew),
+        WITH_SOURCES(what_is_made_up_for_is_no_hole),
+        WITH_SOURCES(short_ticks_are_not_burdened),
         WITH_SOURCES(sources_in_use_are_compared),
         WITH_SOURCES(nothing_is_compared_with_an_estimate),
     };
