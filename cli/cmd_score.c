@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/score.h"
+#include "cli/solo.h"
 #include "cli/stores.h"
 #include "cli/writer.h"
 #include "common/error.h"
@@ -19,6 +21,7 @@
 #include "common/scope.h"
 
 struct score_values {
+    struct option_list solos;
     char *store, *truth, *label, *truth_label, *sensor, *format;
     int64_t from_ms, to_ms;
 };
@@ -41,6 +44,14 @@ static const struct option_spec specs[] = {
      .flag_only = true,
      .help = "what is true: power records; without it only cover, closure and the model's error "
              "can be told"},
+    {.key = "solo",
+     .type = OPTION_LIST,
+     .offset = AT(solos),
+     .argument = "TARGET=WATTS",
+     .flag_only = true,
+     .help = "in place of --truth: what a target draws above idle when it runs alone, held for "
+             "true in every tick between --from and --to; DOMAIN:TARGET=WATTS for another domain "
+             "than package; may be repeated"},
     {.key = "label",
      .type = OPTION_STRING,
      .offset = AT(label),
@@ -128,6 +139,8 @@ struct scoring {
     struct score *score;
     struct power_record power;
     struct side said, truth;
+    struct solo *solos;
+    size_t n_solos;
     const struct log *log;
 };
 
@@ -147,6 +160,11 @@ static int add_power(struct scoring *scoring, struct side *side, const struct do
     side->n_used++;
     r = side->is_true ? score_add_truth(scoring->score, &scoring->power)
                       : score_add_said(scoring->score, &scoring->power);
+    for (size_t i = 0; i < scoring->power.n_balance && r >= 0 && !side->is_true; i++) {
+        const struct balance_row *row = &scoring->power.balance[i];
+        r = solo_add_truth(scoring->score, scoring->solos, scoring->n_solos, &scoring->power.key,
+                           row->domain, row->package, row->dt_ns);
+    }
     return r < 0 ? error_set(err, r, "out of memory") : 0;
 }
 
@@ -165,6 +183,13 @@ static int add_report(struct scoring *scoring, struct side *side, const struct d
         return r;
     side->n_used++;
     r = score_add_said_report(scoring->score, &report);
+    struct record_key key;
+    enum domain domain;
+    int32_t package;
+    if (r >= 0 && strcmp(report.target, "rapl") == 0 &&
+        score_report_scope(&report, &key, &domain, &package))
+        r = solo_add_truth(scoring->score, scoring->solos, scoring->n_solos, &key, domain, package,
+                           VALUE_ABSENT);
     return r < 0 ? error_set(err, r, "out of memory") : 0;
 }
 
@@ -270,6 +295,20 @@ static int print(const struct scoring *scoring, struct error *err)
     return r < 0 ? r : finished;
 }
 
+static int take_solos(struct scoring *scoring, struct error *err)
+{
+    const struct option_list *texts = &scoring->values.solos;
+    int r = 0;
+    if (texts->n_values > 0 && scoring->values.truth)
+        return error_set(err, -EINVAL, "--solo and --truth: only one of them can be true");
+    scoring->solos = calloc(texts->n_values + 1, sizeof(*scoring->solos));
+    if (!scoring->solos)
+        return error_set(err, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < texts->n_values && r >= 0; i++)
+        r = solo_parse(texts->values[i], &scoring->solos[scoring->n_solos++], err);
+    return r;
+}
+
 static int work(struct scoring *scoring, struct error *err)
 {
     const struct score_values *values = &scoring->values;
@@ -278,12 +317,17 @@ static int work(struct scoring *scoring, struct error *err)
         (struct side){.uri = values->truth, .wanted_label = values->truth_label, .is_true = true};
     bool is_remote =
         uri_is_remote(values->store) || (values->truth && uri_is_remote(values->truth));
-    if (score_new(&scoring->score) < 0)
-        return error_set(err, -ENOMEM, "out of memory");
+    int r = take_solos(scoring, err);
+    if (r >= 0 && score_new(&scoring->score) < 0)
+        r = error_set(err, -ENOMEM, "out of memory");
+    if (r < 0) {
+        free(scoring->solos);
+        return r;
+    }
     power_record_init(&scoring->power);
     if (is_remote)
         remote_init(scoring->log);
-    int r = values->truth ? read_side(scoring, &scoring->truth, err) : 0;
+    r = values->truth ? read_side(scoring, &scoring->truth, err) : 0;
     if (r >= 0)
         r = read_side(scoring, &scoring->said, err);
     if (is_remote)
@@ -292,6 +336,7 @@ static int work(struct scoring *scoring, struct error *err)
         r = print(scoring, err);
     power_record_deinit(&scoring->power);
     score_free(scoring->score);
+    free(scoring->solos);
     return r;
 }
 

@@ -252,16 +252,29 @@ static enum domain report_domain(const char *scope)
     return domain;
 }
 
-int score_add_said_report(struct score *score, const struct power_report *report)
+bool score_report_scope(const struct power_report *report, struct record_key *ret_key,
+                        enum domain *ret_domain, int32_t *ret_package)
 {
-    struct record_key key = {.timestamp_ms = report->timestamp_ms};
-    struct scope *scope;
     char *end = NULL;
     long socket = report->socket ? strtol(report->socket, &end, 10) : PACKAGE_NONE;
     if (end && (end == report->socket || *end != '\0' || socket < 0 || socket > INT32_MAX))
-        return 0; /* no package of ours */
-    memcpy(key.sensor, report->sensor, sizeof(key.sensor));
-    int r = scope_of(score, &key, report_domain(report->scope), (int32_t)socket, &scope);
+        return false;
+    *ret_key = (struct record_key){.timestamp_ms = report->timestamp_ms};
+    memcpy(ret_key->sensor, report->sensor, sizeof(ret_key->sensor));
+    *ret_domain = report_domain(report->scope);
+    *ret_package = (int32_t)socket;
+    return true;
+}
+
+int score_add_said_report(struct score *score, const struct power_report *report)
+{
+    struct record_key key;
+    struct scope *scope;
+    enum domain domain;
+    int32_t package;
+    if (!score_report_scope(report, &key, &domain, &package))
+        return 0;
+    int r = scope_of(score, &key, domain, package, &scope);
     if (r < 0)
         return r;
     if (strcmp(report->target, "rapl") == 0) {

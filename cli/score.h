@@ -33,6 +33,8 @@ void score_free(struct score *score);
 int score_add_truth(struct score *score, const struct power_record *power);
 int score_add_said(struct score *score, const struct power_record *power);
 int score_add_said_report(struct score *score, const struct power_report *report);
+/* Of what it speaks; false: of no package of ours. */
+bool score_report_scope(const struct power_report *report, struct record_key *ret_key, enum domain *ret_domain, int32_t *ret_package);
 
 /* The rows, by domain and package; nothing can be added afterwards. Owned by the score. -ENOMEM. */
 int score_rows(struct score *score, const struct score_row **ret_rows, size_t *ret_n_rows);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cli/score.h"
+#include "cli/solo.h"
 
 static void begin(struct power_record *power, int64_t timestamp_ms)
 {
@@ -304,15 +305,57 @@ static void power_reports_are_judged_too(void **state)
     assert_true(isnan(row->abs_error));
 }
 
+static void solo_runs_are_a_truth(void **state)
+{
+    (void)state;
+    struct solo solos[3];
+    assert_int_equal(solo_parse("/a:12@34=30", &solos[0], NULL), 0);
+    assert_int_equal(solo_parse("package:/b=x=10.0", &solos[1], NULL), 0);
+    assert_int_equal(solo_parse("dram:/a:12@34=2", &solos[2], NULL), 0);
+    assert_true(solos[0].target_size == strlen("/a:12@34") &&
+                solos[1].target_size == strlen("/b=x"));
+    assert_true(solos[1].domain == DOMAIN_PACKAGE && solos[2].domain == DOMAIN_DRAM);
+    static const char *const bad[] = {"",       "/a",    "/a=",       "=5",     "/a=-1",
+                                      "/a=nan", "/a=5x", "core:/a=5", "x:/a=5", "package:=5"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_true(solo_parse(bad[i], &solos[2], NULL) < 0);
+    for (int tick = 0; tick < 2; tick++) {
+        power_record_clear(&power);
+        power.key.timestamp_ms = 1000 + tick * 1000;
+        power.dt_ns = 1000000000;
+        struct balance_row *row = balance(&power, DOMAIN_PACKAGE, 0, 50);
+        target(&power, "/a:12@34", DOMAIN_PACKAGE, tick == 0 ? 30 : 20, NAN);
+        target(&power, "/b=x", DOMAIN_PACKAGE, tick == 0 ? 10 : 20, NAN);
+        assert_int_equal(score_add_said(score, &power), 0);
+        assert_int_equal(
+            solo_add_truth(score, solos, 2, &power.key, row->domain, row->package, row->dt_ns), 0);
+        assert_int_equal(solo_add_truth(score, solos, 2, &power.key, DOMAIN_GPU, 0, row->dt_ns), 0);
+    }
+    const struct score_row *rows;
+    size_t n_rows;
+    assert_int_equal(score_rows(score, &rows, &n_rows), 0);
+    assert_int_equal(n_rows, 1);
+    assert_int_equal(rows[0].n_ticks, 2);
+    assert_true(rows[0].cover == 1);
+    assert_true(fabs(rows[0].share_error - 10.0 / 80) < 1e-12); /* 10 W of 40 in one of two ticks */
+    assert_true(fabs(rows[0].abs_error - 20.0 / 80) < 1e-12);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(truth_itself_has_no_error),         TEST(shares_are_scaled_and_watts_are_not),
-        TEST(a_silent_tick_costs_half),          TEST(energy_is_the_weight),
-        TEST(unknown_and_missing_targets_count), TEST(closure_is_the_worst_and_summed_from_targets),
-        TEST(the_truth_measures_where_it_can),   TEST(parts_and_repeats_are_one_tick),
-        TEST(domains_and_packages_stand_apart),  TEST(without_truth_only_records_are_judged),
+        TEST(solo_runs_are_a_truth),
+        TEST(truth_itself_has_no_error),
+        TEST(shares_are_scaled_and_watts_are_not),
+        TEST(a_silent_tick_costs_half),
+        TEST(energy_is_the_weight),
+        TEST(unknown_and_missing_targets_count),
+        TEST(closure_is_the_worst_and_summed_from_targets),
+        TEST(the_truth_measures_where_it_can),
+        TEST(parts_and_repeats_are_one_tick),
+        TEST(domains_and_packages_stand_apart),
+        TEST(without_truth_only_records_are_judged),
         TEST(power_reports_are_judged_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
