@@ -15,6 +15,7 @@
 const struct store_ops *const *const sensor_store_tables[] = {store_table_local, NULL};
 
 static const char *const schemas[] = {"native", "powerapi", NULL};
+static const char *const alignments[] = {"auto", "never", NULL};
 static const char *const granularities[] = {"process", "cgroup", NULL};
 
 #define AT(member) offsetof(struct arguments, member)
@@ -59,7 +60,7 @@ static const struct option_spec specs[] = {
      .offset = AT(engine),
      .fallback = "auto",
      .argument = "ENGINE",
-     .help = "how counts are made, by name, or auto"},
+     .help = "how counts are made, by name, or auto; none: only energy is recorded"},
     {.key = "granularity",
      .letter = 'g',
      .type = OPTION_CHOICE,
@@ -82,6 +83,14 @@ static const struct option_spec specs[] = {
      .argument = "NAME",
      .help = "event to count, as libpfm4 names it or by canonical name (default: the set of this "
              "CPU family)"},
+    {.key = "align",
+     .type = OPTION_CHOICE,
+     .offset = AT(align),
+     .fallback = "auto",
+     .argument = "WHEN",
+     .choices = alignments,
+     .help = "at intervals below 2ms, read just after the energy counters were updated (auto), or "
+             "when the timer says (never)"},
     {.key = "spool",
      .type = OPTION_STRING,
      .offset = AT(spool),

@@ -11,7 +11,7 @@ struct log;
 #define ARGUMENT_PARTS_MAX 16 /* rows of source_table, of engine_table */
 
 struct arguments {
-    char *name, *store, *schema, *energy, *engine, *granularity, *spool;
+    char *name, *store, *schema, *energy, *engine, *granularity, *align, *spool;
     char *sysfs, *procfs, *devfs, *cgroupfs;
     uint64_t interval_ns, drain_ns, n_ticks;
     struct option_list targets, events;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The child is cut loose between fork and exec, where the sensor is still one thread: signals
+/* The child is cut loose between fork and exec, where it is one thread again: signals
  * unblocked, capabilities given up, the remote URI handed over in the environment. */
 #include "sensor/courier_process.h"
 

@@ -44,8 +44,9 @@ int host_description_fill(struct host_record *record, const struct host *host,
     record->cpu_family = topology->family;
     record->cpu_model = topology->model;
     record->interval_ns = (int64_t)measuring->interval_ns;
-    (void)snprintf(record->granularity, sizeof(record->granularity), "%s",
-                   measuring->granularity == GRANULARITY_CGROUP ? "cgroup" : "process");
+    if (measuring->has_targets)
+        (void)snprintf(record->granularity, sizeof(record->granularity), "%s",
+                       measuring->granularity == GRANULARITY_CGROUP ? "cgroup" : "process");
     int r = add_packages(record, topology);
     if (r >= 0)
         r = ladder_describe(measuring->ladder, record);

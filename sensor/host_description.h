@@ -12,7 +12,8 @@
 struct measuring {
     const struct ladder *ladder;
     const struct engine *engine; /* NULL: no counts */
-    enum granularity granularity;
+    bool has_targets;
+    enum granularity granularity; /* of targets */
     uint64_t interval_ns;
 };
 

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "common/error.h"
@@ -24,12 +23,15 @@
 #include "sensor/arguments.h"
 #include "sensor/privileges.h"
 #include "sensor/probe.h"
+#include "sensor/real_time.h"
 #include "sensor/reload.h"
 #include "sensor/sensor.h"
 #include "sensor/spool.h"
 #include "sensor/target_rules.h"
+#include "sensor/tick_timer.h"
 
 #define INTERVAL_MIN_NS NS_PER_MS
+#define REAL_TIME_INTERVAL_NS (10 * NS_PER_MS)
 
 struct program {
     struct log log;
@@ -42,10 +44,12 @@ struct program {
     struct host host;
     struct target_rules *rules;
     struct sensor_settings settings;
+    struct tick_timer timer;
     bool has_spool;
     struct spool spool;
     struct store *store;
     struct sensor *sensor;
+    uint64_t n_ticks; /* taken */
 };
 
 /* ---- settings ---- */
@@ -186,6 +190,13 @@ static void set_host(struct program *program)
 static int check_combination(const struct program *program, struct error *err)
 {
     const char *store = program->arguments.store;
+    const struct arguments *values = &program->arguments;
+    if (strcmp(values->engine, "none") == 0 &&
+        values->targets.n_values + values->events.n_values > 0)
+        return error_set(
+            err, -EINVAL,
+            "--engine none records energy only: leave --%s out, or choose another engine",
+            values->events.n_values ? "event" : "target");
     if (program->settings.write_powerapi && store && uri_is_remote(store))
         return error_set(err, -EINVAL,
                          "--schema powerapi: a remote store keeps native records only; write "
@@ -201,7 +212,9 @@ static int set_settings(struct program *program, struct error *err)
                               : write_powerapi    ? "cgroup"
                                                   : "process";
     if (values->interval_ns < INTERVAL_MIN_NS)
-        return error_set(err, -EINVAL, "interval: at least 1ms is wanted");
+        return error_set(err, -EINVAL,
+                         "interval: at least 1ms is wanted: energy counters are updated about once "
+                         "a millisecond");
     int r = choose_name(program, err);
     if (r < 0)
         return r;
@@ -220,6 +233,7 @@ static int set_settings(struct program *program, struct error *err)
         .events = (const char *const *)values->events.values,
         .n_events = values->events.n_values,
         .write_powerapi = write_powerapi,
+        .is_unaligned = strcmp(values->align, "never") == 0,
         .source_settings = (const void *const *)values->source_settings,
         .engine_settings = (const void *const *)values->engine_settings,
     };
@@ -240,26 +254,6 @@ static int open_signals(struct error *err)
         return error_set(err, -errno, "blocking signals: %s", strerror(errno));
     int fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     return fd >= 0 ? fd : error_set(err, -errno, "signalfd: %s", strerror(errno));
-}
-
-/* The first tick falls on the next boundary of the interval in real time that is at least half an
- * interval away. */
-static int open_timer(const struct clock *clock, uint64_t interval_ns, struct error *err)
-{
-    uint64_t wait_ns = interval_ns - clock_realtime_ns(clock) % interval_ns;
-    if (wait_ns < interval_ns / 2)
-        wait_ns += interval_ns;
-    uint64_t first_ns = clock_monotonic_ns(clock) + wait_ns;
-    struct itimerspec times = {.it_value = {.tv_sec = (time_t)(first_ns / NS_PER_S),
-                                            .tv_nsec = (long)(first_ns % NS_PER_S)},
-                               .it_interval = {.tv_sec = (time_t)(interval_ns / NS_PER_S),
-                                               .tv_nsec = (long)(interval_ns % NS_PER_S)}};
-    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (fd >= 0 && timerfd_settime(fd, TFD_TIMER_ABSTIME, &times, NULL) == 0)
-        return fd;
-    int r = error_set(err, -errno, "timer: %s", strerror(errno));
-    scope_close(&fd);
-    return r;
 }
 
 /* A configuration that is broken now changes nothing. */
@@ -307,32 +301,61 @@ static int check_courier(const struct program *program, struct error *err)
                      program->spool.uri);
 }
 
-/* 1 if a tick was taken. */
-static int take_tick(struct program *program, int fd, struct error *err)
+static bool has_store_thread(const struct program *program)
 {
-    uint64_t n_periods;
-    if (read(fd, &n_periods, sizeof(n_periods)) != (ssize_t)sizeof(n_periods))
+    return program->settings.interval_ns < SENSOR_STORE_INTERVAL_NS;
+}
+
+/* 1 if a tick was taken. */
+static int take_tick(struct program *program, struct error *err)
+{
+    uint64_t n_periods = tick_timer_take(&program->timer);
+    if (n_periods == 0)
         return 0;
     int r = sensor_tick(program->sensor, n_periods, err);
-    if (r >= 0 && program->has_spool)
-        spool_step(&program->spool, program->store);
+    if (r >= 0 && program->has_spool) {
+        spool_watch(&program->spool);
+        if (!has_store_thread(program))
+            spool_forget(&program->spool, program->store);
+    }
+    if (r >= 0)
+        r = tick_timer_set(&program->timer, sensor_offset_ns(program->sensor), err);
     return r < 0 ? r : 1;
 }
 
-static int loop(struct program *program, int signal_fd, int timer_fd, struct error *err)
+static void forget_appended(void *context)
 {
-    struct pollfd fds[] = {{.fd = timer_fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
-    for (uint64_t n_done = 0;
-         program->arguments.n_ticks == 0 || n_done < program->arguments.n_ticks;) {
+    struct program *program = context;
+    if (program->has_spool)
+        spool_forget(&program->spool, program->store);
+}
+
+/* After the capabilities were dropped: threads have those of whoever starts them. */
+static int prepare_ticks(struct program *program, struct error *err)
+{
+    int r = has_store_thread(program)
+                ? sensor_start_store_thread(program->sensor, forget_appended, program)
+                : 0;
+    if (r < 0)
+        return error_set(err, r, "starting a thread that stores: %s", strerror(-r));
+    return tick_timer_open(&program->timer, program->host.clock, program->settings.interval_ns,
+                           err);
+}
+
+static int loop(struct program *program, int signal_fd, struct error *err)
+{
+    struct pollfd fds[] = {{.fd = program->timer.fd, .events = POLLIN},
+                           {.fd = signal_fd, .events = POLLIN}};
+    while (program->arguments.n_ticks == 0 || program->n_ticks < program->arguments.n_ticks) {
         if (ppoll(fds, ARRAY_SIZE(fds), NULL, NULL) < 0) {
             if (errno == EINTR)
                 continue;
             return error_set(err, -errno, "waiting for a tick: %s", strerror(errno));
         }
-        int r = fds[0].revents ? take_tick(program, timer_fd, err) : 0;
+        int r = fds[0].revents ? take_tick(program, err) : 0;
         if (r < 0)
             return r;
-        n_done += (uint64_t)r;
+        program->n_ticks += (uint64_t)r;
         if (fds[1].revents && take_signals(program, signal_fd))
             return 0;
         r = check_courier(program, err);
@@ -349,6 +372,12 @@ static int finish(struct program *program, int signal_fd, struct error *err)
     if (n_lost > 0)
         log_warning(&program->log, "%" PRIu64 " records were lost to a store that took none",
                     n_lost);
+    uint64_t n_missed = sensor_missed(program->sensor);
+    if (n_missed > 0)
+        log_info(&program->log,
+                 "%" PRIu64 " of %" PRIu64 " periods had no tick of their own: their energy is in "
+                 "the next one's",
+                 n_missed, n_missed + program->n_ticks);
     if (program->has_spool)
         spool_drain(&program->spool, program->store, program->arguments.drain_ns, signal_fd);
     return r;
@@ -367,7 +396,6 @@ static int run_sensor(struct program *program, struct error *err)
 {
     char last_run[RUN_SIZE];
     SCOPED(scope_close) int signal_fd = -1;
-    SCOPED(scope_close) int timer_fd = -1;
     int r = choose_store(program, err);
     if (r < 0)
         return r;
@@ -383,12 +411,15 @@ static int run_sensor(struct program *program, struct error *err)
         return r;
     r = sensor_new(&program->sensor, &program->settings, &program->host, program->store, last_run,
                    err);
+    if (r >= 0 && program->settings.interval_ns < REAL_TIME_INTERVAL_NS &&
+        strcmp(program->settings.engine, "none") == 0)
+        real_time_ask(&program->log);
     if (r >= 0)
         r = drop_privileges(program, err);
     if (r >= 0)
-        r = timer_fd = open_timer(program->host.clock, program->settings.interval_ns, err);
+        r = prepare_ticks(program, err);
     if (r >= 0)
-        r = loop(program, signal_fd, timer_fd, err);
+        r = loop(program, signal_fd, err);
     struct error late = {0};
     int finished = program->sensor ? finish(program, signal_fd, &late) : 0;
     if (r >= 0 && finished < 0)
@@ -400,6 +431,7 @@ static void program_deinit(struct program *program)
 {
     sensor_free(program->sensor);
     store_close(program->store);
+    tick_timer_close(&program->timer);
     if (program->has_spool) {
         courier_process_stop(&program->spool.courier, NS_PER_S);
         spool_deinit(&program->spool);
@@ -410,7 +442,7 @@ static void program_deinit(struct program *program)
 
 int main(int argc, char **argv)
 {
-    struct program program = {.argc = argc, .argv = argv};
+    struct program program = {.argc = argc, .argv = argv, .timer.fd = -1};
     struct error err = {0};
     log_init(&program.log, "watt-sensor");
     int r = arguments_parse(&program.arguments, argc, argv, &program.log, &err);

@@ -42,6 +42,8 @@ static void probe_engine(const struct engine_ops *ops, enum granularity granular
 int engine_choose(const char *engine, enum granularity granularity, const struct host *host,
                   const struct topology *topology, struct error *err)
 {
+    if (strcmp(engine, "none") == 0)
+        return ENGINE_NONE;
     bool is_auto = strcmp(engine, "auto") == 0, is_known = is_auto;
     char reasons[400] = "", names[100] = "";
     for (int i = 0; engine_table[i]; i++) {
@@ -61,8 +63,8 @@ int engine_choose(const char *engine, enum granularity granularity, const struct
                        probe.advice);
     }
     if (!is_known)
-        return error_set(err, -EINVAL, "engine = %s: no such engine; there are auto%s", engine,
-                         names);
+        return error_set(err, -EINVAL, "engine = %s: no such engine; there are auto, none%s",
+                         engine, names);
     return error_set(err, -ENODEV, "no engine can count per %s here: %s",
                      granularity_name(granularity), reasons);
 }

@@ -4,12 +4,15 @@
  * sources in use for some hundred milliseconds (counter_look.h), to say what they show and whether they agree. */
 #pragma once
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "sensor/sensor.h"
 
 int probe_write(FILE *stream, const struct sensor_settings *settings, const struct host *host, struct error *err);
 
-/* Index in engine_table; -ENODEV if none does this granularity here, err says why for each. */
+#define ENGINE_NONE INT_MAX
+/* Index in engine_table, or ENGINE_NONE for "none": nothing is to be counted. -ENODEV if no engine does this granularity here, err says why
+ * for each. */
 int engine_choose(const char *engine, enum granularity granularity, const struct host *host, const struct topology *topology,
                   struct error *err);

@@ -21,11 +21,13 @@
 #include "common/powerapi.h"
 #include "common/target_record.h"
 #include "common/scope.h"
+#include "sensor/aligned_reading.h"
 #include "sensor/energy_health.h"
 #include "sensor/host_description.h"
 #include "sensor/ladder.h"
 #include "sensor/outbox.h"
 #include "sensor/probe.h"
+#include "sensor/store_thread.h"
 #include "sensor/target_name.h"
 #include "sensor/tick_clock.h"
 #include "sensor/tick_energy.h"
@@ -40,18 +42,25 @@ struct sensor {
     const struct host *host;
     struct topology topology;
     struct ladder ladder;
-    struct engine *engine; /* NULL: this machine offers none */
-    struct targets *targets;
+    struct engine *engine;   /* NULL: this machine offers none, or none was asked for */
+    struct targets *targets; /* NULL: only energy was asked for */
     struct outbox outbox;
+    struct store_thread *store_thread; /* NULL: records are appended between ticks */
     struct tick_clock ticks;
     struct tick_energy energy;
     struct energy_health health;
+    bool is_aligned; /* short intervals: readings follow the counters' updates */
+    struct aligned_reading aligned;
+    uint64_t sent_at_ns;    /* records, to the store or the thread */
+    uint64_t looked_at_ns;  /* at the topology, 0: look again */
     uint64_t walked_at_ns;  /* last look at the whole tree of cgroups, 0: none */
     uint64_t counted_at_ns; /* middle of the last engine reading, monotonic clock */
     struct record_key key;  /* of the tick under way, or of the next one */
     uint32_t n_identities;  /* target records of this tick */
     bool host_is_stale;
     bool targets_fail, engine_fails;
+    uint64_t n_missed;
+    uint64_t n_lost_apart; /* by the thread */
     struct report report;
     struct host_record host_record;
     bson_t scratch;
@@ -91,6 +100,8 @@ static int open_engine(struct sensor *sensor, struct error *err)
     struct error why = {0};
     int r = engine_choose(settings->engine, settings->granularity, sensor->host, &sensor->topology,
                           &why);
+    if (r == ENGINE_NONE)
+        return 0;
     if (r >= 0) {
         const void *own = settings->engine_settings ? settings->engine_settings[r] : NULL;
         r = engine_table[r]->open(&sensor->engine, sensor->host, &sensor->topology,
@@ -108,9 +119,20 @@ static int open_engine(struct sensor *sensor, struct error *err)
 
 /* ---- what a tick consists of ---- */
 
+/* What need not be done at every short tick is done about every SENSOR_STORE_INTERVAL_NS. */
+static bool is_due(const struct sensor *sensor, uint64_t last_ns, uint64_t now_ns)
+{
+    return last_ns == 0 ||
+           now_ns - last_ns + sensor->settings.interval_ns / 2 >= SENSOR_STORE_INTERVAL_NS;
+}
+
 static void look_at_topology(struct sensor *sensor)
 {
     struct topology topology = {0};
+    uint64_t now_ns = clock_monotonic_ns(sensor->host->clock);
+    if (!is_due(sensor, sensor->looked_at_ns, now_ns))
+        return;
+    sensor->looked_at_ns = now_ns;
     if (topology_has_changed(&sensor->topology, sensor->host) != 1 ||
         topology_read(&topology, sensor->host, NULL) < 0)
         return;
@@ -149,6 +171,8 @@ static int refresh_targets(struct sensor *sensor, struct error *err)
 static int look_at_targets(struct sensor *sensor)
 {
     struct error err = {0};
+    if (!sensor->targets)
+        return 0;
     int r = refresh_targets(sensor, &err);
     if (r == -ENOMEM)
         return r;
@@ -167,15 +191,28 @@ static int look_at_targets(struct sensor *sensor)
     return 0;
 }
 
+/* A source that fails may have lost its CPU. */
+static void look_again_after_failure(struct sensor *sensor)
+{
+    for (size_t i = 0; i < sensor->report.n_energy; i++) {
+        const struct energy_sample *sample = &sensor->report.energy[i];
+        if (!sample->valid && !sample_is_no_update(sample))
+            sensor->looked_at_ns = 0;
+    }
+}
+
 /* Reads energy, then counts; *ret_at_ns is the middle of the counters' reading. */
 static int measure(struct sensor *sensor, uint64_t *ret_at_ns)
 {
     struct report *report = &sensor->report;
-    int r = ladder_read(&sensor->ladder, &sensor->topology, report);
+    int r = sensor->is_aligned
+                ? aligned_reading_take(&sensor->aligned, &sensor->ladder, &sensor->topology, report)
+                : ladder_read(&sensor->ladder, &sensor->topology, report);
     if (r < 0)
         return r;
     sensor->host_is_stale |= sensor->ladder.has_changed;
     sensor->ladder.has_changed = false;
+    look_again_after_failure(sensor);
     uint64_t before_ns = clock_monotonic_ns(sensor->host->clock);
     if (sensor->engine)
         r = sensor->engine->ops->read(sensor->engine, sensor->targets, &sensor->topology, report);
@@ -183,7 +220,7 @@ static int measure(struct sensor *sensor, uint64_t *ret_at_ns)
         return r;
     uint64_t after_ns = clock_monotonic_ns(sensor->host->clock);
     *ret_at_ns = before_ns + (after_ns - before_ns) / 2;
-    return ladder_count(&sensor->ladder, sensor->targets, report);
+    return sensor->targets ? ladder_count(&sensor->ladder, sensor->targets, report) : 0;
 }
 
 /* ---- what is said of it ---- */
@@ -192,6 +229,7 @@ static int send_host(struct sensor *sensor, struct error *err)
 {
     struct measuring measuring = {.ladder = &sensor->ladder,
                                   .engine = sensor->engine,
+                                  .has_targets = sensor->targets != NULL,
                                   .granularity = sensor->settings.granularity,
                                   .interval_ns = sensor->settings.interval_ns};
     struct host_record *record = &sensor->host_record;
@@ -223,7 +261,7 @@ static int send_identity(struct sensor *sensor, struct target_record *identity, 
 static int send_identities(struct sensor *sensor, struct error *err)
 {
     int r = 0;
-    size_t n_targets = targets_count(sensor->targets);
+    size_t n_targets = sensor->targets ? targets_count(sensor->targets) : 0;
     for (size_t i = 0; i < n_targets && r >= 0; i++) {
         struct target *target = targets_at(sensor->targets, i);
         struct target_names names;
@@ -253,17 +291,23 @@ static int queue_tick(struct sensor *sensor, struct error *err)
 
 static void announce_anew(struct sensor *sensor)
 {
-    size_t n_targets = targets_count(sensor->targets);
+    size_t n_targets = sensor->targets ? targets_count(sensor->targets) : 0;
     for (size_t i = 0; i < n_targets; i++)
         targets_at(sensor->targets, i)->is_announced = false;
     sensor->host_is_stale = true;
 }
 
-static void send_queue(struct sensor *sensor)
+static int send_queue(struct sensor *sensor, uint64_t now_ns)
 {
     struct error why = {0};
-    if (outbox_send(&sensor->outbox, &why) == OUTBOX_LOST)
+    if (!is_due(sensor, sensor->sent_at_ns, now_ns))
+        return 0;
+    int r = sensor->store_thread ? store_thread_take(sensor->store_thread, sensor->outbox.batch)
+                                 : outbox_send(&sensor->outbox, &why);
+    if (r == OUTBOX_LOST)
         announce_anew(sensor);
+    sensor->sent_at_ns = now_ns;
+    return r < 0 ? r : 0;
 }
 
 static void release(struct target *target, void *context)
@@ -284,12 +328,11 @@ static int take_baseline(struct sensor *sensor, struct error *err)
         r = measure(sensor, &sensor->counted_at_ns);
     if (r < 0)
         return error_set(err, r, "the first reading: %s", strerror(-r));
+    aligned_reading_forget(&sensor->aligned);
     if (sensor->settings.write_powerapi)
         return 0;
     r = send_host(sensor, err);
-    if (r >= 0)
-        send_queue(sensor);
-    return r;
+    return r < 0 ? r : send_queue(sensor, sensor->counted_at_ns);
 }
 
 int sensor_new(struct sensor **ret_sensor, const struct sensor_settings *settings,
@@ -306,6 +349,9 @@ int sensor_new(struct sensor **ret_sensor, const struct sensor_settings *setting
     bson_init(&sensor->scratch);
     tick_clock_start(&sensor->ticks, host->clock);
     sensor->key.timestamp_ms = sensor->ticks.last_stamp_ms;
+    sensor->is_aligned =
+        !settings->is_unaligned && settings->interval_ns < UPDATE_PHASE_INTERVAL_MAX_NS;
+    aligned_reading_init(&sensor->aligned, settings->interval_ns);
     int r = topology_read(&sensor->topology, host, err);
     if (r >= 0)
         r = start_run(sensor, last_run ? last_run : "");
@@ -315,7 +361,7 @@ int sensor_new(struct sensor **ret_sensor, const struct sensor_settings *setting
         r = open_sources(sensor, err);
     if (r >= 0)
         r = open_engine(sensor, err);
-    if (r >= 0)
+    if (r >= 0 && strcmp(settings->engine, "none") != 0)
         r = targets_new(&sensor->targets, host, settings->granularity, settings->rules);
     if (r >= 0)
         r = take_baseline(sensor, err);
@@ -342,31 +388,46 @@ int sensor_tick(struct sensor *sensor, uint64_t n_periods, struct error *err)
         return error_set(err, r, "reading a tick: %s", strerror(-r));
     bool has_slept =
         tick_clock_stamp(&sensor->ticks, at_ns, &sensor->key.timestamp_ms, &report->reasons);
-    if (!sensor->engine)
+    if (!sensor->engine && sensor->targets)
         reasons_add(&report->reasons, "no_engine");
     report->key = sensor->key;
     report->dt_ns = (int64_t)(at_ns - sensor->counted_at_ns);
     report->missed = n_periods > 1 ? (int64_t)(n_periods - 1) : 0;
+    sensor->n_missed += (uint64_t)report->missed;
     if (report->missed > 0)
         reasons_add(&report->reasons, "merged");
     tick_energy_end(&sensor->energy, report, at_ns, sensor->ticks.slept_until_ns, has_slept);
+    if (has_slept)
+        aligned_reading_forget(&sensor->aligned);
     r = energy_health_note(&sensor->health, report, at_ns, sensor->host->log);
     sensor->host_is_stale |= energy_health_is_due(&sensor->health, at_ns);
     if (r >= 0)
         r = queue_tick(sensor, err);
     if (r < 0)
         return r;
-    targets_sweep(sensor->targets, release, sensor);
+    if (sensor->targets)
+        targets_sweep(sensor->targets, release, sensor);
     sensor->counted_at_ns = at_ns;
     sensor->key.seq++;
-    send_queue(sensor);
-    return 0;
+    return send_queue(sensor, at_ns);
+}
+
+int64_t sensor_offset_ns(const struct sensor *sensor)
+{
+    return sensor->is_aligned ? sensor->aligned.phase.offset_ns : 0;
+}
+
+int sensor_start_store_thread(struct sensor *sensor, void (*appended)(void *context), void *context)
+{
+    return store_thread_start(&sensor->store_thread, sensor->outbox.store, sensor->host->log,
+                              appended, context);
 }
 
 void sensor_set_rules(struct sensor *sensor, const struct target_rules *rules)
 {
     sensor->settings.rules = rules;
-    targets_set_rules(sensor->targets, rules);
+    if (sensor->targets)
+        targets_set_rules(sensor->targets, rules);
     sensor->walked_at_ns = 0; /* the tree is walked anew, changed or not */
 }
 
@@ -378,6 +439,7 @@ int sensor_flush(struct sensor *sensor, struct error *err)
         if (r < 0)
             return r;
     }
+    sensor->n_lost_apart += store_thread_end(STEAL(sensor->store_thread), sensor->outbox.batch);
     if (outbox_send(&sensor->outbox, &why) != OUTBOX_HELD)
         return 0;
     return error_set(err, why.code ? why.code : -EIO, "%zu records were not stored: %s",
@@ -394,9 +456,14 @@ uint64_t sensor_capabilities(const struct sensor *sensor)
     return capabilities;
 }
 
+uint64_t sensor_missed(const struct sensor *sensor)
+{
+    return sensor->n_missed;
+}
+
 uint64_t sensor_lost(const struct sensor *sensor)
 {
-    return batch_dropped(sensor->outbox.batch);
+    return batch_dropped(sensor->outbox.batch) + sensor->n_lost_apart;
 }
 
 static void release_all(struct sensor *sensor)
@@ -416,6 +483,8 @@ void sensor_free(struct sensor *sensor)
     ladder_close(&sensor->ladder);
     topology_deinit(&sensor->topology);
     energy_health_deinit(&sensor->health);
+    aligned_reading_deinit(&sensor->aligned);
+    (void)store_thread_end(sensor->store_thread, sensor->outbox.batch);
     outbox_deinit(&sensor->outbox);
     report_deinit(&sensor->report);
     host_record_deinit(&sensor->host_record);

@@ -11,12 +11,13 @@ struct sensor_settings {
     const char *name;             /* valid sensor name */
     uint64_t interval_ns;
     const char *energy;           /* "auto" or a source's name */
-    const char *engine;           /* "auto" or an engine's name */
+    const char *engine;           /* "auto", an engine's name, or "none": no targets, no counts, only energy */
     enum granularity granularity;
     const struct target_rules *rules;
     const char *const *events;
     size_t n_events;
     bool write_powerapi;          /* HWPCReports instead of native records */
+    bool is_unaligned;            /* never wait for a counter's update */
     const void *const *source_settings; /* [row of source_table], as parsed */
     const void *const *engine_settings; /* [row of engine_table] */
 };
@@ -33,9 +34,19 @@ int sensor_tick(struct sensor *sensor, uint64_t n_periods, struct error *err);
 /* Other rules from the next tick on; they replace settings.rules and are borrowed like them. */
 void sensor_set_rules(struct sensor *sensor, const struct target_rules *rules);
 /* Hands the queue to the store once more; -errno says how much was left. */
+/* When the next tick is best taken, ns after its period's boundary or (negative) before: 0, or at short intervals just after the counter's
+ * update. */
+int64_t sensor_offset_ns(const struct sensor *sensor);
+/* From here on a thread appends, so that a slow store delays no tick; what appended(context) does is done there, after every append. At intervals
+ * below SENSOR_STORE_INTERVAL_NS, with a thread or without, the store is given what has come once in so long. */
+#define SENSOR_STORE_INTERVAL_NS (100 * NS_PER_MS)
+int sensor_start_store_thread(struct sensor *sensor, void (*appended)(void *context), void *context);
+/* Ends the thread and hands the queue to the store once more; -errno says how much was left. */
 int sensor_flush(struct sensor *sensor, struct error *err);
 /* What it needs while it runs, all of it: 1 << CAP_... */
 uint64_t sensor_capabilities(const struct sensor *sensor);
-/* Documents lost to a full queue since the start. */
+/* Timer periods that had no tick of their own since the start. */
+uint64_t sensor_missed(const struct sensor *sensor);
+/* Documents lost to a full queue since the start; those of a thread only after sensor_flush. */
 uint64_t sensor_lost(const struct sensor *sensor);
 void sensor_free(struct sensor *sensor);

@@ -65,9 +65,13 @@ static void forget(struct spool *spool, struct store *store)
     spool->position_fails = r < 0;
 }
 
-void spool_step(struct spool *spool, struct store *store)
+void spool_watch(struct spool *spool)
 {
     courier_process_watch(&spool->courier);
+}
+
+void spool_forget(struct spool *spool, struct store *store)
+{
     if (spool->n_steps++ % STEPS_PER_FORGETTING == 0)
         forget(spool, store);
 }

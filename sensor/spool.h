@@ -21,8 +21,10 @@ int spool_init(struct spool *spool, const char *directory, const char *remote_ur
                const struct log *log);
 void spool_deinit(struct spool *spool); /* the courier must have been stopped */
 
-/* After each tick: keeps the courier alive and, every few ticks, forgets what has arrived. store: the open spool. */
-void spool_step(struct spool *spool, struct store *store);
+/* After each tick: keeps the courier alive. */
+void spool_watch(struct spool *spool);
+/* After each append, in the thread that appends: every few times, forgets what has arrived. store: the open spool. */
+void spool_forget(struct spool *spool, struct store *store);
 
 /* Waits until everything has arrived or patience_ns is over or interrupt_fd becomes readable (-1: none); then stops the courier. What is
  * left stays in the spool for the next run; how much of it, if any, is logged. */

@@ -131,6 +131,22 @@ int batch_add(struct batch *batch, const struct document *document)
     return n_dropped;
 }
 
+int batch_move(struct batch *from, struct batch *to)
+{
+    int n_dropped = 0;
+    for (; from->first < from->end; from->first++) {
+        struct document document = from->documents[from->first];
+        document.bytes = from->bytes + from->offsets[from->first];
+        int n = batch_add(to, &document);
+        if (n < 0)
+            return n;
+        n_dropped += n;
+        from->bytes_first += document.size_bytes;
+    }
+    clear(from);
+    return n_dropped;
+}
+
 size_t batch_count(const struct batch *batch)
 {
     return batch->end - batch->first;

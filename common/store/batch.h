@@ -13,6 +13,8 @@ void batch_free(struct batch *batch);
 /* Copies the document in. Returns how many old documents gave way (0 is usual), or -ENOMEM. A single document above max_bytes is kept
  * as the only one. */
 int batch_add(struct batch *batch, const struct document *document);
+/* Moves everything in from to the end of to, in order; outcome and errors as batch_add. After -ENOMEM what did not fit is still in from. */
+int batch_move(struct batch *from, struct batch *to);
 size_t batch_count(const struct batch *batch);
 uint64_t batch_dropped(const struct batch *batch); /* documents that gave way since the start */
 

@@ -29,11 +29,15 @@ printf 'vendor,family\n' > "$folder/bad.csv"
 : > "$folder/file"
 refuses 64 "--nonsense" --nonsense
 refuses 64 "interval" --interval 5
+refuses 64 "at least 1ms" --interval 999us
 refuses 64 "bogus" --store bogus:x
 refuses 64 "comm" --target nonsense
 refuses 64 "a/b" --name a/b
 refuses 64 "foo" --energy foo
 refuses 64 "foo" --engine foo
+refuses 64 "--target" --engine none --target 'cgroup:/**'
+refuses 64 "--event" --engine none --event instructions
+refuses 64 "align" --align sometimes
 refuses 64 "comm:" --target 'comm:x' --granularity cgroup
 refuses 64 "user:" --target 'cgroup:/**' --target '!user:root' --granularity cgroup
 refuses 64 "pid:" --target pid:1 --schema powerapi

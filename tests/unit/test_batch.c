@@ -130,6 +130,34 @@ static void long_outage_keeps_the_newest(void **state)
     batch_free(batch);
 }
 
+static void moving_keeps_order_bytes_and_bounds(void **state)
+{
+    (void)state;
+    struct refusing_store store = {.store.ops = &refusing_ops};
+    struct batch *from = NULL, *to = NULL;
+    struct append_result result;
+    assert_int_equal(batch_new(&from, 8, 1000), 0);
+    assert_int_equal(batch_new(&to, 5, 1000), 0);
+    for (uint64_t seq = 0; seq < 2; seq++)
+        assert_int_equal(add(to, seq, 30), 0);
+    for (uint64_t seq = 2; seq < 5; seq++)
+        assert_int_equal(add(from, seq, 1 + seq * 40), 0);
+    assert_int_equal(batch_move(from, to), 0);
+    assert_int_equal(batch_count(from), 0);
+    assert_int_equal(batch_move(from, to), 0); /* nothing more */
+    assert_int_equal(add(from, 5, 20), 0);
+    assert_int_equal(batch_move(from, to), 1); /* the oldest gave way */
+    assert_int_equal(batch_dropped(from), 0);
+    assert_int_equal(batch_dropped(to), 1);
+    assert_int_equal(batch_flush(to, &store.store, &result, NULL), 0);
+    assert_int_equal(store.n_seqs, 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(store.seqs[i], i + 1);
+    assert_int_equal(store.n_wrong_bytes, 0);
+    batch_free(from);
+    batch_free(to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +165,7 @@ int main(void)
         cmocka_unit_test(oldest_give_way),
         cmocka_unit_test(larger_than_allowed_stays_alone),
         cmocka_unit_test(long_outage_keeps_the_newest),
+        cmocka_unit_test(moving_keeps_order_bytes_and_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

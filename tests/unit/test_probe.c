@@ -168,6 +168,10 @@ static void unknown_names_name_the_known(void **state)
         engine_choose("nonsense", GRANULARITY_PROCESS, &fixture->host, &fixture->topology, &err),
         -EINVAL);
     assert_non_null(strstr(err.text, "proc"));
+    assert_non_null(strstr(err.text, "none"));
+    assert_int_equal(
+        engine_choose("none", GRANULARITY_PROCESS, &fixture->host, &fixture->topology, &err),
+        ENGINE_NONE);
 }
 
 static void the_probe_says_what_would_be_chosen(void **state)

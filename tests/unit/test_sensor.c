@@ -398,6 +398,84 @@ static void a_sleep_is_in_no_later_sample(void **state)
     end_reading(&reading);
 }
 
+static size_t count_stored(const struct fixture *fixture)
+{
+    struct reading reading;
+    size_t n = 0;
+    begin_reading(&reading, fixture, KIND_BIT(RECORD_RAW));
+    while (cursor_next(reading.cursor, &reading.document, NULL) == CURSOR_DOCUMENT)
+        n++;
+    end_reading(&reading);
+    return n;
+}
+
+/* A thousand ticks a second: no targets, samples from update to update, records handed over
+ * together. */
+static void energy_alone_is_recorded_from_update_to_update(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+    fixture->settings.engine = "none";
+    fixture->settings.interval_ns = NS_PER_MS;
+    start(fixture, fixture->uri, "");
+    for (int i = 0; i < 300; i++) {
+        if (i % 3 != 1)
+            put_energy(fixture, 1000000 + 50000 * (i + 1));
+        pass(fixture, NS_PER_MS);
+        tick(fixture, i == 200 ? 4 : 1);
+        if (i == 98)
+            assert_int_equal(count_stored(fixture), 0);
+        if (i == 100)
+            assert_in_range(count_stored(fixture), 99, 101);
+    }
+    assert_int_equal(sensor_missed(fixture->sensor), 3);
+    assert_int_equal(sensor_flush(fixture->sensor, &err), 0);
+
+    struct reading reading;
+    begin_reading(&reading, fixture,
+                  KIND_BIT(RECORD_HOST) | KIND_BIT(RECORD_TARGET) | KIND_BIT(RECORD_RAW));
+    next_document(&reading, RECORD_HOST);
+    int64_t sum_uj = 0, sum_ns = 0;
+    for (int i = 0; i < 300; i++) {
+        const struct report *report = next_report(&reading);
+        assert_true(report->valid);
+        assert_false(reasons_have(&report->reasons, "no_engine"));
+        assert_int_equal(report->missed, i == 200 ? 3 : 0);
+        assert_int_equal(report->n_targets, 0);
+        assert_int_equal(report->n_energy, 1);
+        assert_int_equal(report->energy[0].valid, i % 3 != 1);
+        if (!report->energy[0].valid) {
+            assert_string_equal(report->energy[0].reason, "no_update");
+            continue;
+        }
+        sum_uj += report->energy[0].energy_uj;
+        sum_ns += report->energy[0].dt_ns;
+    }
+    assert_int_equal(sum_uj, 300 * 50000);
+    assert_int_equal(sum_ns, 300 * NS_PER_MS);
+    next_document(&reading, RECORD_HOST); /* how often nothing was updated */
+    end_reading(&reading);
+}
+
+/* The same through a thread that stores; nothing is lost when it is told to end. */
+static void a_thread_stores_everything(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+    fixture->settings.engine = "none";
+    fixture->settings.interval_ns = 20 * NS_PER_MS;
+    start(fixture, fixture->uri, "");
+    assert_int_equal(sensor_start_store_thread(fixture->sensor, NULL, NULL), 0);
+    for (int i = 0; i < 500; i++) {
+        put_energy(fixture, 1000000 + i + 1);
+        pass(fixture, 20 * NS_PER_MS);
+        tick(fixture, 1);
+    }
+    assert_int_equal(sensor_flush(fixture->sensor, &err), 0);
+    assert_int_equal(sensor_lost(fixture->sensor), 0);
+    assert_int_equal(count_stored(fixture), 500);
+}
+
 static void what_is_asked_for_must_open(void **state)
 {
     struct fixture *fixture = *state;
@@ -437,6 +515,8 @@ int main(void)
         WITH_MACHINE(a_stopped_sensor_makes_one_long_tick),
         WITH_MACHINE(a_sleep_is_in_no_later_sample),
         WITH_MACHINE(what_is_asked_for_must_open),
+        WITH_MACHINE(energy_alone_is_recorded_from_update_to_update),
+        WITH_MACHINE(a_thread_stores_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
