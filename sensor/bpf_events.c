@@ -9,21 +9,21 @@
 
 #include "common/log.h"
 
-int bpf_events_init(struct bpf_events *events, const struct event_set *set,
-                    const struct topology *topology)
+int bpf_events_init(struct bpf_events *events, enum bpf_event_kind kind,
+                    const struct event_set *set, const struct topology *topology)
 {
     size_t n_cpus = (size_t)topology->n_cpus;
     struct perf_group *groups = calloc(n_cpus, sizeof(*groups));
     if (!groups)
         return -ENOMEM;
-    *events = (struct bpf_events){.set = set, .groups = groups, .n_cpus = n_cpus};
+    *events = (struct bpf_events){.set = set, .kind = kind, .groups = groups, .n_cpus = n_cpus};
     return 0;
 }
 
 static void leave_cpu(struct bpf_events *events, struct bpf_slots *slots, size_t cpu)
 {
     for (size_t i = 0; i < events->set->n_events; i++)
-        (void)bpf_slots_put_event(slots, (int)cpu, i, -1);
+        (void)bpf_slots_put_event(slots, events->kind, (int)cpu, i, -1);
     perf_group_close(&events->groups[cpu]);
 }
 
@@ -32,7 +32,7 @@ static int enter_cpu(struct bpf_events *events, struct bpf_slots *slots, size_t 
     struct perf_group *group = &events->groups[cpu];
     int r = perf_group_open(group, events->set, -1, (int)cpu);
     for (size_t i = 0; i < events->set->n_events && r == 0; i++)
-        r = bpf_slots_put_event(slots, (int)cpu, i, group->fds[i]);
+        r = bpf_slots_put_event(slots, events->kind, (int)cpu, i, group->fds[i]);
     if (r < 0)
         leave_cpu(events, slots, cpu);
     return r;

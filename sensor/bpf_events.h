@@ -11,13 +11,15 @@ struct log;
 /* The zero value counts nothing. */
 struct bpf_events {
     const struct event_set *set; /* borrowed */
+    enum bpf_event_kind kind;
     struct perf_group *groups;   /* [n_cpus] */
     size_t n_cpus;
     bool has_warned;
 };
 
 /* -ENOMEM. */
-int bpf_events_init(struct bpf_events *events, const struct event_set *set, const struct topology *topology);
+int bpf_events_init(struct bpf_events *events, enum bpf_event_kind kind, const struct event_set *set,
+                    const struct topology *topology);
 /* Opens the groups of CPUs that have come and closes those of CPUs that have left, whose events are dead for good. A CPU whose group cannot be
  * opened is tried again at each call; the first failure is logged. Returns how many CPUs that are online have none. */
 size_t bpf_events_follow(struct bpf_events *events, struct bpf_slots *slots, const struct topology *topology, const struct log *log);

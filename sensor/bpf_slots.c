@@ -63,7 +63,7 @@ static size_t package_index(const struct topology *topology, int32_t package)
     return 0;
 }
 
-static void set_constants(const struct bpf_slots *slots, size_t n_extra,
+static void set_constants(const struct bpf_slots *slots, size_t n_extra, size_t n_clock,
                           const struct topology *topology)
 {
     struct counters__rodata *constants = slots->kernel->rodata;
@@ -71,13 +71,14 @@ static void set_constants(const struct bpf_slots *slots, size_t n_extra,
     constants->n_packages = (uint32_t)slots->n_packages;
     constants->n_cpus = slots->n_cpus;
     constants->n_extra = (uint32_t)n_extra;
+    constants->n_clock = (uint32_t)n_clock;
     constants->free_mask = slots->n_slots - 1;
     for (int cpu = 0; cpu < topology->n_cpus; cpu++)
         constants->package_of_cpu[cpu] =
             (unsigned char)package_index(topology, topology->package[cpu]);
 }
 
-static int size_maps(const struct bpf_slots *slots, size_t n_extra)
+static int size_maps(const struct bpf_slots *slots, size_t n_extra, size_t n_clock)
 {
     const struct {
         struct bpf_map *map;
@@ -89,6 +90,7 @@ static int size_maps(const struct bpf_slots *slots, size_t n_extra)
         {slots->kernel->maps.free_slots, slots->n_slots},
         {slots->kernel->maps.slot_of_cgroup, slots->is_process ? 1 : slots->n_slots},
         {slots->kernel->maps.extra_events, n_extra ? (uint32_t)n_extra * slots->n_cpus : 1},
+        {slots->kernel->maps.clock_events, n_clock ? (uint32_t)n_clock * slots->n_cpus : 1},
     };
     int r = bpf_map__set_value_size(slots->kernel->maps.sums,
                                     (uint32_t)(slots->n_words * sizeof(uint64_t)));
@@ -97,12 +99,13 @@ static int size_maps(const struct bpf_slots *slots, size_t n_extra)
     return r;
 }
 
-static int configure(const struct bpf_slots *slots, size_t n_extra, const struct topology *topology)
+static int configure(const struct bpf_slots *slots, size_t n_extra, size_t n_clock,
+                     const struct topology *topology)
 {
     struct counters *kernel = slots->kernel;
     if (topology->n_cpus > BPF_CPUS_MAX || slots->n_packages > UINT8_MAX)
         return -E2BIG;
-    set_constants(slots, n_extra, topology);
+    set_constants(slots, n_extra, n_clock, topology);
     /* Each granularity attaches what it needs and nothing else. */
     (void)bpf_program__set_autoattach(kernel->progs.on_flush, false);
     (void)bpf_program__set_autoload(kernel->progs.on_fork, slots->is_process);
@@ -110,7 +113,7 @@ static int configure(const struct bpf_slots *slots, size_t n_extra, const struct
     (void)bpf_program__set_autoload(kernel->progs.on_exit, slots->is_process);
     (void)bpf_program__set_autoload(kernel->progs.on_mkdir, !slots->is_process);
     (void)bpf_program__set_autoload(kernel->progs.on_rmdir, !slots->is_process);
-    return size_maps(slots, n_extra);
+    return size_maps(slots, n_extra, n_clock);
 }
 
 static int share_maps(struct bpf_slots *slots)
@@ -143,12 +146,12 @@ static int explain(int r, const char *what, struct error *err)
                      what, strerror(-r));
 }
 
-static int load(struct bpf_slots *slots, size_t n_extra, const struct topology *topology,
-                struct error *err)
+static int load(struct bpf_slots *slots, size_t n_extra, size_t n_clock,
+                const struct topology *topology, struct error *err)
 {
     (void)libbpf_set_print(be_silent);
     slots->kernel = counters__open();
-    int r = slots->kernel ? configure(slots, n_extra, topology) : -errno;
+    int r = slots->kernel ? configure(slots, n_extra, n_clock, topology) : -errno;
     if (r == 0)
         r = counters__load(slots->kernel);
     if (r < 0)
@@ -161,9 +164,10 @@ static int load(struct bpf_slots *slots, size_t n_extra, const struct topology *
 }
 
 int bpf_slots_open(struct bpf_slots **ret_slots, bool is_process, uint32_t n_slots, size_t n_extra,
-                   const struct topology *topology, struct error *err)
+                   size_t n_clock, const struct topology *topology, struct error *err)
 {
     assert(n_slots >= WORD_SLOTS && (n_slots & (n_slots - 1)) == 0 && n_extra <= BPF_EXTRA_MAX);
+    assert(n_clock <= BPF_CLOCK_MAX);
     struct bpf_slots *slots = calloc(1, sizeof(*slots));
     if (!slots)
         return error_set(err, -ENOMEM, "out of memory");
@@ -172,7 +176,7 @@ int bpf_slots_open(struct bpf_slots **ret_slots, bool is_process, uint32_t n_slo
     slots->n_cpus = (uint32_t)topology->n_cpus;
     slots->n_packages = topology->n_packages ? topology->n_packages : 1;
     slots->n_words = n_extra ? WORDS_MAX : WORDS_PLAIN;
-    int r = load(slots, n_extra, topology, err);
+    int r = load(slots, n_extra, n_clock, topology, err);
     if (r < 0) {
         bpf_slots_close(slots);
         return r;
@@ -200,12 +204,20 @@ void bpf_slots_close(struct bpf_slots *slots)
     free(slots);
 }
 
-int bpf_slots_put_event(struct bpf_slots *slots, int cpu, size_t index, int fd)
+int bpf_slots_put_event(struct bpf_slots *slots, enum bpf_event_kind kind, int cpu, size_t index,
+                        int fd)
 {
     uint32_t place = (uint32_t)index * slots->n_cpus + (uint32_t)cpu;
-    int map_fd = bpf_map__fd(slots->kernel->maps.extra_events);
-    return fd < 0 ? bpf_map_delete_elem(map_fd, &place)
-                  : bpf_map_update_elem(map_fd, &place, &fd, BPF_ANY);
+    const struct bpf_map *map = kind == BPF_EVENT_CLOCK ? slots->kernel->maps.clock_events
+                                                        : slots->kernel->maps.extra_events;
+    return fd < 0 ? bpf_map_delete_elem(bpf_map__fd(map), &place)
+                  : bpf_map_update_elem(bpf_map__fd(map), &place, &fd, BPF_ANY);
+}
+
+uint64_t bpf_slots_clock(const struct bpf_slots *slots, int cpu, size_t index)
+{
+    return __atomic_load_n(&slots->kernel->bss->clock_now[(size_t)cpu * BPF_CLOCK_MAX + index],
+                           __ATOMIC_RELAXED);
 }
 
 void bpf_slots_flush(struct bpf_slots *slots, const struct topology *topology)

@@ -15,13 +15,17 @@ struct error;
 struct bpf_slots;
 
 /* n_slots: a power of two, at least 64; who finds no slot is charged to slot 0 and counted. n_extra: perf events to be read at a change of
- * target, at most BPF_EXTRA_MAX. Attaches at once: counting begins. Errors say what is missing: -EPERM capabilities, else BTF or program types. */
-int bpf_slots_open(struct bpf_slots **ret_slots, bool is_process, uint32_t n_slots, size_t n_extra, const struct topology *topology,
-                   struct error *err);
+ * target, at most BPF_EXTRA_MAX; n_clock: those to be read at a flush, at most BPF_CLOCK_MAX. Attaches at once: counting begins. Errors say what is missing: -EPERM capabilities, else BTF or program types. */
+int bpf_slots_open(struct bpf_slots **ret_slots, bool is_process, uint32_t n_slots, size_t n_extra, size_t n_clock,
+                   const struct topology *topology, struct error *err);
 void bpf_slots_close(struct bpf_slots *slots);
 
-/* Extra event `index` of a CPU; fd -1: none any more. A negative errno of the kernel. */
-int bpf_slots_put_event(struct bpf_slots *slots, int cpu, size_t index, int fd);
+enum bpf_event_kind { BPF_EVENT_EXTRA, BPF_EVENT_CLOCK };
+
+/* Event `index` of a kind and a CPU; fd -1: none any more. A negative errno of the kernel. */
+int bpf_slots_put_event(struct bpf_slots *slots, enum bpf_event_kind kind, int cpu, size_t index, int fd);
+/* What clock event `index` of a CPU stood at when it was last flushed; 0: never read. */
+uint64_t bpf_slots_clock(const struct bpf_slots *slots, int cpu, size_t index);
 
 /* Makes every online CPU hand in what it has gathered, running slices included (these as of the scheduler's last tick: what is missing comes
  * with the next flush). Call before bpf_slots_take. */

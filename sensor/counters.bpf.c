@@ -100,6 +100,7 @@ const volatile bool is_process = false; /* granularity */
 const volatile __u32 n_packages = 1;
 const volatile __u32 n_cpus = 1; /* possible ones: extra event e of CPU c is at e * n_cpus + c */
 const volatile __u32 n_extra = 0;
+const volatile __u32 n_clock = 0;
 const volatile __u32 free_mask = 0; /* max_entries of free_slots - 1, a power of two - 1 */
 const volatile unsigned char package_of_cpu[BPF_CPUS_MAX];
 
@@ -107,6 +108,7 @@ __u64 free_taken;    /* slots taken from the ring of free ones, by both */
 __u64 free_given;    /* slots put there, by the sensor */
 __u64 slots_missing; /* times somebody found no free slot and was charged to other */
 __u64 tree_changes;  /* cgroups made and removed, tasks moved */
+__u64 clock_now[BPF_CPUS_MAX * BPF_CLOCK_MAX]; /* of each CPU, as of its last flush */
 
 static struct running running_on[BPF_CPUS_MAX];
 static struct extra_start extra_on[BPF_CPUS_MAX];
@@ -159,6 +161,12 @@ struct {
     __uint(key_size, sizeof(int));
     __uint(value_size, sizeof(int));
 } extra_events SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+    __uint(key_size, sizeof(int));
+    __uint(value_size, sizeof(int));
+} clock_events SEC(".maps");
 
 static u32 this_cpu(void)
 {
@@ -406,6 +414,14 @@ int on_switch(u64 *context)
     return 0;
 }
 
+static void read_clock(u32 cpu)
+{
+    struct bpf_perf_event_value value = {};
+    for (u32 i = 0; i < BPF_CLOCK_MAX && i < n_clock; i++)
+        if (!bpf_perf_event_read_value(&clock_events, i * n_cpus + cpu, &value, sizeof(value)))
+            clock_now[cpu * BPF_CLOCK_MAX + i] = value.counter;
+}
+
 static void flush(void)
 {
     u32 cpu = this_cpu();
@@ -417,6 +433,7 @@ static void flush(void)
     running->group = 0; /* its target may be another one by now */
     if (task->pid)
         start(running, cpu, task);
+    read_clock(cpu);
 }
 
 /* Run on every CPU by the sensor before it reads (BPF_PROG_TEST_RUN). */

@@ -21,6 +21,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/scope.h"
+#include "sensor/bpf_clock.h"
 #include "sensor/bpf_columns.h"
 #include "sensor/bpf_events.h"
 #include "sensor/bpf_settings.h"
@@ -56,6 +57,7 @@ struct counters_bpf {
     uint32_t n_found;
     struct bpf_columns columns;
     struct bpf_events events;
+    struct bpf_clock clock;
     struct cgroup_paths *paths;
     struct tally tally;
     size_t n_packages;
@@ -99,7 +101,7 @@ static void bpf_probe(const struct host *host, const struct topology *topology,
         return;
     }
     bool is_process = granularity == GRANULARITY_PROCESS;
-    int r = bpf_slots_open(&slots, is_process, PROBE_SLOTS, 0, topology, &err);
+    int r = bpf_slots_open(&slots, is_process, PROBE_SLOTS, 0, 0, topology, &err);
     if (r < 0) {
         (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "%s", err.text);
         if (r == -EPERM)
@@ -119,6 +121,7 @@ static void bpf_close(struct engine *engine)
 {
     struct counters_bpf *bpf = (struct counters_bpf *)engine;
     bpf_events_deinit(&bpf->events);
+    bpf_clock_deinit(&bpf->clock);
     bpf_slots_close(bpf->slots);
     cgroup_paths_free(bpf->paths);
     tally_deinit(&bpf->tally);
@@ -176,12 +179,15 @@ static int open_all(struct counters_bpf *bpf, const struct topology *topology,
                     const char *const *events, size_t n_events, uint32_t n_slots, struct error *err)
 {
     int r = choose_columns(bpf, topology, events, n_events, err);
+    bpf_clock_choose(&bpf->clock, bpf->host);
     if (r == 0)
         r = bpf_slots_open(&bpf->slots, bpf->granularity == GRANULARITY_PROCESS, n_slots,
-                           bpf->columns.extra.n_events, topology, err);
+                           bpf->columns.extra.n_events, bpf->clock.set.n_events, topology, err);
     if (r < 0)
         return r;
-    r = bpf_events_init(&bpf->events, &bpf->columns.extra, topology);
+    r = bpf_events_init(&bpf->events, BPF_EVENT_EXTRA, &bpf->columns.extra, topology);
+    if (r == 0)
+        r = bpf_clock_init(&bpf->clock, topology);
     if (r == 0)
         r = cgroup_paths_new(&bpf->paths, bpf->host->cgroupfs);
     if (r == 0)
@@ -249,6 +255,7 @@ static int bpf_set_targets(struct engine *engine, struct targets *targets,
 {
     (void)err;
     struct counters_bpf *bpf = (struct counters_bpf *)engine;
+    bpf_clock_follow(&bpf->clock, bpf->slots, topology, bpf->host->log);
     bpf->n_without_events = bpf_events_follow(&bpf->events, bpf->slots, topology, bpf->host->log);
     if (bpf->granularity == GRANULARITY_CGROUP)
         targets_each_new_cgroup(targets, add_cgroup, bpf);
@@ -433,6 +440,8 @@ static int bpf_read(struct engine *engine, struct targets *targets, const struct
     int r = find_targets(bpf, targets);
     if (r >= 0)
         r = take_slots(bpf, targets);
+    if (r >= 0)
+        r = bpf_clock_read(&bpf->clock, bpf->slots, topology, bpf->has_read ? report : NULL);
     if (r < 0)
         return r;
     cgroup_paths_trim(bpf->paths);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <linux/sched.h>
+#include <math.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #include "sensor/bpf_settings.h"
+#include "sensor/event_set.h"
 #include "tests/daemon/engine_bench.h"
 
 extern const struct engine_ops counters_bpf;
@@ -622,6 +624,49 @@ static void extra_events_follow_the_target_and_the_cpus(void **state)
     (void)bench_remove_all(NULL);
 }
 
+static uint64_t clock_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* The time stamp counter runs at one rate on all CPUs: two spans of work show the same rate per
+ * CPU, each known from outside only between the moments before and after its ticks. */
+static void the_clock_of_every_cpu_is_read(void **state)
+{
+    (void)state;
+    double low_hz = 0, high_hz = INFINITY;
+    struct event_set offered;
+    event_set_clock(&offered, &bench.host);
+    bench_make_cgroup("");
+    bench_open(&counters_bpf, GRANULARITY_CGROUP, NULL, 0, NULL);
+    bench_tick(); /* the first gives a baseline */
+    if (offered.n_events == 0)
+        assert_int_equal(bench.report.n_clock, 0);
+    for (int i = 0; i < 3 && offered.n_events > 0; i++) {
+        uint64_t before_ns = clock_ns();
+        bench_tick();
+        uint64_t from_ns = clock_ns();
+        burn_ms(100);
+        uint64_t to_ns = clock_ns();
+        bench_tick();
+        uint64_t after_ns = clock_ns();
+        assert_int_equal(bench.report.n_clock, bench.topology.n_packages);
+        double cycles = 0;
+        for (size_t package = 0; package < bench.report.n_clock; package++)
+            cycles += (double)bench.report.clock[package].tsc;
+        cycles /= (double)sysconf(_SC_NPROCESSORS_ONLN);
+        low_hz = fmax(low_hz, cycles * 1e9 / (double)(after_ns - before_ns));
+        high_hz = fmin(high_hz, cycles * 1e9 / (double)(to_ns - from_ns));
+    }
+    assert_true(low_hz <= high_hz * 1.0001);
+    if (offered.n_events > 0)
+        assert_true(low_hz > 1e8 && high_hz < 1e10);
+    bench_close();
+    (void)bench_remove_all(NULL);
+}
+
 int main(void)
 {
     int r = bench_find_machine(&counters_bpf, GRANULARITY_CGROUP);
@@ -637,6 +682,7 @@ int main(void)
         cmocka_unit_test(a_cgroup_between_two_ticks_is_charged_above),
         cmocka_unit_test(a_pid_used_again_is_another_target),
         cmocka_unit_test(extra_events_follow_the_target_and_the_cpus),
+        cmocka_unit_test(the_clock_of_every_cpu_is_read),
         cmocka_unit_test(ten_thousand_brief_processes_are_all_counted),
     };
     return cmocka_run_group_tests(tests, NULL, bench_remove_all);
