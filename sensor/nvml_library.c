@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "common/scope.h"
 
@@ -89,6 +90,12 @@ int nvml_library_open(struct nvml_library *library, const char *path,
 {
     *library = (struct nvml_library){0};
     *ret_trouble = (struct nvml_trouble){0};
+    /* The code of whoever starts the program would run with the capabilities of its file. */
+    if (path && getauxval(AT_SECURE)) {
+        (void)snprintf(ret_trouble->reason, sizeof(ret_trouble->reason),
+                       "a program whose file has capabilities loads no library by name");
+        return fail(library, "leave nvml-library out, or start watt-sensor as root", ret_trouble);
+    }
     library->handle = dlopen(path ? path : NVML_SONAME, RTLD_NOW | RTLD_LOCAL);
     if (!library->handle) {
         const char *why = dlerror();

@@ -61,7 +61,7 @@ struct nvml_trouble {
 
 enum { NVML_LIBRARY_TROUBLE = 1 };
 
-/* path NULL: the system's. Loads and initialises it, which takes a while and wakes GPUs: look first whether there are any. Returns 0, or
+/* path NULL: the system's; another is refused where the program's file gives it capabilities that its user has not. Loads and initialises it, which takes a while and wakes GPUs: look first whether there are any. Returns 0, or
  * NVML_LIBRARY_TROUBLE with all of *ret_trouble. */
 int nvml_library_open(struct nvml_library *library, const char *path, struct nvml_trouble *ret_trouble);
 void nvml_library_close(struct nvml_library *library); /* zeroed: does nothing */

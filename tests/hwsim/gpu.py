@@ -3,7 +3,11 @@
 """GPUs of known truth, through a library with NVML's ABI (nvml_stub.c): two containers use one of them at different watts per second of its
 time, beside a process that is gone; a third GPU says not who uses it. The sensor's joules are those of the counter, to the millijoule, over a fault
 too; the formula's books close; the split follows the truth."""
+import json
 import os
+import shutil
+import struct
+import subprocess
 import sys
 import time
 
@@ -151,6 +155,23 @@ def check_processes(machine, world, sysfs, pids):
     check(names[pids["train"]].startswith(f"{machine.base}/train:"), f"named {names[pids['train']]}")
 
 
+def check_capabilities(machine, world, sysfs):
+    """A file with capabilities does not run its user's code with them."""
+    program = machine.scratch + "/watt-sensor"
+    shutil.copy(os.path.join(BUILD, "watt-sensor"), program)
+    os.chmod(program, 0o755)
+    os.chmod(machine.scratch, 0o755)
+    cap_dac_read_search = struct.pack("<IIIII", 0x02000001, 1 << 2, 0, 0, 0)  # revision 2, effective
+    os.setxattr(program, "security.capability", cap_dac_read_search)
+    arguments = [program, "--probe", "--sysfs", sysfs, "--nvml-library", os.path.join(BUILD, "tests", "nvml_stub.so")]
+    for user, is_usable in (("root", True), ("nobody", os.statvfs(program).f_flag & os.ST_NOSUID)):
+        said = subprocess.run(arguments, user=user, stdout=subprocess.PIPE, cwd="/",
+                              env={**os.environ, "NVML_STUB_WORLD": world.path}).stdout
+        source = [row for row in json.loads(said)["sources"] if row["name"] == "nvml"][0]
+        check(bool(is_usable) == source["usable"], f"as {user}: {source}")
+        check(is_usable or "capabilities" in source["reason"], f"as {user}: {source}")
+
+
 def main():
     machine = Simulated("train", "infer", "idle")
     pids = {name: machine.worker(name, 0).pid for name in ("train", "infer", "idle")}
@@ -165,6 +186,7 @@ def main():
     check(by_time < 0.7, "share splits by GPU time")
     check(learned < 0.3, "auto learns what each costs")
     check_processes(machine, world, sysfs, pids)
+    check_capabilities(machine, world, sysfs)
     machine.close()
 
 
