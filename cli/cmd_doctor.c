@@ -207,7 +207,11 @@ static const char *conclusion(const struct machine *machine, char *text, size_t 
     if (machine_disagrees(machine))
         return "Two sources do not say the same of one counter: find out which is wrong before you "
                "quote watts of this machine.";
-    if (!energy)
+    if (!energy && machine_locked(machine))
+        (void)snprintf(text, size,
+                       "No energy can be read until %s is unlocked: watt shows CPU shares only.",
+                       machine_locked(machine)->name);
+    else if (!energy)
         (void)snprintf(text, size, "No energy can be read: watt shows CPU shares only.%s%s",
                        why[0] ? " " : "", why);
     else if (energy->is_estimate)
@@ -221,7 +225,7 @@ static int write_report(const struct doctor_values *values, const struct machine
                         const struct log *log, struct error *err)
 {
     struct report_lines report = {0};
-    char note[512];
+    char note[640];
     int r = collect(&report, machine, values->store, log);
     if (r >= 0 && strcmp(values->format, "table") == 0) {
         struct screen screen;

@@ -204,6 +204,31 @@ static void put_domain(struct page *page, const struct machine_domain *domain)
 
 /* ---- the rest ---- */
 
+/* One way per line, and what is typed in one piece, so that it can be copied. */
+static void put_advice(struct page *page, const char *advice)
+{
+    while (*advice) {
+        const char *other = strstr(advice, ", or: "), *remark = strstr(advice, "   (");
+        size_t length = strlen(advice), skip = 0;
+        if (other && (!remark || other < remark)) {
+            length = (size_t)(other - advice);
+            skip = strlen(", or: ");
+        } else if (remark) {
+            length = (size_t)(remark - advice);
+            skip = strlen("   ");
+        }
+        put_spaces(page, INDENT + NAME_WIDTH);
+        if (*advice == '(') {
+            put_text(page, INDENT + NAME_WIDTH + 3, advice);
+            return;
+        }
+        put_word(page, "-> ", 3);
+        put_word(page, advice, length);
+        end_line(page);
+        advice += length + skip;
+    }
+}
+
 static void put_line(struct page *page, const struct doctor_line *line)
 {
     const char *name = line->name;
@@ -215,10 +240,8 @@ static void put_line(struct page *page, const struct doctor_line *line)
     if (page->column > INDENT + NAME_WIDTH)
         end_line(page);
     put_text(page, INDENT + NAME_WIDTH, text);
-    if (!line->advice || !*line->advice)
-        return;
-    (void)snprintf(text, sizeof(text), "-> %s", line->advice);
-    put_text(page, INDENT + NAME_WIDTH, text);
+    if (line->advice)
+        put_advice(page, line->advice);
 }
 
 static void put_title(struct page *page, const char *title)

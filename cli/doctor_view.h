@@ -11,7 +11,7 @@ struct doctor_line {
     const char *kind, *name, *state, *reason, *advice;
 };
 
-/* width: of a line in characters, words longer than it stick out. Control characters of what was read are shown as '?'. The note is a paragraph of its
+/* width: of a line in characters, words longer than it stick out, and so does what is to be typed. Control characters of what was read are shown as '?'. The note is a paragraph of its
  * own, NULL: none. -EIO. */
 int doctor_view_write(FILE *stream, unsigned width, const struct machine *machine, const struct doctor_line *lines, size_t n_lines,
                       const char *note);

@@ -43,7 +43,7 @@ struct machine_domain {
 
 struct machine {
     char cpu[128];
-    char energy_why[320]; /* why there is only an estimate, or nothing */
+    char energy_why[448]; /* why there is only an estimate, or nothing */
     struct machine_part *parts;
     size_t n_parts, parts_capacity;
     struct machine_domain *domains;

@@ -20,7 +20,7 @@ struct ladder {
     struct source *sources[LADDER_SOURCES_MAX]; /* in the ladder's order */
     unsigned domains[LADDER_SOURCES_MAX];       /* DOMAIN_BITs of each */
     size_t n_sources;    /* 0: no energy, why says so */
-    char why[256];       /* why there is an estimate, or no energy of the CPUs; "" otherwise */
+    char why[448];       /* why there is an estimate, or no energy of the CPUs; "" otherwise */
     bool has_changed;    /* ladder_describe has something new to say; the caller clears it */
     struct cross_check check; /* of --energy auto */
     struct ladder_slot *slots;

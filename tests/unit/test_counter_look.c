@@ -84,7 +84,7 @@ static void a_comparison_comes_to_its_end(void **state)
     first->rows[0].power_w = 200;
     second->rows[0].power_w = 200.5;
     for (int i = 0; i < 10; i++) {
-        SCOPED(scope_free) struct counter_look *looks = look(1);
+        free(look(1));
         assert_int_equal(ladder.check.n_pairs, 1);
         assert_int_equal(second->n_open, 0);
         enum check_state state_now = ladder.check.pairs[0].state;

@@ -49,7 +49,9 @@ static struct machine_domain unknown = {
 static const struct doctor_line lines[] = {
     {"energy", "powercap", "used", "package, dram; packages: 1", NULL},
     {"energy", "msr", "locked", "/dev/cpu/0/msr: Permission denied",
-     "run it as root, or: sudo setcap cap_sys_rawio,cap_dac_read_search+ep /usr/bin/watt-sensor"},
+     "run it as root, or: sudo setcap cap_sys_rawio,cap_dac_read_search+ep /usr/bin/watt-sensor   "
+     "(in "
+     "a container: this, that and quite a few other things besides, to be given to each of them)"},
     {"engine", "proc", "used", "", ""},
     {"store", "sqlite:/a/very/long/name/that/does/not/fit/beside/anything/raw.db", "empty", NULL,
      "watt top"},
@@ -101,7 +103,11 @@ static void everything_known_is_said(void **state)
     expect("  gpu 3        source      nvml, a measurement beside the others\n"
            "               power       no reading: vanished\n\n");
     expect("Where energy can come from\n  powercap     used: package, dram; packages: 1\n");
-    expect("  msr          locked: /dev/cpu/0/msr: Permission denied\n               -> run it as");
+    expect("  msr          locked: /dev/cpu/0/msr: Permission denied\n"
+           "               -> run it as root\n"
+           "               -> sudo setcap cap_sys_rawio,cap_dac_read_search+ep "
+           "/usr/bin/watt-sensor\n"
+           "                  (in a container: this,");
     expect("What counts who used it\n  proc         used\n");
     expect("Where it is kept\n  sqlite:/a/very");
     expect("\nA note of words.\n");
@@ -120,8 +126,9 @@ static void lines_fit_the_terminal(void **state)
             /* A word that is longer than the line may stick out, alone. */
             const char *word = memrchr(line, ' ', length);
             bool is_long_word = word && (size_t)(end - word) + 16 > widths[i];
+            bool is_typed = memmem(line, length, "-> ", 3) != NULL;
             bool is_name = length > 0 && strncmp(line, "  sqlite:", 9) == 0;
-            if (length > widths[i] && !is_long_word && !is_name)
+            if (length > widths[i] && !is_long_word && !is_typed && !is_name)
                 fail_msg("%zu characters in a line of %u: %.*s", length, widths[i], (int)length,
                          line);
         }
