@@ -201,12 +201,18 @@ static void take_pmu(struct recorded *recorded, const char *argument, const char
     put(recorded, unit, "%s/events/%s.unit", folder, name);
 }
 
-/* "sys/class/hwmon/hwmon0/name = cpu_thermal" */
+/* "sys/class/hwmon/hwmon0/name = cpu_thermal", or "... -> TARGET" */
 static void take_files(struct recorded *recorded, const char *argument, const char *line)
 {
-    char name[200];
+    char name[200], target[200], path[PATH_MAX];
     int end = 0;
     (void)argument;
+    if (sscanf(line, "%199s -> %199s", name, target) == 2) {
+        made_tree_path(&recorded->tree, name, path);
+        made_tree_parents(path);
+        assert_int_equal(symlink(target, path), 0);
+        return;
+    }
     if (sscanf(line, "%199s = %n", name, &end) != 1 || end == 0)
         fail_msg("no file: %s", line);
     char *text = NULL;
