@@ -67,7 +67,8 @@ static void read_range(struct powercap_zone *zone)
 {
     int64_t range_uj;
     zone->range_uj = VALUE_ABSENT;
-    if (host_read_int64(&range_uj, "%s/max_energy_range_uj", zone->path) == 0 && range_uj > 0)
+    if (host_read_int64(&range_uj, "%s/max_energy_range_uj", zone->path) == 0 && range_uj > 0 &&
+        range_uj <= AMOUNT_MAX)
         zone->range_uj = range_uj;
     derive_modulus(zone);
 }

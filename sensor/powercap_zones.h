@@ -14,7 +14,7 @@ struct powercap_zone {
     enum domain domain;   /* PACKAGE, DRAM, CORE, UNCORE, PSYS */
     int32_t package;      /* PACKAGE_NONE for psys */
     int32_t die;          /* 0 where the package is not divided */
-    int64_t range_uj;     /* largest value of the counter, VALUE_ABSENT: cannot be read or says 0 */
+    int64_t range_uj;     /* largest value of the counter, VALUE_ABSENT: cannot be read, says 0 or is beyond all amounts */
     int64_t modulus_uj;   /* what a wrap adds: range + one unit, or range where no unit explains it; VALUE_ABSENT as range_uj */
     double unit_uj;       /* NAN: not known */
     double limit_w;       /* the highest power limit or maximum the package's constraints name, NAN: none does */

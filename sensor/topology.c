@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/error.h"
+#include "common/name_escape.h"
 #include "common/record.h"
 #include "common/scope.h"
 
@@ -78,9 +79,10 @@ static const char *cpuinfo_value(const char *line, const char *key)
     return line;
 }
 
+/* What firmware calls a CPU goes into records. */
 static void copy_line(char *text, size_t size, const char *value)
 {
-    (void)snprintf(text, size, "%.*s", (int)strcspn(value, "\n"), value);
+    (void)name_escape(value, strcspn(value, "\n"), text, size);
 }
 
 /* "... CPU @ 2.60GHz": Intel writes the base frequency into the name. */

@@ -14,7 +14,7 @@ struct topology {
     int32_t *package;      /* [n_cpus] physical package id, of offline CPUs as last seen or 0 */
     int32_t *packages;     /* [n_packages] distinct ids of online CPUs, ascending */
     size_t n_packages;
-    char vendor[32], name[64]; /* "GenuineIntel"; "" unknown */
+    char vendor[32], name[64]; /* "GenuineIntel"; escaped (name_escape.h), "" unknown */
     int64_t family, model;     /* VALUE_ABSENT unknown */
     bool is_virtual;           /* hypervisor flag */
     int64_t base_hz, max_hz;   /* VALUE_ABSENT unknown */

@@ -277,12 +277,17 @@ static void a_wrap_without_range_is_no_energy(void **state)
     make_zone(fixture, "intel-rapl:1", "package-1", 5000000);
     put(fixture, "intel-rapl:0", "max_energy_range_uj", "0\n");
     put(fixture, "intel-rapl:1", "max_energy_range_uj", "-7 and text\n");
+    make_zone(fixture, "intel-rapl:2", "package-2", 5000000);
+    put(fixture, "intel-rapl:2", "max_energy_range_uj",
+        "9223372036854775807\n"); /* no record holds it */
     open_source(fixture);
+    put_energy(fixture, "intel-rapl:2", 4000000);
     put_energy(fixture, "intel-rapl:0", 4000000);
     put_energy(fixture, "intel-rapl:1", 4000000);
     tick(fixture);
     expect_reason(fixture, DOMAIN_PACKAGE, 0, "no_range");
     expect_reason(fixture, DOMAIN_PACKAGE, 1, "no_range");
+    expect_reason(fixture, DOMAIN_PACKAGE, 2, "no_range");
     put_energy(fixture, "intel-rapl:0", 4700000);
     tick(fixture);
     expect_energy(fixture, DOMAIN_PACKAGE, 0, 700000);

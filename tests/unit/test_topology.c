@@ -112,6 +112,11 @@ static void roots_may_lack_everything(void **state)
     assert_int_equal(topology.family, VALUE_ABSENT);
     assert_int_equal(topology.base_hz, VALUE_ABSENT);
     topology_deinit(&topology);
+    made_tree_write(&tree, "cpuinfo", "vendor_id : \xff\x01\nmodel name : 100% \xc3\xa9 \x80\n");
+    assert_int_equal(topology_read(&topology, &host, NULL), 0);
+    assert_string_equal(topology.vendor, "%FF%01");
+    assert_string_equal(topology.name, "100%25 \xc3\xa9 %80");
+    topology_deinit(&topology);
     made_tree_remove(&tree, "");
 }
 
