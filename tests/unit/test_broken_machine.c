@@ -11,7 +11,7 @@
 #include "tests/hwsim/broken_machine.h"
 #include "tests/unit/random_records.h"
 
-#define N_ROUNDS 400
+#define N_ROUNDS 200
 
 static void nothing_impossible_comes_out(void **state)
 {
