@@ -37,10 +37,13 @@ add_library(watt_broken_machine STATIC hwsim/broken_machine.c)
 target_link_libraries(watt_broken_machine PUBLIC watt_hwsim_harness watt_random_records)
 watt_unit_test(test_broken_machine watt_broken_machine)
 watt_hwsim_test(scripted)
+watt_hwsim_test(time_faults)
+add_dependencies(test_hwsim_time_faults watt-formula)
 
 watt_script_test(hwsim/disagree hwsim/disagree.py)
 watt_script_test(hwsim/gpu hwsim/gpu.py)
 watt_script_test(hwsim/killed hwsim/killed.py)
 watt_script_test(hwsim/live hwsim/live.py)
+watt_script_test(hwsim/stopped hwsim/stopped.py)
 # Their loops take whole CPUs.
 set_tests_properties(hwsim/live hwsim/killed PROPERTIES RUN_SERIAL ON)
