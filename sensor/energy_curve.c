@@ -4,8 +4,11 @@
  * every sample is an estimate with bounds.
  *
  * Busy is user + nice + system + irq + softirq (guests count as user); the share is taken over
- * busy + idle + iowait + steal, so that a virtual machine which is denied CPU time does not look
- * like idle hardware that gave it. Microjoules are carried over between reads: sums stay exact. */
+ * busy + idle + iowait + steal: time that the hypervisor took was used by others, and is neither
+ * ours nor idle hardware's. Where it takes much, samples say so (`cpu_stolen`); a hypervisor that
+ * does not show what it takes makes us look busier than we are. A quota on cgroups in here needs no
+ * correction: what it holds back does not run, and is not busy. Microjoules are carried over
+ * between reads: sums stay exact. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -23,6 +26,7 @@
 
 #define BUILT_IN "cpu-power.csv (built in)"
 #define TABLE_SIZE_MAX 1000000
+#define STOLEN_MUCH 0.1 /* of the time: as much as makes a difference to who waits for what */
 #define STAT_SIZE 65536 /* the lines of some 700 CPUs; interrupts follow them */
 
 extern const char cpu_power_csv[];
@@ -36,7 +40,7 @@ struct curve_settings {
 
 /* Clock ticks since boot, all CPUs together. */
 struct cpu_time {
-    uint64_t busy, total;
+    uint64_t busy, stolen, total;
 };
 
 /* An energy that grows by fractions and is handed out in whole microjoules. */
@@ -53,7 +57,8 @@ struct curve {
     bool has_last;
     struct cpu_time last;
     uint64_t last_ns;
-    double busy_share; /* the newest known: holds for a span shorter than a clock tick */
+    double busy_share,
+        stolen_share; /* the newest known: hold for a span shorter than a clock tick */
     struct meter best, low, high;
     char text[STAT_SIZE];
 };
@@ -114,6 +119,7 @@ static int parse_cpu_time(const char *text, struct cpu_time *ret_time)
     if (n < 4)
         return -EINVAL;
     ret_time->busy = user + nice + system + irq + softirq;
+    ret_time->stolen = steal;
     ret_time->total = ret_time->busy + idle + iowait + steal;
     return 0;
 }
@@ -250,9 +256,11 @@ static void update_share(struct curve *curve, const struct cpu_time *now)
 {
     if (now->total <= curve->last.total || now->busy < curve->last.busy)
         return;
-    double share =
-        (double)(now->busy - curve->last.busy) / (double)(now->total - curve->last.total);
+    double total = (double)(now->total - curve->last.total);
+    double share = (double)(now->busy - curve->last.busy) / total;
     curve->busy_share = share < 1 ? share : 1;
+    curve->stolen_share =
+        now->stolen > curve->last.stolen ? (double)(now->stolen - curve->last.stolen) / total : 0;
 }
 
 static int64_t meter_add(struct meter *meter, double energy_uj)
@@ -280,6 +288,8 @@ static void fill_energy(struct curve *curve, int64_t dt_ns, struct energy_sample
         sample->high_uj = sample->energy_uj;
     if (power->is_fallback)
         (void)snprintf(sample->reason, sizeof(sample->reason), "unknown_cpu");
+    else if (curve->stolen_share > STOLEN_MUCH)
+        (void)snprintf(sample->reason, sizeof(sample->reason), "cpu_stolen");
 }
 
 static int curve_read(struct source *source, const struct topology *topology, struct report *report)

@@ -125,30 +125,121 @@ static void shape_is_checked(void **state)
     free(text);
 }
 
-static void built_in_table_is_sound(void **state)
+static bool find_built_in(const char *vendor, int64_t family, int64_t model,
+                          struct cpu_power *ret_power)
+{
+    struct error err = {0};
+    if (cpu_power_find(cpu_power_csv, cpu_power_csv_size, "built in", vendor, family, model,
+                       ret_power, &err) < 0)
+        fail_msg("%s", err.text);
+    return !ret_power->is_fallback;
+}
+
+static void known_cpus_have_their_row(void **state)
 {
     (void)state;
-    struct cpu_power power;
-    struct error err = {0};
     static const struct {
         const char *vendor;
         int64_t family, model;
-    } known[] = {{"GenuineIntel", 6, 85},
-                 {"GenuineIntel", 6, 143},
-                 {"GenuineIntel", 6, 207},
-                 {"AuthenticAMD", 25, 17}};
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        assert_int_equal(cpu_power_find(cpu_power_csv, cpu_power_csv_size, "built in",
-                                        known[i].vendor, known[i].family, known[i].model, &power,
-                                        &err),
-                         CPU_POWER_FOUND);
-        assert_false(power.is_fallback);
+        const char *source; /* NULL: none of its own */
+    } cpus[] = {
+        {"GenuineIntel", 6, 45, "E5: "},              /* Xeon E5-2660 */
+        {"GenuineIntel", 6, 63, "E5 v3"},             /* Xeon E5-2699 v3 */
+        {"GenuineIntel", 6, 79, "E5 v4"},             /* Xeon E5-2686 v4 */
+        {"GenuineIntel", 6, 85, "one model number"},  /* Xeon Platinum 8175M, 8259CL */
+        {"GenuineIntel", 6, 106, "Ice Lake-SP"},      /* Xeon Platinum 8375C */
+        {"GenuineIntel", 6, 143, "Sapphire"},         /* Xeon Platinum 8488C */
+        {"GenuineIntel", 6, 207, "Emerald"},          /* Xeon Platinum 8592+ */
+        {"GenuineIntel", 6, 173, "Granite"},          /* Xeon 6980P */
+        {"GenuineIntel", 6, 175, "Sierra"},           /* Xeon 6780E */
+        {"AuthenticAMD", 23, 1, "first"},             /* EPYC 7571 */
+        {"AuthenticAMD", 23, 49, "second"},           /* EPYC 7R32 */
+        {"AuthenticAMD", 25, 1, "third"},             /* EPYC 7R13 */
+        {"AuthenticAMD", 25, 17, "fourth"},           /* EPYC 9R14 */
+        {"AuthenticAMD", 25, 160, "97x4"},            /* EPYC 9754 */
+        {"AuthenticAMD", 26, 2, "fifth generation:"}, /* EPYC 9755 */
+        {"AuthenticAMD", 26, 17, "dense"},            /* EPYC 9965 */
+        {"ARM", 0x41, 0xd0c, "Neoverse N1"},          /* Ampere Altra, Graviton2 */
+        {"ARM", 0x41, 0xd4f, "Neoverse V2"},          /* NVIDIA Grace */
+        {"GenuineIntel", 6, 151, NULL},               /* Core i9-12900K */
+        {"AuthenticAMD", 25, 97, NULL},               /* Ryzen 9 7950X */
+        {"ARM", 0x41, 0xd08, NULL},                   /* Raspberry Pi 4 */
+        {"ARM", 0x42, 0xd0c, NULL},
+        {"", VALUE_ABSENT, VALUE_ABSENT, NULL},
+    };
+    struct cpu_power power;
+    for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]); i++) {
+        bool is_known = find_built_in(cpus[i].vendor, cpus[i].family, cpus[i].model, &power);
+        if (is_known != (cpus[i].source != NULL) ||
+            (cpus[i].source && !strstr(power.source, cpus[i].source)))
+            fail_msg("%s %d %d: %s", cpus[i].vendor, (int)cpus[i].family, (int)cpus[i].model,
+                     power.source);
+        assert_true(power.idle_w > 0 && power.idle_w < power.full_w);
     }
-    assert_int_equal(cpu_power_find(cpu_power_csv, cpu_power_csv_size, "built in", "", VALUE_ABSENT,
-                                    VALUE_ABSENT, &power, &err),
-                     CPU_POWER_FOUND);
-    assert_true(power.is_fallback);
-    assert_true(power.low_factor <= 0.5 && power.high_factor >= 2);
+}
+
+static bool is_within(const struct cpu_power *power, double idle_w, double full_w)
+{
+    return idle_w >= power->idle_w * power->low_factor &&
+           idle_w <= power->idle_w * power->high_factor &&
+           full_w >= power->full_w * power->low_factor &&
+           full_w <= power->full_w * power->high_factor;
+}
+
+struct row_use {
+    size_t n, n_idle_below, n_full_below; /* results, and those below the row's watts */
+};
+
+/* Between idle and full both are straight lines, and so is their ratio's way from end to end: what
+ * holds at both ends holds between. */
+static void bounds_hold_the_results_they_were_made_from(void **state)
+{
+    (void)state;
+    static struct row_use uses[256];
+    FILE *file = fopen("tests/fixtures/specpower/results.csv", "re");
+    assert_non_null(file);
+    char line[128], vendor[32];
+    size_t n_results = 0;
+    assert_non_null(fgets(line, sizeof(line), file));
+    struct cpu_power power, fallback;
+    assert_false(find_built_in("", VALUE_ABSENT, VALUE_ABSENT, &fallback));
+    while (fgets(line, sizeof(line), file)) {
+        int family, model, threads;
+        double idle_w, full_w;
+        assert_int_equal(sscanf(line, "%31[^,],%d,%d,%d,%lf,%lf", vendor, &family, &model, &threads,
+                                &idle_w, &full_w),
+                         6);
+        idle_w /= threads;
+        full_w /= threads;
+        if (!find_built_in(vendor, family, model, &power))
+            fail_msg("no row: %s", line);
+        if (!is_within(&power, idle_w, full_w))
+            fail_msg("outside of %s: %s", power.source, line);
+        if (!is_within(&fallback, idle_w, full_w))
+            fail_msg("outside of the last row: %s", line);
+        struct row_use *use = &uses[(unsigned char)(model ^ family)];
+        use->n++;
+        use->n_idle_below += idle_w < power.idle_w * 0.995;
+        use->n_full_below += full_w < power.full_w * 0.995;
+        n_results++;
+    }
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(n_results, 515);
+    for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) /* the rows are medians */
+        assert_true(uses[i].n_idle_below * 2 <= uses[i].n && uses[i].n_full_below * 2 <= uses[i].n);
+}
+
+/* Teads' curve: at a tenth of the load 32 % of the TDP, where the line from 12 % to 102 % says 21
+ * %. */
+static void bounds_allow_for_a_bent_curve(void **state)
+{
+    (void)state;
+    static const int64_t models[] = {45, 63, 79, 85, 106, 143, 173, 175, 207};
+    struct cpu_power power;
+    for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
+        assert_true(find_built_in("GenuineIntel", 6, models[i], &power));
+        assert_true(power.high_factor >= 1.5 && power.low_factor < 1);
+    }
 }
 
 int main(void)
@@ -158,7 +249,9 @@ int main(void)
         cmocka_unit_test(first_match_holds_and_none_is_none),
         cmocka_unit_test(damage_is_named),
         cmocka_unit_test(shape_is_checked),
-        cmocka_unit_test(built_in_table_is_sound),
+        cmocka_unit_test(known_cpus_have_their_row),
+        cmocka_unit_test(bounds_hold_the_results_they_were_made_from),
+        cmocka_unit_test(bounds_allow_for_a_bent_curve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

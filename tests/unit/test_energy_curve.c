@@ -137,6 +137,25 @@ static void energy_follows_the_busy_share(void **state)
     assert_int_equal(tick(fixture, NS_PER_S)->energy_uj, 2000000); /* one CPU, idle */
 }
 
+/* The hypervisor's share is neither ours nor idle: half of the time taken is half of full. */
+static void stolen_time_is_used_by_others(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, "stat", "cpu  1000 0 0 1000 0 0 0 0\n");
+    open_source(fixture);
+    put(fixture, "stat", "cpu  1100 0 0 1000 0 0 0 100\n");
+    const struct energy_sample *sample = tick(fixture, NS_PER_S);
+    assert_true(sample->valid);
+    assert_int_equal(sample->energy_uj, 12000000); /* 2 x (2 + 8 / 2) W */
+    assert_string_equal(sample->reason, "cpu_stolen");
+    put(fixture, "stat", "cpu  1190 0 0 1000 0 0 0 110\n");
+    assert_string_equal(tick(fixture, NS_PER_S)->reason, ""); /* a tenth is usual */
+    put(fixture, "stat", "cpu  1200 0 0 1000 0 0 0 90\n");    /* it steps back */
+    sample = tick(fixture, NS_PER_S);
+    assert_true(sample->valid);
+    assert_string_equal(sample->reason, "");
+}
+
 static void fractions_are_carried(void **state)
 {
     struct fixture *fixture = *state;
@@ -238,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FILES(energy_follows_the_busy_share),
+        WITH_FILES(stolen_time_is_used_by_others),
         WITH_FILES(fractions_are_carried),
         WITH_FILES(a_tick_shorter_than_the_clock_keeps_the_share),
         WITH_FILES(bad_stat_is_missing),
