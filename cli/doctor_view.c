@@ -198,6 +198,10 @@ static void put_domain(struct page *page, const struct machine_domain *domain)
     put_fact(page, &name, "updated", text);
     doctor_check_text(domain, text, sizeof(text));
     put_fact(page, &name, "compared", text);
+    if (domain->is_filtered)
+        put_fact(page, &name, "filtered",
+                 "the processor adds noise against side channels (PLATYPUS; SGX, or energy "
+                 "filtering in its firmware settings): short spans may be far off");
     put_fact(page, &name, "includes", domain->includes);
     put_fact(page, &name, "leaves out", domain->leaves_out);
 }

@@ -85,6 +85,7 @@ static int parse_domain(struct machine *machine, const char *unused, const bson_
     text_field(object, "source", domain.source, sizeof(domain.source));
     domain.is_estimate = flag_field(object, "estimate");
     domain.is_attributed = flag_field(object, "attributed");
+    domain.is_filtered = flag_field(object, "filtered");
     domain.unit_uj = number_field(object, "unit_uj", 1);
     domain.range_j = number_field(object, "range_uj", 1e-6);
     domain.peak_w = number_field(object, "peak_w", 1);

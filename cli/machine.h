@@ -32,6 +32,7 @@ struct machine_domain {
     char name[32];      /* "package 0", "psys" */
     char source[32];
     bool is_estimate, is_attributed;
+    bool is_filtered;   /* the processor adds noise to it */
     double unit_uj, range_j, peak_w, wrap_s, longest_interval_s;
     double update_ms, reading_ms; /* mean time between changes as seen, and between the looks */
     double power_w;     /* during the look */

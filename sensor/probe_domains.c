@@ -6,6 +6,7 @@
 #include "common/scope.h"
 #include "sensor/counter_look.h"
 #include "sensor/domain_scope.h"
+#include "sensor/energy_filter.h"
 
 static void append_counter(bson_t *row, const struct host_source *what)
 {
@@ -20,6 +21,15 @@ static void append_counter(bson_t *row, const struct host_source *what)
         append_double(row, "wrap_s", (double)what->range_uj / 1e6 / what->peak_w);
     append_int64(row, "longest_interval_ns",
                  longest_ns == UINT64_MAX ? VALUE_ABSENT : (int64_t)longest_ns);
+}
+
+/* Only the processor's own counters pass through it. */
+static void append_filter(bson_t *row, enum domain domain, enum energy_filter filter)
+{
+    bool is_filtered_domain = domain == DOMAIN_PACKAGE || domain == DOMAIN_CORE ||
+                              domain == DOMAIN_UNCORE || domain == DOMAIN_DRAM;
+    if (is_filtered_domain && filter != ENERGY_FILTER_UNKNOWN)
+        (void)BSON_APPEND_BOOL(row, "filtered", filter == ENERGY_FILTER_ON);
 }
 
 static void append_look(bson_t *row, const struct counter_look *look)
@@ -67,6 +77,8 @@ int probe_append_domains(bson_t *object, struct ladder *ladder, const struct top
     int n_looks = counter_look(ladder, topology, &looks);
     if (n_looks < 0)
         return n_looks;
+    struct msr_io io = msr_device_io(ladder->host);
+    enum energy_filter filter = energy_filter_read(&io, topology);
     (void)bson_append_array_begin(object, "domains", -1, &array);
     for (int i = 0; i < n_looks; i++) {
         const struct counter_look *look = &looks[i];
@@ -77,6 +89,7 @@ int probe_append_domains(bson_t *object, struct ladder *ladder, const struct top
         (void)BSON_APPEND_BOOL(&row, "estimate", look->is_estimate);
         (void)BSON_APPEND_BOOL(&row, "attributed", domain_is_attributed(look->what.domain));
         append_look(&row, look);
+        append_filter(&row, look->what.domain, filter);
         append_text(&row, "includes", scope.includes);
         append_text(&row, "leaves_out", scope.leaves_out);
         append_checks(&row, &ladder->check, &look->what);

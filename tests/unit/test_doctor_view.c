@@ -18,6 +18,7 @@ static struct machine_domain measured = {
     .name = "package 0",
     .source = "powercap",
     .is_attributed = true,
+    .is_filtered = true,
     .unit_uj = 61.035,
     .range_j = 262143.3,
     .peak_w = 810,
@@ -98,6 +99,7 @@ static void everything_known_is_said(void **state)
     expect("updated     every 1.00 ms, as seen\n");
     expect("msr DIFFERS by 4.8 %; perf says the same, within 0.1 %; too little energy to compare "
            "with x\n");
+    expect("filtered    the processor adds noise");
     expect("includes    the processor");
     expect("leaves out  memory modules");
     expect("  gpu 3        source      nvml, a measurement beside the others\n"

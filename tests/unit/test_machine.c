@@ -56,7 +56,8 @@ static void domains_are_understood(void **state)
               "{\"domain\":\"package\",\"package\":1,\"source\":\"perf\",\"unit_uj\":61.5,"
               "\"range_uj\":262143000000,\"peak_w\":500,\"wrap_s\":524.2,\"attributed\":true,"
               "\"longest_interval_ns\":498000000000,\"update_ns\":1000000,\"reading_ns\":250000,"
-              "\"power_w\":12.5,\"includes\":\"i\",\"leaves_out\":\"l\",\"checks\":["
+              "\"power_w\":12.5,\"filtered\":true,\"includes\":\"i\",\"leaves_out\":\"l\","
+              "\"checks\":["
               "{\"source\":\"msr\",\"state\":\"agrees\",\"difference\":0.001},"
               "{\"source\":\"x\",\"state\":\"differs\",\"difference\":0.5}]},"
               "{\"domain\":\"psys\",\"source\":\"perf\",\"unit_uj\":\"no number\","
@@ -72,6 +73,7 @@ static void domains_are_understood(void **state)
     assert_float_equal(domain->update_ms, 1, 1e-9);
     assert_float_equal(domain->reading_ms, 0.25, 1e-9);
     assert_true(domain->power_w == 12.5);
+    assert_true(domain->is_filtered && !machine.domains[1].is_filtered);
     assert_int_equal(domain->n_checks, 2);
     assert_true(machine_disagrees(&machine));
     assert_string_equal(machine.domains[1].name, "psys");
