@@ -148,7 +148,7 @@ static int choose_columns(struct counters_bpf *bpf, const struct topology *topol
     if (r < 0 || bpf->columns.extra.n_events == 0)
         return r;
     struct event_set fitting = bpf->columns.extra;
-    r = perf_group_fit(&fitting, topology_first_online(topology), is_asked, log,
+    r = perf_group_fit(&fitting, topology_first_online(topology), is_asked, bpf->host,
                        is_asked ? err : &why);
     if (r < 0 && is_asked)
         return r;

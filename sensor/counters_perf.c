@@ -143,8 +143,7 @@ static int perf_open(struct engine **ret_engine, const struct host *host,
     perf->n_allowed = limit > DESCRIPTORS_RESERVED ? limit - DESCRIPTORS_RESERVED : 0;
     int r = event_set_choose(&perf->set, host, topology, events, n_events, err);
     if (r == 0)
-        r = perf_group_fit(&perf->set, topology_first_online(topology), n_events > 0, host->log,
-                           err);
+        r = perf_group_fit(&perf->set, topology_first_online(topology), n_events > 0, host, err);
     if (r == 0)
         r = open_whole(perf, topology, err);
     if (r < 0) {

@@ -13,6 +13,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "sensor/host.h"
 
 /* Layout of a group read: nr, enabled, running, values. */
 enum { READ_NR, READ_ENABLED, READ_RUNNING, READ_VALUES };
@@ -91,7 +92,15 @@ static bool does_run(const struct event_set *set, int cpu, int *ret_r)
     return *ret_r == 0 && (cell[n] == 0 || cell[n + 1] > 0);
 }
 
-int perf_group_fit(struct event_set *set, int cpu, bool is_asked, const struct log *log,
+const char *perf_group_rival(const struct host *host)
+{
+    int64_t is_on;
+    if (host_read_int64(&is_on, "%s/sys/kernel/nmi_watchdog", host->procfs) < 0 || is_on == 0)
+        return "";
+    return "; the NMI watchdog holds a counter: sysctl kernel.nmi_watchdog=0 frees it";
+}
+
+int perf_group_fit(struct event_set *set, int cpu, bool is_asked, const struct host *host,
                    struct error *err)
 {
     int r;
@@ -99,10 +108,11 @@ int perf_group_fit(struct event_set *set, int cpu, bool is_asked, const struct l
         bool does_not_fit = r == 0 || r == -EINVAL || r == -ENOSPC;
         if (!does_not_fit || is_asked || set->n_events == 1)
             return error_set(err, r < 0 ? r : -ENOSPC,
-                             "the %zu events cannot be counted together: %s", set->n_events,
-                             r < 0 ? strerror(-r) : "the counters are taken");
-        log_warning(log, "perf: %s does not fit beside the other events",
-                    set->events[set->n_events - 1].name);
+                             "the %zu events cannot be counted together: %s%s", set->n_events,
+                             r < 0 ? strerror(-r) : "the counters are taken",
+                             perf_group_rival(host));
+        log_warning(host->log, "perf: %s does not fit beside the other events%s",
+                    set->events[set->n_events - 1].name, perf_group_rival(host));
         set->n_events--;
     }
     return 0;

@@ -9,7 +9,7 @@
 #include "sensor/event_set.h"
 
 struct error;
-struct log;
+struct host;
 
 /* The zero value is closed. */
 struct perf_group {
@@ -29,7 +29,9 @@ int perf_group_open(struct perf_group *group, const struct event_set *set, int c
 /* A group that fits on paper may never get onto the hardware, for instance when the NMI watchdog holds a counter: takes events from the end of
  * the set until the group really runs on that CPU, with a warning for each. A set that was asked for is not cut: -ENOSPC, as for one event
  * that cannot run, or the errno of perf_group_open. */
-int perf_group_fit(struct event_set *set, int cpu, bool is_asked, const struct log *log, struct error *err);
+int perf_group_fit(struct event_set *set, int cpu, bool is_asked, const struct host *host, struct error *err);
+/* Who may hold a counter that is missing, and what frees it, to follow a sentence: the NMI watchdog where it is on (PROCFS/sys/kernel/nmi_watchdog), else "". */
+const char *perf_group_rival(const struct host *host);
 /* Adds the increases since the last read to cell[n_events + 2]. -ENODATA: the kernel took the group apart (its CPU went offline). */
 int perf_group_read(struct perf_group *group, int64_t *cell);
 /* What stands in the counters: values[n_events + 2], as above. Errors as perf_group_read; the increases it gives are not touched. */
