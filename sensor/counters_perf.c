@@ -296,6 +296,10 @@ static int perf_set_targets(struct engine *engine, struct targets *targets,
 {
     struct counters_perf *perf = (struct counters_perf *)engine;
     size_t n_unpaid = 0;
+    if (perf_controller_has_left(perf->host))
+        return error_set(err, -ENOENT,
+                         "a cgroup v1 hierarchy has taken the perf_event controller: unmount it "
+                         "(grep perf_event /proc/mounts) and restart the sensor");
     follow_cpus(perf, targets, topology);
     for (size_t i = 0; i < targets_count(targets); i++) {
         struct target *target = targets_at(targets, i);

@@ -44,7 +44,8 @@ struct engine_ops {
      * little: processes that were made in a cgroup of their own at once (clone3) are not noticed. */
     bool (*tree_has_changed)(struct engine *engine);
     /* Targets have come or gone (targets.h). Opens and closes what it needs; a target that cannot be opened keeps a row without counts and with
-     * a reason. Called after every targets_refresh, before read. */
+     * a reason. Called after every targets_refresh, before read. A
+     * negative return but -ENOMEM: this engine cannot count any more, err says why; the sensor goes on with the next of the table. */
     int (*set_targets)(struct engine *engine, struct targets *targets, const struct topology *topology, struct error *err);
     /* Adds events, totals, clock samples and a row per target that did something since the previous read (the first gives a baseline and nothing
      * else). The target of that much activity that no target has is "other": the engine adds it, never below 0; if targets exceed the total by

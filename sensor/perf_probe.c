@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/events.h"
@@ -88,4 +89,14 @@ void perf_probe(const struct host *host, const struct topology *topology,
     }
     ret_probe->is_usable = true;
     (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "perf events per cgroup and CPU");
+}
+
+bool perf_controller_has_left(const struct host *host)
+{
+    static const char name[] = "\nperf_event\t";
+    char text[4096];
+    if (host_read_text(text, sizeof(text), "%s/cgroups", host->procfs) < 0)
+        return false;
+    const char *line = strstr(text, name);
+    return line && strtol(line + strlen(name), NULL, 10) > 0;
 }

@@ -2,7 +2,13 @@
 /* Whether perf events of cgroups can be opened here, and what to type if not. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "sensor/engine.h"
 
 void perf_probe(const struct host *host, const struct topology *topology, enum granularity granularity,
                 struct engine_probe *ret_probe);
+
+/* Whether a cgroup v1 hierarchy has the perf_event controller (PROCFS/cgroups). One that is mounted takes it from the cgroup2 tree also from
+ * those who count there: their counters stand still from then on. False where it cannot be read. */
+bool perf_controller_has_left(const struct host *host);

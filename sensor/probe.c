@@ -39,6 +39,14 @@ static void probe_engine(const struct engine_ops *ops, enum granularity granular
                        granularity_name(granularity));
 }
 
+bool engine_is_usable(const struct engine_ops *ops, enum granularity granularity,
+                      const struct host *host, const struct topology *topology)
+{
+    struct engine_probe probe;
+    probe_engine(ops, granularity, host, topology, &probe);
+    return probe.is_usable;
+}
+
 int engine_choose(const char *engine, enum granularity granularity, const struct host *host,
                   const struct topology *topology, struct error *err)
 {

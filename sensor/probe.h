@@ -12,6 +12,8 @@
 int probe_write(FILE *stream, const struct sensor_settings *settings, const struct host *host, struct error *err);
 
 #define ENGINE_NONE INT_MAX
+/* Whether this engine can count here now. */
+bool engine_is_usable(const struct engine_ops *ops, enum granularity granularity, const struct host *host, const struct topology *topology);
 /* Index in engine_table, or ENGINE_NONE for "none": nothing is to be counted. -ENODEV if no engine does this granularity here, err says why
  * for each. */
 int engine_choose(const char *engine, enum granularity granularity, const struct host *host, const struct topology *topology,

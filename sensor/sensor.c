@@ -58,7 +58,7 @@ struct sensor {
     struct record_key key;  /* of the tick under way, or of the next one */
     uint32_t n_identities;  /* target records of this tick */
     bool host_is_stale;
-    bool targets_fail, engine_fails;
+    bool targets_fail;
     uint64_t n_missed;
     uint64_t n_lost_apart; /* by the thread */
     struct report report;
@@ -93,6 +93,15 @@ static int open_sources(struct sensor *sensor, struct error *err)
     return r;
 }
 
+/* n_events: of those asked for, or 0 for what the engine counts by itself. */
+static int open_engine_at(struct sensor *sensor, int index, size_t n_events, struct error *err)
+{
+    const struct sensor_settings *settings = &sensor->settings;
+    const void *own = settings->engine_settings ? settings->engine_settings[index] : NULL;
+    return engine_table[index]->open(&sensor->engine, sensor->host, &sensor->topology,
+                                     settings->granularity, settings->events, n_events, own, err);
+}
+
 static int open_engine(struct sensor *sensor, struct error *err)
 {
     const struct sensor_settings *settings = &sensor->settings;
@@ -102,18 +111,49 @@ static int open_engine(struct sensor *sensor, struct error *err)
                           &why);
     if (r == ENGINE_NONE)
         return 0;
-    if (r >= 0) {
-        const void *own = settings->engine_settings ? settings->engine_settings[r] : NULL;
-        r = engine_table[r]->open(&sensor->engine, sensor->host, &sensor->topology,
-                                  settings->granularity, settings->events, settings->n_events, own,
-                                  &why);
-    }
+    if (r >= 0)
+        r = open_engine_at(sensor, r, settings->n_events, &why);
     if (r >= 0)
         return 0;
     if (is_asked_for || r == -ENOMEM)
         return error_set(err, r, "%s", why.text);
     sensor->engine = NULL;
     log_warning(sensor->host->log, "no target is counted: %s", why.text);
+    return 0;
+}
+
+static void close_engine(struct sensor *sensor)
+{
+    size_t n_targets = sensor->targets ? targets_count(sensor->targets) : 0;
+    for (size_t i = 0; i < n_targets && sensor->engine; i++)
+        sensor->engine->ops->release_target(sensor->engine, targets_at(sensor->targets, i));
+    if (sensor->engine)
+        sensor->engine->ops->close(sensor->engine);
+    sensor->engine = NULL;
+}
+
+/* The running engine cannot count any more: the next of the table that can takes over, with a
+ * baseline of its own in this tick. */
+static int step_down(struct sensor *sensor, const struct error *why)
+{
+    const char *failed = sensor->engine->ops->name;
+    int index = 0;
+    while (engine_table[index] != sensor->engine->ops)
+        index++;
+    close_engine(sensor);
+    sensor->host_is_stale = true;
+    reasons_add(&sensor->report.reasons, "engine_changed");
+    for (index++; engine_table[index] && !sensor->engine; index++) {
+        struct error ignored = {0};
+        if (!engine_is_usable(engine_table[index], sensor->settings.granularity, sensor->host,
+                              &sensor->topology))
+            continue;
+        int r = open_engine_at(sensor, index, 0, &ignored);
+        if (r == -ENOMEM)
+            return r;
+    }
+    log_warning(sensor->host->log, "engine %s: %s; %s%s from here on", failed, why->text,
+                sensor->engine ? sensor->engine->ops->name : "no engine", " counts");
     return 0;
 }
 
@@ -168,6 +208,19 @@ static int refresh_targets(struct sensor *sensor, struct error *err)
     return r;
 }
 
+enum { ENGINE_STEPPED_DOWN = 1 };
+
+static int hand_targets_over(struct sensor *sensor)
+{
+    struct error err = {0};
+    int r =
+        sensor->engine->ops->set_targets(sensor->engine, sensor->targets, &sensor->topology, &err);
+    if (r >= 0 || r == -ENOMEM)
+        return r < 0 ? r : 0;
+    r = step_down(sensor, &err);
+    return r < 0 ? r : ENGINE_STEPPED_DOWN;
+}
+
 static int look_at_targets(struct sensor *sensor)
 {
     struct error err = {0};
@@ -181,14 +234,8 @@ static int look_at_targets(struct sensor *sensor)
         reasons_add(&sensor->report.reasons, "targets_unreadable");
     if (!sensor->engine)
         return 0;
-    err = (struct error){0};
-    r = sensor->engine->ops->set_targets(sensor->engine, sensor->targets, &sensor->topology, &err);
-    if (r == -ENOMEM)
-        return r;
-    sensor->engine_fails = complain(sensor, sensor->engine_fails, r, "counting targets", &err);
-    if (r < 0)
-        reasons_add(&sensor->report.reasons, "engine_error");
-    return 0;
+    r = hand_targets_over(sensor);
+    return r == ENGINE_STEPPED_DOWN && sensor->engine ? hand_targets_over(sensor) : r;
 }
 
 /* A source that fails may have lost its CPU. */
@@ -466,20 +513,12 @@ uint64_t sensor_lost(const struct sensor *sensor)
     return batch_dropped(sensor->outbox.batch) + sensor->n_lost_apart;
 }
 
-static void release_all(struct sensor *sensor)
-{
-    for (size_t i = 0; sensor->targets && i < targets_count(sensor->targets); i++)
-        release(targets_at(sensor->targets, i), sensor);
-    targets_free(sensor->targets);
-}
-
 void sensor_free(struct sensor *sensor)
 {
     if (!sensor)
         return;
-    release_all(sensor);
-    if (sensor->engine)
-        sensor->engine->ops->close(sensor->engine);
+    close_engine(sensor);
+    targets_free(sensor->targets);
     ladder_close(&sensor->ladder);
     topology_deinit(&sensor->topology);
     energy_health_deinit(&sensor->health);
