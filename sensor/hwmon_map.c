@@ -21,14 +21,15 @@ enum placing {
     ONLY_PACKAGE,    /* known where there is one package only */
 };
 
-/* Labels end with "%" where a number follows; NULL: any. */
+/* Labels end with "%" where a number follows. */
 static const struct {
     const char *chip, *label;
     bool is_energy;
     enum domain domain;
     enum placing placing;
 } known[] = {
-    {"amdgpu", NULL, false, DOMAIN_GPU, BY_PCI_ADDRESS},
+    {"amdgpu", "PPT", false, DOMAIN_GPU, BY_PCI_ADDRESS},
+    {"amdgpu", "power1", false, DOMAIN_GPU, BY_PCI_ADDRESS},
     {"xe", "card", true, DOMAIN_GPU, BY_PCI_ADDRESS},
     {"xe", "energy1", true, DOMAIN_GPU, BY_PCI_ADDRESS},
     {"i915", "energy1", true, DOMAIN_GPU, BY_PCI_ADDRESS},
@@ -121,8 +122,6 @@ bool hwmon_rule_matches(const struct hwmon_rule *rule, const struct hwmon_channe
 static bool match_label(const char *pattern, const char *label, int *ret_number)
 {
     *ret_number = -1;
-    if (!pattern)
-        return true;
     size_t length = strlen(pattern);
     if (pattern[length - 1] != '%')
         return strcmp(pattern, label) == 0;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* A file stays open and is read again. What cannot be is never taken for a reading: less than
+ * nothing, more than the device can draw, or a processor without any power. */
 #include "sensor/hwmon_rail.h"
 
 #include <errno.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* What is shown is computed at the read from the energy that the counters count, so that one truth
+ * stands behind all of them. */
 #include "tests/hwsim/sys_file.h"
 
 #include <errno.h>
