@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/events.h"
+
 void origin_init(struct origin *origin)
 {
     *origin = (struct origin){.cpu_family = VALUE_ABSENT, .cpu_model = VALUE_ABSENT};
@@ -40,7 +42,8 @@ void origin_of_host(const struct host_record *host, struct origin *ret_origin)
     ret_origin->cpu_model = host->cpu_model;
     ret_origin->is_told = host->n_events > 0;
     for (size_t i = 0; i < host->n_events; i++)
-        (void)add_event(ret_origin, host->events[i].name);
+        if (strcmp(host->events[i].name, EVENT_GPU_NS) != 0)
+            (void)add_event(ret_origin, host->events[i].name);
 }
 
 /* ---- comparing ---- */
@@ -142,7 +145,8 @@ bool origin_gather(struct origin *known, size_t n_events, const char *const *eve
 {
     size_t n_before = known->n_events, n_common = 0;
     for (size_t e = 0; e < n_events; e++)
-        n_common += add_event(known, events[e]);
+        if (strcmp(events[e], EVENT_GPU_NS) != 0)
+            n_common += add_event(known, events[e]);
     if (n_before == 0 || n_common >= n_before || known->n_events == n_before)
         return false;
     ret_why[0] = '\0';

@@ -76,6 +76,8 @@ static void told_events_are_a_set(void **state)
     struct origin ba = of_events((const char *[]){"b", "a", "b"}, 3);
     struct origin abc = of_events((const char *[]){"a", "b", "c"}, 3);
     struct origin none = of_events(NULL, 0);
+    struct origin gpu = of_events((const char *[]){"a", "gpu_ns", "b"}, 3);
+    assert_false(differs(&ab, &gpu) || differs(&gpu, &ab));
     assert_false(differs(&ab, &ba));
     assert_true(differs(&ab, &abc) && differs(&abc, &ab));
     assert_false(differs(&ab, &none) || differs(&none, &ab));
