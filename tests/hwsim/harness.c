@@ -17,6 +17,7 @@
 
 #include "common/array.h"
 #include "common/error.h"
+#include "common/scope.h"
 
 #define AHEAD_NS UINT64_C(1000000000000) /* of the sources' clocks: no machine's are at 0 */
 
@@ -36,7 +37,7 @@ static uint64_t clock_ns(void *context)
 
 void harness_init(struct harness *harness)
 {
-    *harness = (struct harness){.clock = {clock_ns, clock_ns, clock_ns, harness}};
+    *harness = (struct harness){.clock = {clock_ns, clock_ns, clock_ns, harness}, .clock_fd = -1};
     made_tree_new(&harness->tree);
     const char *root = harness->tree.root;
     (void)snprintf(harness->folder, sizeof(harness->folder), "%s/machine", root);
@@ -83,11 +84,15 @@ void harness_start(struct harness *harness, const char *machine_text, const char
     (void)close(ends[1]);
     assert_int_equal(read(ends[0], said, sizeof(said)), strlen("ready\n"));
     (void)close(ends[0]);
+    harness->clock_fd = open(harness->clock_path, O_WRONLY | O_CLOEXEC);
+    assert_true(harness->clock_fd >= 0);
     harness_set_clock(harness, HARNESS_START_NS);
 }
 
 void harness_stop(struct harness *harness)
 {
+    scope_close(&harness->clock_fd);
+    harness->clock_fd = -1;
     if (harness->simulator > 0) {
         (void)kill(harness->simulator, SIGTERM);
         (void)waitpid(harness->simulator, NULL, 0);
@@ -100,10 +105,7 @@ void harness_set_clock(struct harness *harness, uint64_t now_ns)
 {
     char text[32];
     int length = snprintf(text, sizeof(text), "%" PRIu64 "\n", now_ns);
-    int fd = open(harness->clock_path, O_WRONLY | O_CLOEXEC);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, (size_t)length), length);
-    assert_int_equal(close(fd), 0);
+    assert_int_equal(pwrite(harness->clock_fd, text, (size_t)length, 0), length);
     harness->now_ns = now_ns;
 }
 
