@@ -33,7 +33,7 @@ endfunction()
 watt_hwsim_test(machines)
 watt_hwsim_test(readings)
 
-add_library(watt_broken_machine STATIC hwsim/broken_machine.c)
+add_library(watt_broken_machine STATIC hwsim/breakable_tree.c hwsim/broken_machine.c)
 target_link_libraries(watt_broken_machine PUBLIC watt_hwsim_harness watt_random_records)
 watt_unit_test(test_broken_machine watt_broken_machine)
 watt_hwsim_test(scripted)

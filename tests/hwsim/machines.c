@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -23,7 +22,6 @@
 
 #define CANNOT_RUN 77
 #define FOLDER "tests/fixtures/machines"
-#define MACHINES_MAX 64
 #define TICKS 600
 #define TICK_NS UINT64_C(1000000000)
 #define TEXT_SIZE 512
@@ -434,35 +432,13 @@ static int tear_down(void **state)
     return 0;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Every file that ends in .machine. */
-static size_t find_machines(char *paths[static MACHINES_MAX])
-{
-    size_t n = 0;
-    DIR *folder = opendir(FOLDER);
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
-        size_t length = strlen(entry->d_name);
-        if (length > 8 && strcmp(entry->d_name + length - 8, ".machine") == 0 && n < MACHINES_MAX &&
-            asprintf(&paths[n], FOLDER "/%s", entry->d_name) > 0)
-            n++;
-    }
-    if (folder)
-        (void)closedir(folder);
-    qsort(paths, n, sizeof(paths[0]), compare_names);
-    return n;
-}
-
 int main(void)
 {
-    char *paths[MACHINES_MAX];
-    struct CMUnitTest tests[MACHINES_MAX];
+    char *paths[RECORDED_MACHINES_MAX];
+    struct CMUnitTest tests[RECORDED_MACHINES_MAX];
     if (!harness_can_run())
         return CANNOT_RUN;
-    size_t n = find_machines(paths);
+    size_t n = recorded_list(FOLDER, paths);
     if (n == 0) {
         print_message("no machines in %s: start it in the source folder\n", FOLDER);
         return 1;

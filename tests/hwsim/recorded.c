@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,27 @@ static void append_line(char **text, const char *line)
     *text = realloc(*text, length + more);
     assert_non_null(*text);
     (void)snprintf(*text + length, more, "%s\n", line);
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+size_t recorded_list(const char *folder, char *paths[static RECORDED_MACHINES_MAX])
+{
+    size_t n = 0;
+    DIR *directory = opendir(folder);
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        const char *end = strrchr(entry->d_name, '.');
+        if (end && strcmp(end, ".machine") == 0 && n < RECORDED_MACHINES_MAX &&
+            asprintf(&paths[n], "%s/%s", folder, entry->d_name) > 0)
+            n++;
+    }
+    if (directory)
+        (void)closedir(directory);
+    qsort(paths, n, sizeof(paths[0]), compare_paths);
+    return n;
 }
 
 /* ---- sections ---- */

@@ -9,6 +9,7 @@
 
 #include "tests/unit/made_tree.h"
 
+#define RECORDED_MACHINES_MAX 64
 #define RECORDED_ZONES_MAX 32
 #define RECORDED_CPUS_MAX 512
 #define RECORDED_EXPECTS_MAX 64
@@ -38,6 +39,8 @@ struct recorded {
     size_t n_expects;
 };
 
+/* The paths of a folder's files that end in ".machine", sorted; free() each. */
+size_t recorded_list(const char *folder, char *paths[static RECORDED_MACHINES_MAX]);
 void recorded_read(struct recorded *ret_recorded, const char *path);
 void recorded_free(struct recorded *recorded);
 /* Links energy files and msr devices to what the harness's simulator serves, and points the harness's host at the recorded tree. The
