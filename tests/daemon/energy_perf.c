@@ -504,9 +504,26 @@ static bool can_open(void)
     return is_usable;
 }
 
+/* The kernel's dummy event stands at 0 for ever. */
+static void a_counter_that_stands_still_is_stuck(void **state)
+{
+    (void)state;
+    made_tree_write(&tree, PMU "type", "1\n");
+    put_event("energy-pkg", "event=0x09\n");
+    open_source();
+    for (int i = 0; i < 3; i++) {
+        pass_ms(150);
+        tick();
+        assert_int_equal(report.n_energy, 1);
+        assert_false(report.energy[0].valid);
+        assert_string_equal(report.energy[0].reason, i == 0 ? "no_update" : "stuck");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_counter_that_stands_still_is_stuck, set_up, tear_down),
         cmocka_unit_test_setup_teardown(energy_is_that_of_the_counter, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_package_counts_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(psys_counts_once, set_up, tear_down),

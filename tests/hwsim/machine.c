@@ -40,6 +40,7 @@ static const struct key machine_keys[] = {
     {"psys_unit_nj", KIND_DOUBLE, M(psys_unit_nj), 0, 1e9},
     {"psys_package", KIND_INT, M(psys_package), 0, PACKAGES_MAX - 1},
     {"max_w", KIND_DOUBLE, M(max_w), 0, W_MAX},
+    {"pmu_scale_j", KIND_DOUBLE, M(pmu_scale_j), 0, 1},
     {"zone_factor", KIND_DOUBLE, M(zone_factor), 0.1, 10},
     {"update_us", KIND_US, M(update_ns), 1, US_MAX},
     {"jitter_us", KIND_US, M(jitter_ns), 0, US_MAX},

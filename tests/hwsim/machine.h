@@ -3,7 +3,8 @@
  *   [machine]    vendor intel|amd, family, model, packages, cpus (each a core; CPU i is in package i * packages / cpus), dies (of each
  *                package; their counters show (d + 1) parts each), domains (package, dram, core, uncore, psys; AMD's core domain has one
  *                counter per core c, which shows (c + 1) parts), energy_unit (ESU), unit_rule joule|microjoule (2^-ESU J; 2^ESU uJ),
- *                dram_unit_nj, psys_unit_nj (0: as energy_unit), psys_package (whose registers count psys), max_w, zone_factor (so many times the
+ *                dram_unit_nj, psys_unit_nj (0: as energy_unit), psys_package (whose registers count psys), max_w, pmu_scale_j (a `power` PMU whose counter
+ *                is the real time stamp counter, at so many joules per count; 0: none), zone_factor (so many times the
  *                true unit is what the powercap driver takes for it), update_us, jitter_us, lag_us, seed, high_bits (times the number of
  *                reads: the upper half of energy registers), clock system|file|reads, step_us (of the clock `reads`)
  *   [package N]  idle_w, dram_idle_w, core_idle_w, uncore_idle_w, start_counts
@@ -58,6 +59,7 @@ struct machine {
     bool unit_is_uj;
     double dram_unit_nj, psys_unit_nj;
     int psys_package;
+    double pmu_scale_j; /* 0: no power PMU; its events are the time stamp counter, so many joules per count */
     double max_w, zone_factor;
     uint64_t update_ns, jitter_ns, lag_ns, step_ns;
     uint64_t seed;

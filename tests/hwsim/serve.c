@@ -123,6 +123,21 @@ static void write_online(const struct tree *tree, FILE *text)
     (void)fputc('\n', text);
 }
 
+static void write_cpumask(const struct tree *tree, FILE *text)
+{
+    const struct machine *machine = tree->energy->machine;
+    const char *separator = "";
+    int last = -1;
+    for (int cpu = 0; cpu < machine->n_cpus; cpu++) {
+        if (energy_cpu_is_gone(tree->energy, cpu) || machine_package_of(machine, cpu) == last)
+            continue;
+        last = machine_package_of(machine, cpu);
+        (void)fprintf(text, "%s%d", separator, cpu);
+        separator = ",";
+    }
+    (void)fputc('\n', text);
+}
+
 static int write_zone(struct tree *tree, const struct node *node, FILE *text)
 {
     uint32_t raw;
@@ -143,6 +158,8 @@ static int write_text(struct tree *tree, const struct node *node, FILE *text)
         return truth_write(tree->energy, text);
     if (node->kind == NODE_ONLINE)
         write_online(tree, text);
+    else if (node->kind == NODE_CPUMASK)
+        write_cpumask(tree, text);
     else if (node->kind == NODE_CLOCK)
         (void)fprintf(text, "%" PRIu64 "\n", energy_now_ns(tree->energy));
     else

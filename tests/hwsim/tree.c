@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/array.h"
+#include "common/scope.h"
 
 #define RAPL "/sys/devices/virtual/powercap/intel-rapl"
 #define CLASS "/sys/class/powercap"
@@ -229,6 +230,31 @@ static bool add_cpus(struct tree *tree)
     return is_added;
 }
 
+static bool add_pmu_text(struct tree *tree, const char *name, const char *text)
+{
+    return set_text(add_at(tree, NODE_TEXT, -1, PMUS "/power/%s", name), "%s\n", text);
+}
+
+/* Looks like the kernel's, and is the PMU that counts the time stamp counter: no other can be had
+ * everywhere. */
+static bool add_pmu(struct tree *tree)
+{
+    char type[32] = "", scale[40];
+    if (tree->energy->machine->pmu_scale_j <= 0)
+        return true;
+    SCOPED(scope_fclose) FILE *file = fopen(PMUS "/msr/type", "re");
+    if (!file || !fgets(type, sizeof(type), file))
+        return false;
+    type[strcspn(type, "\n")] = '\0';
+    (void)snprintf(scale, sizeof(scale), "%.17g", tree->energy->machine->pmu_scale_j);
+    return add_pmu_text(tree, "type", type) &&
+           add_at(tree, NODE_CPUMASK, -1, PMUS "/power/cpumask") &&
+           add_pmu_text(tree, "format/event", "config:0-63") &&
+           add_pmu_text(tree, "events/energy-pkg", "event=0x00") &&
+           add_pmu_text(tree, "events/energy-pkg.scale", scale) &&
+           add_pmu_text(tree, "events/energy-pkg.unit", "Joules");
+}
+
 static bool add_rest(struct tree *tree)
 {
     struct node *clock = add(tree, NODE_CLOCK, -1, "/clock");
@@ -265,7 +291,8 @@ static bool add_files(struct tree *tree)
 int tree_init(struct tree *ret_tree, struct energy *energy)
 {
     *ret_tree = (struct tree){.energy = energy};
-    if (add_rest(ret_tree) && add_zones(ret_tree) && add_cpus(ret_tree) && add_files(ret_tree))
+    if (add_rest(ret_tree) && add_pmu(ret_tree) && add_zones(ret_tree) && add_cpus(ret_tree) &&
+        add_files(ret_tree))
         return 0;
     tree_deinit(ret_tree);
     return -ENOMEM;

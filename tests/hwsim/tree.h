@@ -15,6 +15,7 @@ enum node_kind {
     NODE_LINK,   /* to `text` */
     NODE_TEXT,   /* `text` */
     NODE_ONLINE, /* the CPUs that have not vanished */
+    NODE_CPUMASK, /* of the power PMU: the first of them in each package */
     NODE_ZONE,   /* energy_uj of counter `number` */
     NODE_MSR,    /* of CPU `number` */
     NODE_FILE,   /* what `file` says */
