@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Power goes with V^2 f, and counts per second hold one f already. Where the clock is not reported,
  * cycles per reference cycle say the same. Memory's watts follow misses and instructions; its clock
- * is its own. */
+ * is its own. What misses a cache is counted under many names and on some CPUs not for the last
+ * level: any count of misses explains memory better than none. */
 #include "formula/features.h"
 
 #include <math.h>
@@ -14,8 +15,11 @@
 #define MEAN_DECAY 0.98
 #define CLOCK_MIN 0.1
 #define CLOCK_MAX 5.0
+#define FLOOR_SHARE 0.75 /* of energy per event at the base clock does not follow it */
+#define CPU_HZ 2.5e9     /* of a CPU whose time is not counted */
 
 enum { SOURCE_CYCLES, SOURCE_CPU_NS, SOURCE_REF_CYCLES, SOURCE_INSTRUCTIONS, SOURCE_FIRST };
+enum { MISSES_LAST_LEVEL, MISSES_THIRD_LEVEL, MISSES_ANY };
 
 static const char *const source_names[FEATURE_SOURCES - 1] = {
     [SOURCE_CYCLES] = EVENT_CYCLES,
@@ -33,7 +37,7 @@ void features_init(struct features *features, enum domain domain)
 
 bool features_has(const struct features *features, enum feature feature)
 {
-    return features->domain != DOMAIN_DRAM || feature != FEATURE_ROOT;
+    return features->domain != DOMAIN_DRAM || feature != FEATURE_SHARED;
 }
 
 static size_t find_event(const struct scope_tick *tick, const double *totals, const char *name)
@@ -58,6 +62,34 @@ static void find_work(struct features *features, const struct scope_tick *tick,
             event = e;
     features->work_source = source;
     features->work_event = event;
+}
+
+static void find_misses(struct features *features, const struct scope_tick *tick,
+                        const double *totals)
+{
+    features->misses_source = MISSES_LAST_LEVEL;
+    features->misses_event = find_event(tick, totals, EVENT_LLC_MISSES);
+    for (size_t e = 0; e < tick->n_events && features->misses_event == tick->n_events; e++) {
+        if (isnan(totals[e]) || !strcasestr(tick->events[e], "miss"))
+            continue;
+        features->misses_event = e;
+        bool is_deep = strcasestr(tick->events[e], "llc") || strcasestr(tick->events[e], "l3");
+        features->misses_source = is_deep ? MISSES_THIRD_LEVEL : MISSES_ANY;
+    }
+}
+
+/* CPUs that work: by their time where it is counted. */
+static double busy_cpus(const struct features *features, const struct scope_tick *tick,
+                        const double *totals)
+{
+    size_t time = find_event(tick, totals, EVENT_CPU_NS);
+    if (time < tick->n_events)
+        return totals[time] * 1e-9;
+    double work = totals[features->work_event];
+    double unit = features->work_unit[features->work_source];
+    if (features->work_source == SOURCE_FIRST)
+        return unit > 0 ? work / unit : 0;
+    return work / CPU_HZ;
 }
 
 static void follow_clock(struct features *features, const struct scope_tick *tick,
@@ -85,7 +117,8 @@ bool features_begin(struct features *features, const struct scope_tick *tick, co
     find_work(features, tick, totals);
     follow_clock(features, tick, totals);
     features->instructions_event = find_event(tick, totals, EVENT_INSTRUCTIONS);
-    features->misses_event = find_event(tick, totals, EVENT_LLC_MISSES);
+    find_misses(features, tick, totals);
+    features->busy_cpus = 0;
     if (features->work_event == tick->n_events)
         return false;
     double *unit = &features->work_unit[features->work_source];
@@ -93,11 +126,12 @@ bool features_begin(struct features *features, const struct scope_tick *tick, co
     double work = totals[features->work_event] * work_factor(features);
     if (*unit == 0 && work > 0)
         *unit = work / known;
-    if (features->instructions_event < tick->n_events && features->unit[FEATURE_INSTRUCTIONS] == 0)
-        features->unit[FEATURE_INSTRUCTIONS] =
-            fmax(totals[features->instructions_event], 0) / known;
-    if (features->misses_event < tick->n_events && features->unit[FEATURE_MISSES] == 0)
-        features->unit[FEATURE_MISSES] = fmax(totals[features->misses_event], 0) / known;
+    if (features->instructions_event < tick->n_events && features->instructions_unit == 0)
+        features->instructions_unit = fmax(totals[features->instructions_event], 0) / known;
+    double *misses_unit = &features->misses_unit[features->misses_source];
+    if (features->misses_event < tick->n_events && *misses_unit == 0)
+        *misses_unit = fmax(totals[features->misses_event], 0) / known;
+    features->busy_cpus = busy_cpus(features, tick, totals);
     return *unit > 0;
 }
 
@@ -113,8 +147,9 @@ void features_of(const struct features *features, const struct scope_tick *tick,
     double work = take(tick, rates, features->work_event, work_factor(features),
                        features->work_unit[features->work_source]);
     double instructions =
-        take(tick, rates, features->instructions_event, 1, features->unit[FEATURE_INSTRUCTIONS]);
-    double misses = take(tick, rates, features->misses_event, 1, features->unit[FEATURE_MISSES]);
+        take(tick, rates, features->instructions_event, 1, features->instructions_unit);
+    double misses = take(tick, rates, features->misses_event, 1,
+                         features->misses_unit[features->misses_source]);
     if (isnan(work) && features->ratio[FEATURE_INSTRUCTIONS] > 0)
         work = instructions / features->ratio[FEATURE_INSTRUCTIONS];
     if (isnan(instructions))
@@ -124,17 +159,34 @@ void features_of(const struct features *features, const struct scope_tick *tick,
     ret_x[FEATURE_WORK] = isfinite(work) ? work : 0;
     ret_x[FEATURE_INSTRUCTIONS] = isfinite(instructions) ? instructions : 0;
     ret_x[FEATURE_MISSES] = isfinite(misses) ? misses : 0;
-    ret_x[FEATURE_ROOT] = 0;
+    ret_x[FEATURE_SHARED] = 0;
 }
 
-void features_boost(const struct features *features, double exponent, const double *x,
-                    double *ret_x)
+static double energy_at(enum clock_curve curve, double ratio)
 {
-    bool is_clocked = features->domain != DOMAIN_DRAM && features->clock_ratio != 1;
-    double boost = is_clocked ? pow(features->clock_ratio, exponent) : 1;
+    switch (curve) {
+    case CLOCK_SQUARE:
+        return ratio * ratio;
+    case CLOCK_FLOOR:
+        return FLOOR_SHARE + (1 - FLOOR_SHARE) * ratio * ratio * ratio;
+    case CLOCK_LINEAR:
+    case CLOCK_CURVES:
+        break;
+    }
+    return ratio;
+}
+
+void features_view(const struct features *features, enum clock_curve curve, enum shared_shape shape,
+                   double all_work, const double *x, double *ret_x)
+{
+    double boost = features->domain != DOMAIN_DRAM ? energy_at(curve, features->clock_ratio) : 1;
+    double shared = 0;
+    if (features_has(features, FEATURE_SHARED) && all_work > 0)
+        shared = shape == SHARED_AWAKE ? 1 - exp(-features->busy_cpus) : sqrt(all_work);
     memcpy(ret_x, x, FEATURE_COUNT * sizeof(*ret_x));
     ret_x[FEATURE_WORK] *= boost;
     ret_x[FEATURE_INSTRUCTIONS] *= boost;
+    ret_x[FEATURE_SHARED] *= shared;
 }
 
 void features_learn(struct features *features, const struct scope_tick *tick, const double *all_x)
@@ -159,7 +211,8 @@ void features_learn(struct features *features, const struct scope_tick *tick, co
 void features_visit(struct features *features, struct state_io *io)
 {
     state_doubles(io, "work_unit", features->work_unit, FEATURE_SOURCES);
-    state_doubles(io, "unit", features->unit, FEATURE_COUNT);
+    state_doubles(io, "instructions_unit", &features->instructions_unit, 1);
+    state_doubles(io, "misses_unit", features->misses_unit, FEATURE_MISS_SOURCES);
     state_doubles(io, "ratio", features->ratio, FEATURE_COUNT);
     state_doubles(io, "mean", features->mean, FEATURE_COUNT);
     state_doubles(io, "clock_ratio", &features->clock_ratio, 1);

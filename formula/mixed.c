@@ -23,8 +23,9 @@
 #define OWN_WIDTH 0.4    /* and of each price alone */
 #define WIDTH_FLOOR 0.1  /* of all watts: a price of nearly 0 may deviate too */
 #define PRICE_FLOOR 0.15 /* of the pooled price */
-#define COST_DECAY 0.995
-#define ADMIT_TIMES 2.0 /* a newcomer must cost so much more than the cheapest */
+#define COST_DECAY 0.99
+#define ADMIT_TIMES 1.5 /* a newcomer must cost so much more than the cheapest */
+#define MISS_DECAY 0.995
 #define MEAN_DECAY 0.98
 #define SWEEPS_MAX 400
 #define TOLERANCE 1e-10
@@ -57,7 +58,7 @@ static void evict(struct mixed *mixed, size_t slot)
     size_t first = slot * MIXED_OWN;
     for (size_t i = 0; i < N; i++)
         for (size_t k = first; k < first + MIXED_OWN; k++)
-            mixed->b[i] -= mixed->a[i * N + k] * mixed->theta[k];
+            mixed->b[i] -= (i < k ? mixed->a[k * N + i] : mixed->a[i * N + k]) * mixed->theta[k];
     for (size_t k = first; k < first + MIXED_OWN; k++) {
         mixed->b[k] = mixed->theta[k] = 0;
         for (size_t i = 0; i < N; i++)
@@ -205,7 +206,9 @@ static void accumulate(struct mixed *mixed, const double *all_x, double measured
     for (size_t i = 0; i < N; i++) {
         double *row = mixed->a + i * N;
         double factor = weight * h[i];
-        for (size_t j = 0; j < N; j++)
+        if (i < MIXED_POOLED && mixed->slots[i / MIXED_OWN].kin == 0)
+            continue; /* all of it is 0 */
+        for (size_t j = 0; j <= i; j++)
             row[j] = mixed->forgetting * row[j] + factor * h[j];
         mixed->b[i] = mixed->forgetting * mixed->b[i] + factor * measured_w;
     }
@@ -289,16 +292,23 @@ static void solve_prices(const double *l, const double *y, double lowest_w, doub
     (void)nnls_solve(M, s, r, prices, SWEEPS_MAX, TOLERANCE);
 }
 
+/* Factors what has been learned; ret_y is its right side. Returns how many unknowns, 0 where it
+ * cannot. */
+static size_t factorise(struct mixed *mixed, double *ret_y)
+{
+    double a[N * N];
+    size_t n = compact(mixed, a, ret_y);
+    mixed->n_factor = cholesky_factor(n, N, a, mixed->factor) ? n : 0;
+    return mixed->n_factor;
+}
+
 static void solve(struct mixed *mixed, double lowest_w)
 {
-    double a[N * N], y[N];
-    size_t n = compact(mixed, a, y);
-    if (!cholesky_factor(n, N, a, mixed->factor)) {
-        mixed->n_factor = 0; /* the last solution stands */
-        return;
-    }
+    double y[N];
+    size_t n = factorise(mixed, y);
+    if (n == 0)
+        return; /* the last solution stands */
     size_t first = n - MIXED_PRICES;
-    mixed->n_factor = n;
     cholesky_forward(n, N, mixed->factor, 0, y);
     solve_prices(mixed->factor + first * N + first, y + first, lowest_w,
                  mixed->theta + MIXED_POOLED);
@@ -309,6 +319,15 @@ static void solve(struct mixed *mixed, double lowest_w)
             mixed->theta[s * MIXED_OWN + f] = mixed->place[s] < n ? y[mixed->place[s] + f] : 0;
 }
 
+/* The tick's weight; notes how well it was predicted. */
+static double judge(struct mixed *mixed, double miss_w, double measured_w)
+{
+    double weight = robust_weight(&mixed->robust, miss_w, measured_w);
+    double rate = fmax(1.0 / (double)++mixed->n_missed, 1 - MISS_DECAY);
+    mixed->mean_miss_w2 += rate * (weight * miss_w * miss_w - mixed->mean_miss_w2);
+    return weight;
+}
+
 void mixed_learn(struct mixed *mixed, const double *all_x, double measured_w, double floor_w,
                  double lowest_w)
 {
@@ -316,10 +335,7 @@ void mixed_learn(struct mixed *mixed, const double *all_x, double measured_w, do
     if (!mixed->is_primed)
         prime(mixed, all_x, measured_w, floor_w);
     else
-        weight =
-            robust_weight(&mixed->robust, measured_w - mixed_predict(mixed, all_x), measured_w);
-    if (weight <= 0)
-        return;
+        weight = judge(mixed, measured_w - mixed_predict(mixed, all_x), measured_w);
     for (size_t f = 0; f < FEATURE_COUNT; f++)
         mixed->mean[f] = MEAN_DECAY * mixed->mean[f] + (1 - MEAN_DECAY) * all_x[f];
     for (size_t s = 0; s < mixed->n_slots; s++)
@@ -331,8 +347,10 @@ void mixed_learn(struct mixed *mixed, const double *all_x, double measured_w, do
     solve(mixed, lowest_w);
 }
 
+/* The factor is not kept: it follows from the rest. */
 void mixed_visit(struct mixed *mixed, struct state_io *io)
 {
+    double y[N];
     for (size_t s = 0; s < MIXED_SLOTS_MAX; s++) {
         char name[24];
         (void)snprintf(name, sizeof(name), "kin%zu", s);
@@ -348,12 +366,9 @@ void mixed_visit(struct mixed *mixed, struct state_io *io)
     state_doubles(io, "width", mixed->width, MIXED_OWN);
     state_doubles(io, "mean", mixed->mean, FEATURE_COUNT);
     state_words(io, "is_primed", &mixed->is_primed, 1);
-    state_doubles(io, "factor", mixed->factor, N * N);
-    state_words(io, "place", mixed->place, MIXED_SLOTS_MAX);
-    state_words(io, "n_factor", &mixed->n_factor, 1);
+    state_doubles(io, "mean_miss_w2", &mixed->mean_miss_w2, 1);
+    state_words(io, "n_missed", &mixed->n_missed, 1);
     robust_visit(&mixed->robust, io);
-    for (size_t s = 0; s < MIXED_SLOTS_MAX; s++)
-        io->is_damaged |= mixed->place[s] > N;
-    io->is_damaged |=
-        mixed->n_factor > N || (mixed->n_factor > 0 && mixed->n_factor < MIXED_PRICES);
+    if (io->in && !io->is_damaged && mixed->is_primed)
+        (void)factorise(mixed, y);
 }

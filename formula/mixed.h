@@ -11,9 +11,9 @@
 #include "formula/features.h"
 #include "formula/robust.h"
 
-#define MIXED_OWN FEATURE_ROOT        /* features with deviations: all before the root */
+#define MIXED_OWN FEATURE_SHARED      /* features with deviations: all before what is shared */
 #define MIXED_PRICES (FEATURE_COUNT + 1) /* pooled ones, then idle */
-#define MIXED_SLOTS_MAX 16
+#define MIXED_SLOTS_MAX 32
 #define MIXED_UNKNOWNS (MIXED_SLOTS_MAX * MIXED_OWN + MIXED_PRICES)
 #define MIXED_NO_SLOT SIZE_MAX
 
@@ -33,13 +33,15 @@ struct mixed {
     size_t n_slots;    /* that may be used: 0 to MIXED_SLOTS_MAX */
     double forgetting; /* per tick */
     struct mixed_slot slots[MIXED_SLOTS_MAX];
-    double a[MIXED_UNKNOWNS * MIXED_UNKNOWNS], b[MIXED_UNKNOWNS]; /* data alone */
+    double a[MIXED_UNKNOWNS * MIXED_UNKNOWNS], b[MIXED_UNKNOWNS]; /* data alone; a's lower half */
     double theta[MIXED_UNKNOWNS];
     double prior[MIXED_PRICES], prior_weight[MIXED_PRICES];
     double width[MIXED_OWN]; /* of a deviation, as it was at the last solution */
     double mean[FEATURE_COUNT]; /* typical size of each feature */
     uint64_t is_primed;
     struct robust robust;
+    double mean_miss_w2; /* of its predictions, long-lived: how well it explains the machine */
+    uint64_t n_missed;
     /* The factor of the last solution, compact: used slots alone. */
     double factor[MIXED_UNKNOWNS * MIXED_UNKNOWNS];
     uint64_t place[MIXED_SLOTS_MAX]; /* of a slot's first unknown in the factor; MIXED_UNKNOWNS: not in it */
@@ -54,7 +56,7 @@ size_t mixed_find(const struct mixed *mixed, uint64_t kin); /* MIXED_NO_SLOT: pr
 void mixed_begin(struct mixed *mixed);
 void mixed_add(struct mixed *mixed, size_t slot, const double *x);
 
-/* Watts of one target, at least 15 % of what the pooled prices say. slot: MIXED_NO_SLOT for none. */
+/* Watts of one target by its prices, at least 15 % of what the pooled ones say. slot: MIXED_NO_SLOT for none. */
 double mixed_price(const struct mixed *mixed, size_t slot, const double *x);
 /* Idle plus prices of all_x and the deviations of the slots; NAN before the first tick was learned. Not negative. */
 double mixed_predict(const struct mixed *mixed, const double *all_x);

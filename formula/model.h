@@ -38,7 +38,7 @@ struct model_ops {
     size_t n_options;
     size_t settings_size;
 
-    /* Returns 0, MODEL_DISABLED or -ENOMEM. settings NULL: all defaults. */
+    /* Returns 0, MODEL_DISABLED, -EINVAL for settings out of range, or -ENOMEM. settings NULL: all defaults. */
     int (*new)(struct model **ret_model, enum domain domain, const void *settings, struct error *err);
     /* NULL, or for a model that repeats another program: with --no-close it is fed as its original is (scope.h), with watts over this interval, whatever was
      * measured. */

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The default model. Two mixed regressions say what each target costs: one takes watts to rise with
- * the clock, the other with its square beyond the clock's own part in the counts, and whichever
- * explains the machine better says more. Several experts, those two among them, predict the scope's
- * watts. Prediction may use whatever is right lately, signs and all; attribution may not, because a
- * price that is right only in sum says nothing of one target. Unmonitored load has its row "other",
- * so that it is priced and not charged to the rest. */
+/* The default model. Mixed regressions say what each target costs. They view the same ticks in
+ * different ways, because nobody knows of a machine how its voltage follows its clock or what its
+ * programs share; those that explain the machine better say more, and what they disagree in is
+ * doubt of each target's watts. Experts, the regressions among them, predict the scope's watts.
+ * Prediction may use whatever is right lately, signs and all; attribution may not, because a price
+ * that is right only in sum says nothing of one target. Unmonitored load has its row "other", so
+ * that it is priced and not charged to the rest. */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/array.h"
 #include "common/error.h"
@@ -22,28 +24,50 @@
 #include "formula/state_io.h"
 
 #define MEMORY 0.995
-#define SLOTS 16
-#define HEADROOM 1.3      /* a prediction stays below so much of the largest power seen */
-#define SIGMA_TIMES 1.5   /* the posterior knows nothing of what no price can express, */
-#define SIGMA_SHARE 0.1   /* nor does any number of ticks mend it */
+#define DEVIATIONS 24
+#define HEADROOM 1.3 /* a prediction stays below so much of the largest power seen */
+#define SHARED_BY_COST                                                                           \
+    0.5                   /* of what is shared goes by what targets cost, the rest by their work \
+                           */
+#define SIGMA_TIMES 0.7   /* the posterior does not know this tick's own watts, which pin the sum; \
+                           */
+#define SIGMA_SHARE 0.12  /* what no price can express is doubt that no number of ticks mends */
 #define FIT_NOISE_W2 0.01 /* fits this near are equal */
 
-enum { FIT_LOW, FIT_HIGH, FITS };
-static const double exponents[FITS] = {[FIT_LOW] = 1, [FIT_HIGH] = 2};
-enum { EXPERT_MIXED, EXPERT_POOLED = FITS, EXPERT_SLOW, EXPERT_FAST, BASIC_EXPERTS };
+/* The ways to view a tick. Memory has no clock of its own here, and nothing shared: one is enough.
+ */
+static const struct view {
+    enum clock_curve curve;
+    enum shared_shape shape;
+    const char *name;
+} views[] = {
+    {CLOCK_LINEAR, SHARED_ROOT, "clock^1, root"},   {CLOCK_SQUARE, SHARED_ROOT, "clock^2, root"},
+    {CLOCK_FLOOR, SHARED_ROOT, "floor, root"},      {CLOCK_LINEAR, SHARED_AWAKE, "clock^1, awake"},
+    {CLOCK_SQUARE, SHARED_AWAKE, "clock^2, awake"}, {CLOCK_FLOOR, SHARED_AWAKE, "floor, awake"},
+};
+#define VIEWS (sizeof(views) / sizeof(*views))
+enum { VIEW_PLAIN }; /* what has no views of its own sees the first */
+enum { EXPERT_MIXED, EXPERT_POOLED, EXPERT_SLOW, EXPERT_FAST, BASIC_EXPERTS };
 static_assert(BASIC_EXPERTS <= RECENT_EXPERTS && 2 * BASIC_EXPERTS <= EXPERTS_MAX, "room");
+
+struct auto_settings {
+    uint64_t deviations;
+};
 
 /* What a row of the tick is made of. */
 struct priced {
-    double x[FEATURE_COUNT];             /* clock left out */
-    double boosted[FITS][FEATURE_COUNT]; /* with each fit's exponent */
-    size_t slot[FITS];
+    double x[FEATURE_COUNT]; /* unviewed */
+    double viewed[VIEWS][FEATURE_COUNT];
+    size_t slot[VIEWS];
 };
 
 struct auto_model {
     struct model model;
     struct features features;
-    struct mixed fits[FITS];
+    bool has_settings; /* else a state brings its own */
+    uint64_t deviations;
+    size_t n_fits; /* of the views, in their order */
+    struct mixed fits[VIEWS];
     struct mixed pooled;
     struct free_fit free_fits[2];
     struct recent recent;
@@ -56,22 +80,27 @@ struct auto_model {
     double *sums; /* [n_events] */
     struct priced *priced;
     size_t sums_capacity, priced_capacity;
-    double all_x[FEATURE_COUNT], all_boosted[FITS][FEATURE_COUNT];
+    double all_x[FEATURE_COUNT], all_viewed[VIEWS][FEATURE_COUNT];
     double predictions_w[2 * BASIC_EXPERTS];
 };
 
-static int auto_new(struct model **ret_model, enum domain domain, const void *settings,
+static int auto_new(struct model **ret_model, enum domain domain, const void *values,
                     struct error *err)
 {
-    (void)settings;
-    (void)err;
+    const struct auto_settings *settings = values;
+    if (settings && settings->deviations > MIXED_SLOTS_MAX)
+        return error_set(err, -EINVAL, "deviations: %" PRIu64 " is above %d", settings->deviations,
+                         MIXED_SLOTS_MAX);
     struct auto_model *self = calloc(1, sizeof(*self));
     if (!self)
         return -ENOMEM;
     self->model.ops = &model_auto;
+    self->has_settings = settings != NULL;
+    self->deviations = settings ? settings->deviations : DEVIATIONS;
+    self->n_fits = domain == DOMAIN_DRAM ? 1 : VIEWS;
     features_init(&self->features, domain);
-    mixed_init(&self->fits[FIT_LOW], domain, SLOTS, MEMORY);
-    mixed_init(&self->fits[FIT_HIGH], domain, SLOTS, MEMORY);
+    for (size_t k = 0; k < self->n_fits; k++)
+        mixed_init(&self->fits[k], domain, self->deviations, MEMORY);
     mixed_init(&self->pooled, domain, 0, MEMORY);
     free_fit_init(&self->free_fits[0], 0.98);
     free_fit_init(&self->free_fits[1], 0.9);
@@ -100,16 +129,15 @@ static void sum_rates(struct auto_model *self, const struct scope_tick *tick)
     }
 }
 
-/* The root is of all work; each row gets its part by work. */
-static void share_root(struct auto_model *self, size_t n)
+/* What is shared is everybody's by work, until it is viewed. */
+static void divide_shared(struct auto_model *self, size_t n)
 {
     double work = self->all_x[FEATURE_WORK];
-    if (!(work > 0) || !features_has(&self->features, FEATURE_ROOT))
+    if (!(work > 0))
         return;
-    double root = sqrt(work);
-    self->all_x[FEATURE_ROOT] = root;
+    self->all_x[FEATURE_SHARED] = 1;
     for (size_t i = 0; i < n; i++)
-        self->priced[i].x[FEATURE_ROOT] = self->priced[i].x[FEATURE_WORK] * root / work;
+        self->priced[i].x[FEATURE_SHARED] = self->priced[i].x[FEATURE_WORK] / work;
 }
 
 /* The rows' features, and all of them together. */
@@ -125,28 +153,46 @@ static void make_features(struct auto_model *self, const struct scope_tick *tick
     }
     if (tick->n_activities == 0)
         features_of(&self->features, tick, tick->total_rates, self->all_x);
-    share_root(self, tick->n_activities);
-    for (size_t k = 0; k < FITS; k++) {
-        features_boost(&self->features, exponents[k], self->all_x, self->all_boosted[k]);
+    divide_shared(self, tick->n_activities);
+    double work = self->all_x[FEATURE_WORK];
+    for (size_t k = 0; k < self->n_fits; k++) {
+        const struct view *view = &views[k];
+        features_view(&self->features, view->curve, view->shape, work, self->all_x,
+                      self->all_viewed[k]);
         for (size_t i = 0; i < tick->n_activities; i++)
-            features_boost(&self->features, exponents[k], self->priced[i].x,
-                           self->priced[i].boosted[k]);
+            features_view(&self->features, view->curve, view->shape, work, self->priced[i].x,
+                          self->priced[i].viewed[k]);
     }
 }
 
 static void find_slots(struct auto_model *self, const struct scope_tick *tick)
 {
-    for (size_t k = 0; k < FITS; k++) {
+    for (size_t k = 0; k < self->n_fits; k++) {
         mixed_begin(&self->fits[k]);
         for (size_t i = 0; i < tick->n_activities; i++) {
             struct priced *priced = &self->priced[i];
             priced->slot[k] = mixed_find(&self->fits[k], tick->activities[i].kin);
-            mixed_add(&self->fits[k], priced->slot[k], priced->boosted[k]);
+            mixed_add(&self->fits[k], priced->slot[k], priced->viewed[k]);
         }
     }
 }
 
 /* ---- prediction ---- */
+
+/* How much each fit says: the one that explains the machine better says more. */
+static void weigh_fits(const struct auto_model *self, double *ret_weights)
+{
+    double sum = 0, best_w2 = INFINITY;
+    for (size_t k = 0; k < self->n_fits; k++)
+        best_w2 = fmin(best_w2, self->fits[k].mean_miss_w2);
+    for (size_t k = 0; k < self->n_fits; k++) {
+        double ratio = (best_w2 + FIT_NOISE_W2) / (self->fits[k].mean_miss_w2 + FIT_NOISE_W2);
+        ret_weights[k] = ratio * ratio * ratio * ratio;
+        sum += ret_weights[k];
+    }
+    for (size_t k = 0; k < self->n_fits; k++)
+        ret_weights[k] /= sum;
+}
 
 static double bounded(const struct auto_model *self, double watts)
 {
@@ -155,12 +201,14 @@ static double bounded(const struct auto_model *self, double watts)
 
 static double predict(struct auto_model *self)
 {
-    double guess_w[BASIC_EXPERTS], *said_w = self->predictions_w;
-    for (size_t k = 0; k < FITS; k++)
-        said_w[EXPERT_MIXED + k] = mixed_predict(&self->fits[k], self->all_boosted[k]);
-    said_w[EXPERT_POOLED] = mixed_predict(&self->pooled, self->all_boosted[FIT_LOW]);
-    said_w[EXPERT_SLOW] = free_fit_predict(&self->free_fits[0], self->all_boosted[FIT_LOW]);
-    said_w[EXPERT_FAST] = free_fit_predict(&self->free_fits[1], self->all_boosted[FIT_LOW]);
+    double guess_w[BASIC_EXPERTS], weights[VIEWS], *said_w = self->predictions_w;
+    weigh_fits(self, weights);
+    said_w[EXPERT_MIXED] = 0;
+    for (size_t k = 0; k < self->n_fits; k++)
+        said_w[EXPERT_MIXED] += weights[k] * mixed_predict(&self->fits[k], self->all_viewed[k]);
+    said_w[EXPERT_POOLED] = mixed_predict(&self->pooled, self->all_viewed[VIEW_PLAIN]);
+    said_w[EXPERT_SLOW] = free_fit_predict(&self->free_fits[0], self->all_viewed[VIEW_PLAIN]);
+    said_w[EXPERT_FAST] = free_fit_predict(&self->free_fits[1], self->all_viewed[VIEW_PLAIN]);
     if (isnan(said_w[EXPERT_POOLED]))
         return NAN;
     recent_guess(&self->recent, self->all_x, BASIC_EXPERTS, guess_w);
@@ -184,7 +232,7 @@ static void admit(struct auto_model *self, const struct scope_tick *tick, size_t
         for (size_t i = 0; i < tick->n_activities; i++) {
             if (self->priced[i].slot[k] != MIXED_NO_SLOT)
                 continue;
-            double watts = mixed_price(fit, MIXED_NO_SLOT, self->priced[i].boosted[k]);
+            double watts = mixed_price(fit, MIXED_NO_SLOT, self->priced[i].viewed[k]);
             if (watts > best_w) {
                 best = i;
                 best_w = watts;
@@ -197,7 +245,7 @@ static void admit(struct auto_model *self, const struct scope_tick *tick, size_t
         mixed_begin(fit);
         for (size_t i = 0; i < tick->n_activities; i++) {
             self->priced[i].slot[k] = mixed_find(fit, tick->activities[i].kin);
-            mixed_add(fit, self->priced[i].slot[k], self->priced[i].boosted[k]);
+            mixed_add(fit, self->priced[i].slot[k], self->priced[i].viewed[k]);
         }
         if (was_full)
             return;
@@ -220,13 +268,13 @@ static void learn(struct auto_model *self, const struct scope_tick *tick, double
     if (weight > 0)
         self->largest_w = fmax(self->largest_w, measured_w);
     features_learn(&self->features, tick, self->all_x);
-    for (size_t k = 0; k < FITS; k++) {
+    for (size_t k = 0; k < self->n_fits; k++) {
         admit(self, tick, k);
-        mixed_learn(&self->fits[k], self->all_boosted[k], measured_w, tick->floor_w, lowest_w);
+        mixed_learn(&self->fits[k], self->all_viewed[k], measured_w, tick->floor_w, lowest_w);
     }
-    mixed_learn(&self->pooled, self->all_boosted[FIT_LOW], measured_w, tick->floor_w, lowest_w);
+    mixed_learn(&self->pooled, self->all_viewed[VIEW_PLAIN], measured_w, tick->floor_w, lowest_w);
     for (size_t k = 0; k < 2; k++)
-        free_fit_learn(&self->free_fits[k], self->all_boosted[FIT_LOW], measured_w, weight);
+        free_fit_learn(&self->free_fits[k], self->all_viewed[VIEW_PLAIN], measured_w, weight);
     self->n_learned++;
 }
 
@@ -240,42 +288,75 @@ static void attribute_by_work(const struct auto_model *self, const struct scope_
     output->scale_to_measured = true;
 }
 
-/* How much each fit says in the attribution: the one that explains the machine better says more. */
-static void weigh_fits(const struct auto_model *self, double *ret_weights)
+/* The features of a row, shared ones divided: half by work, half by what the targets cost beside
+ * them. Both are fair, and nothing that can be measured says which is right. */
+static void divide_by_cost(const struct auto_model *self, const struct priced *priced, size_t k,
+                           double own_w, double all_own_w, double *ret_x)
 {
-    double sum = 0;
-    for (size_t k = 0; k < FITS; k++) {
-        double square = self->fits[k].robust.residual.mean_square_w2 + FIT_NOISE_W2;
-        ret_weights[k] = 1 / (square * square);
-        sum += ret_weights[k];
+    memcpy(ret_x, priced->viewed[k], FEATURE_COUNT * sizeof(*ret_x));
+    if (!(all_own_w > 0))
+        return;
+    double by_cost = self->all_viewed[k][FEATURE_SHARED] * own_w / all_own_w;
+    ret_x[FEATURE_SHARED] += SHARED_BY_COST * (by_cost - ret_x[FEATURE_SHARED]);
+}
+
+static double own_cost_w(const struct auto_model *self, const struct priced *priced, size_t k)
+{
+    double x[FEATURE_COUNT];
+    memcpy(x, priced->viewed[k], sizeof(x));
+    x[FEATURE_SHARED] = 0;
+    return mixed_price(&self->fits[k], priced->slot[k], x);
+}
+
+/* Adds what one fit says, weighted: to dynamic_w the watts, to target_sigma_w their variance and
+ * square. */
+static void add_fit(const struct auto_model *self, size_t k, double weight, size_t n,
+                    struct model_output *output)
+{
+    const struct mixed *fit = &self->fits[k];
+    double shared_price_w = fit->theta[MIXED_POOLED + FEATURE_SHARED], all_own_w = 0;
+    for (size_t i = 0; i < n; i++)
+        all_own_w += own_cost_w(self, &self->priced[i], k);
+    for (size_t i = 0; i < n; i++) {
+        const struct priced *priced = &self->priced[i];
+        double x[FEATURE_COUNT], own_w = own_cost_w(self, priced, k);
+        divide_by_cost(self, priced, k, own_w, all_own_w, x);
+        double watts = own_w + shared_price_w * x[FEATURE_SHARED];
+        double sigma = SIGMA_TIMES * mixed_sigma(fit, priced->slot[k], x);
+        output->dynamic_w[i] += weight * watts;
+        output->target_sigma_w[i] += weight * (sigma * sigma + watts * watts);
     }
-    for (size_t k = 0; k < FITS; k++)
-        ret_weights[k] /= sum;
+}
+
+/* From the mean of squares and variances of the fits. closing: what closing the balance moves,
+ * relative: it divides what the meter and the model miss by what the targets cost. */
+static double whole_sigma_w(double watts, double mean_square_w2, double closing)
+{
+    double variance = mean_square_w2 - watts * watts;
+    variance = variance < 0 ? 0 : variance; /* NAN stays */
+    double relative = isfinite(closing) ? SIGMA_SHARE * SIGMA_SHARE + closing * closing
+                                        : SIGMA_SHARE * SIGMA_SHARE;
+    return sqrt(variance + relative * watts * watts);
 }
 
 static void attribute(const struct auto_model *self, const struct scope_tick *tick,
                       struct model_output *output)
 {
-    double sum_w = 0, doubt_w = 0, weights[FITS];
+    double sum_w = 0, doubt_w = 0, weights[VIEWS];
     weigh_fits(self, weights);
     output->idle_w = 0;
-    for (size_t k = 0; k < FITS; k++) {
+    for (size_t i = 0; i < tick->n_activities; i++)
+        output->dynamic_w[i] = output->target_sigma_w[i] = 0;
+    for (size_t k = 0; k < self->n_fits; k++) {
         output->idle_w += weights[k] * self->fits[k].theta[MIXED_IDLE];
         doubt_w += weights[k] * residual_sigma_w(&self->fits[k].robust.residual);
+        add_fit(self, k, weights[k], tick->n_activities, output);
     }
-    for (size_t i = 0; i < tick->n_activities; i++) {
-        const struct priced *priced = &self->priced[i];
-        double watts = 0, sigma = 0;
-        for (size_t k = 0; k < FITS; k++) {
-            const double *x = priced->boosted[k];
-            watts += weights[k] * mixed_price(&self->fits[k], priced->slot[k], x);
-            sigma += weights[k] * mixed_sigma(&self->fits[k], priced->slot[k], x);
-        }
-        output->dynamic_w[i] = watts;
-        output->target_sigma_w[i] = sqrt(SIGMA_TIMES * SIGMA_TIMES * sigma * sigma +
-                                         SIGMA_SHARE * SIGMA_SHARE * watts * watts);
-        sum_w += watts;
-    }
+    for (size_t i = 0; i < tick->n_activities; i++)
+        sum_w += output->dynamic_w[i];
+    for (size_t i = 0; i < tick->n_activities; i++)
+        output->target_sigma_w[i] =
+            whole_sigma_w(output->dynamic_w[i], output->target_sigma_w[i], doubt_w / sum_w);
     double rest_w = tick->measured_w - output->idle_w - sum_w;
     output->scale_to_measured = rest_w <= 2 * doubt_w || self->n_learned < 3;
     if (!(sum_w > 0)) /* every price is 0 so far */
@@ -330,14 +411,19 @@ static void visit(struct auto_model *self, struct state_io *io)
 {
     struct state_io inner;
     bson_t room;
-    static const char *const fit_names[FITS + 1] = {"low", "high", "pooled"};
     static const char *const free_names[] = {"slow", "fast"};
+    state_words(io, "deviations", &self->deviations, 1);
+    for (size_t k = 0; k < self->n_fits && io->in; k++)
+        self->fits[k].n_slots =
+            self->deviations < MIXED_SLOTS_MAX ? self->deviations : MIXED_SLOTS_MAX;
     state_enter(io, "features", &inner, &room);
     features_visit(&self->features, &inner);
     state_leave(io, &inner, &room);
-    for (size_t k = 0; k <= FITS; k++) {
-        state_enter(io, fit_names[k], &inner, &room);
-        mixed_visit(k < FITS ? &self->fits[k] : &self->pooled, &inner);
+    for (size_t k = 0; k <= self->n_fits; k++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), k < self->n_fits ? "view%zu" : "pooled", k);
+        state_enter(io, name, &inner, &room);
+        mixed_visit(k < self->n_fits ? &self->fits[k] : &self->pooled, &inner);
         state_leave(io, &inner, &room);
     }
     for (size_t k = 0; k < 2; k++) {
@@ -376,6 +462,9 @@ static int auto_load(struct model *model, const bson_t *state, struct error *err
     int r = 0;
     if (io.is_damaged)
         r = error_set(err, -EBADMSG, "field '%s' is missing or has another size", io.field);
+    else if (self->has_settings && self->deviations != loaded->deviations)
+        r = error_set(err, -EBADMSG, "it has %" PRIu64 " deviations, not %" PRIu64,
+                      loaded->deviations, self->deviations);
     else
         *self = *loaded;
     free(loaded);
@@ -385,19 +474,22 @@ static int auto_load(struct model *model, const bson_t *state, struct error *err
 static void auto_show(const struct model *model, FILE *out)
 {
     const struct auto_model *self = (const struct auto_model *)model;
-    static const char *const fit_names[FITS] = {"clock^1", "clock^2"};
-    static const char *const names[FEATURE_ROOT] = {"work", "instructions", "llc_misses"};
-    double units[FEATURE_ROOT] = {0, self->features.unit[FEATURE_INSTRUCTIONS],
-                                  self->features.unit[FEATURE_MISSES]};
+    static const char *const names[FEATURE_SHARED] = {"work", "instructions", "misses"};
+    double units[FEATURE_SHARED] = {0, self->features.instructions_unit, 0}, weights[VIEWS];
+    for (size_t i = FEATURE_MISS_SOURCES; i-- > 0;)
+        if (self->features.misses_unit[i] > 0)
+            units[FEATURE_MISSES] = self->features.misses_unit[i];
+    weigh_fits(self, weights);
     for (size_t i = FEATURE_SOURCES; i-- > 0;) /* the event that stood for work */
         if (self->features.work_unit[i] > 0)
             units[FEATURE_WORK] = self->features.work_unit[i];
     fprintf(out, "  learned from %" PRIu64 " ticks; usual miss %.2f W\n", self->n_learned,
             residual_sigma_w(&self->robust.residual));
-    for (size_t k = 0; k < FITS; k++) {
+    for (size_t k = 0; k < self->n_fits; k++) {
         const struct mixed *fit = &self->fits[k];
-        fprintf(out, "  %s: idle %.2f W", fit_names[k], fit->theta[MIXED_IDLE]);
-        for (size_t f = 0; f < FEATURE_ROOT; f++) {
+        fprintf(out, "  view %s, weight %.2f: idle %.2f W", views[k].name, weights[k],
+                fit->theta[MIXED_IDLE]);
+        for (size_t f = 0; f < FEATURE_SHARED; f++) {
             double x[FEATURE_COUNT] = {0};
             x[f] = 1;
             if (units[f] > 0)
@@ -405,15 +497,30 @@ static void auto_show(const struct model *model, FILE *out)
                         fit->theta[MIXED_POOLED + f] / units[f] * 1e9,
                         mixed_sigma(fit, MIXED_NO_SLOT, x) / units[f] * 1e9);
         }
-        fprintf(out, ", awake %.2f W\n",
-                fit->theta[MIXED_POOLED + FEATURE_ROOT] *
-                    sqrt(fmax(self->features.mean[FEATURE_WORK], 0)));
+        double root = sqrt(fmax(self->features.mean[FEATURE_WORK], 0));
+        fprintf(out, ", shared %.2f W\n",
+                fit->theta[MIXED_POOLED + FEATURE_SHARED] *
+                    (views[k].shape == SHARED_ROOT ? root : 1));
     }
 }
+
+#define AT(field) offsetof(struct auto_settings, field)
+static const struct option_spec specs[] = {
+    {.key = "deviations",
+     .type = OPTION_COUNT,
+     .offset = AT(deviations),
+     .fallback = "24",
+     .argument = "N",
+     .help = "how many kinds of targets may have prices of their own at a time (0 to 32)"},
+};
+#undef AT
 
 const struct model_ops model_auto = {
     .name = "auto",
     .about = "prices per event and per target, learned from the machine's own watts",
+    .options = specs,
+    .n_options = sizeof(specs) / sizeof(*specs),
+    .settings_size = sizeof(struct auto_settings),
     .new = auto_new,
     .step = auto_step,
     .save = auto_save,

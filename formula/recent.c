@@ -15,13 +15,13 @@
 static void locate(const double *all_x, double *ret_where)
 {
     for (size_t f = 0; f < FEATURE_COUNT; f++)
-        ret_where[f] = f == FEATURE_ROOT ? 0 : log(fmax(all_x[f], 0) + 1e-3) / COUNT_LENGTH;
+        ret_where[f] = f == FEATURE_SHARED ? 0 : log(fmax(all_x[f], 0) + 1e-3) / COUNT_LENGTH;
 }
 
 static double likeness(const double *a, double a_when, const double *b, double b_when)
 {
     double square = 0;
-    for (size_t f = 0; f < FEATURE_ROOT; f++)
+    for (size_t f = 0; f < FEATURE_SHARED; f++)
         square += (a[f] - b[f]) * (a[f] - b[f]);
     return exp(-square / 2 - fabs(a_when - b_when) / MEMORY_TICKS);
 }

@@ -20,7 +20,7 @@ static void signs_are_free(void **state)
     for (int i = 0; i < 300; i++) {
         x[FEATURE_WORK] = 1 + sin(i);
         x[FEATURE_INSTRUCTIONS] = 1 + sin(i * 1.7);
-        x[FEATURE_ROOT] = sqrt(x[FEATURE_WORK]);
+        x[FEATURE_SHARED] = sqrt(x[FEATURE_WORK]);
         double watts = 30 + 20 * x[FEATURE_WORK] - 8 * x[FEATURE_INSTRUCTIONS];
         if (i > 200)
             worst = fmax(worst, fabs(free_fit_predict(&fit, x) - watts));

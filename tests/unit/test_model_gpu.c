@@ -123,7 +123,7 @@ static void without_gpu_time_nobody_is_charged(void **state)
             struct scope_tick tick = {.seq = t,
                                       .is_first = t == 0,
                                       .dt_s = 1,
-                                      .measured_w = t % 2 ? 300 : IDLE_W,
+                                      .measured_w = t % 4 < 2 ? IDLE_W : 300,
                                       .low_w = NAN,
                                       .high_w = NAN,
                                       .learn = true,
