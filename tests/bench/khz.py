@@ -3,14 +3,13 @@
 """Energy alone at 1 kHz, stored in SQLite: what it costs, what it misses, and how smooth the power of a constant load is when readings follow
 the counter's updates and when they do not. Printed beside the stated goals, not asserted.
 
-    tests/bench/khz.py [SECONDS] [PERIOD_US]      as root; WATT_BUILD: the build folder; default 60 s, updates every 1001 us
+    tests/bench/khz.py [SECONDS] [PERIOD_US]      as root; WATT_BUILD: the build folder; default 60 s, updates every 1000.2 us: a counter slower than the
+    timer makes the phase between the two slide, and costs a period each time it has slid by one
 
 The counters are files that a writer keeps as a powercap driver would (update_writer.c): reading them costs as little as sysfs does. The
 last part reads the simulator (FUSE) instead, where a reading costs some 30 times more and is answered by another process."""
 import json
 import os
-import re
-import shutil
 import sqlite3
 import statistics
 import subprocess
@@ -123,6 +122,10 @@ def decode(body, is_array=False):
     return value
 
 
+def said(talk):
+    return next((line.split(": ", 1)[1] for line in talk.splitlines() if "periods" in line), "nothing of it")
+
+
 def smoothness(watts):
     mean = statistics.fmean(watts)
     far = sum(abs(value - mean) > mean / 4 for value in watts) / len(watts)
@@ -131,7 +134,7 @@ def smoothness(watts):
 
 def main():
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
-    period_us = sys.argv[2] if len(sys.argv) > 2 else "1001"
+    period_us = sys.argv[2] if len(sys.argv) > 2 else "1000.2"
     with tempfile.TemporaryDirectory(prefix="watt-khz.") as scratch:
         floor = build("timer_floor", scratch)
         files = make_tree(scratch + "/tree")
@@ -146,7 +149,7 @@ def main():
             print(f"--align {align}: {ticks} ticks in {seconds:.0f} s")
             print(f"  CPU {cpu:.2%} of a core (sampling {sampling / seconds:.2%}, storing {storing / seconds:.2%}): {cpu / GOAL_CPU:.2f} of the goal; "
                   f"other load {others:.2f} cores")
-            print(f"  missed {missed} ({part:.3%}): {part / GOAL_MISSED:.2f} of the goal  [{talk.strip() or 'nothing said'}]")
+            print(f"  missed {missed} ({part:.3%}): {part / GOAL_MISSED:.2f} of the goal  [the log: {said(talk)}]")
             print(f"  constant load: {smoothness(watts)}")
         writer.stdin.close()
         writer.wait()

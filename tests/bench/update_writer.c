@@ -45,7 +45,7 @@ int main(int argc, char **argv)
     int fds[FILES_MAX], n_files = argc - 4;
     if (n_files < 1 || n_files > FILES_MAX)
         return 64;
-    uint64_t period_ns = strtoull(argv[1], NULL, 10) * 1000,
+    uint64_t period_ns = (uint64_t)(strtod(argv[1], NULL) * 1e3),
              jitter_ns = strtoull(argv[2], NULL, 10) * 1000;
     double watts = strtod(argv[3], NULL);
     for (int i = 0; i < n_files; i++) {
