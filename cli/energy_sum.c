@@ -156,7 +156,7 @@ static int sensor_at(struct energy_sum *sum, const struct record_key *key,
     if (sensor->tick == 0 || record_key_compare(&sensor->key, key) != 0) {
         sensor->key = *key;
         sensor->tick = ++sum->n_ticks;
-        sensor->has_watts = sensor->machine_counts = false;
+        sensor->has_watts = sensor->machine_counts = sensor->gpu_counts = false;
         sensor->tick_ns = VALUE_ABSENT;
         sensor->total_cpus = NAN;
         sensor->reasons = (struct reasons){0};
@@ -213,6 +213,14 @@ static bool has_watts(const struct balance_row *row)
     return (isfinite(row->measured_w) || isfinite(row->dynamic_w)) && row->dt_ns > 0;
 }
 
+/* Whether a domain is part of the current tick's sum. */
+static bool counts(const struct energy_sensor *sensor, enum domain domain)
+{
+    if (domain == DOMAIN_GPU)
+        return !sensor->machine_counts || sensor->gpu_counts;
+    return (domain == DOMAIN_MACHINE) == sensor->machine_counts;
+}
+
 static int add_balance(struct energy_sum *sum, struct energy_sensor *sensor,
                        const struct balance_row *row, struct error *err)
 {
@@ -221,7 +229,7 @@ static int add_balance(struct energy_sum *sum, struct energy_sensor *sensor,
         return error_set(err, -ENOMEM, "out of memory");
     balance->latest = *row;
     balance->tick = sensor->tick;
-    balance->is_counted = (row->domain == DOMAIN_MACHINE) == sensor->machine_counts;
+    balance->is_counted = counts(sensor, row->domain);
     if (!has_watts(row))
         return 0;
     double dt_us = (double)row->dt_ns / 1e3; /* W x us = uJ */
@@ -249,6 +257,7 @@ static void begin_watts(struct energy_sensor *sensor, const struct power_record 
         if (!has_watts(row))
             continue;
         sensor->machine_counts |= row->domain == DOMAIN_MACHINE;
+        sensor->gpu_counts |= row->domain == DOMAIN_MACHINE && row->estimate;
         is_estimated |= row->estimate;
         if (sensor->tick_ns == VALUE_ABSENT || sensor->tick_ns < row->dt_ns)
             sensor->tick_ns = row->dt_ns;
@@ -277,7 +286,7 @@ static double span_ns_of(const struct energy_sum *sum, const struct energy_senso
 static int add_row(struct energy_sum *sum, struct energy_sensor *sensor,
                    const struct power_row *row, struct error *err)
 {
-    if ((row->domain == DOMAIN_MACHINE) != sensor->machine_counts)
+    if (!counts(sensor, row->domain))
         return 0;
     struct energy_entry *entry;
     if (entry_of(sum, sensor, row->target, sensor->tick_ns, &entry) < 0)

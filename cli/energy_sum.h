@@ -2,7 +2,8 @@
 /* Adds up power records: joules per target, cgroup, command or unit, and the balance per domain beside them. Joules are sums of the records' integer
  * microjoules, so that nothing is lost in long spans.
  *
- * What is added: the machine domain where a tick has it, else package, dram and gpu; a tick's domains never overlap then. */
+ * What is added: the machine domain where a tick has it, else package, dram and gpu; a tick's domains never overlap then. Only a machine that is
+ * estimated (from its CPUs) does not stand for its GPUs. */
 #pragma once
 
 #include "cli/identity.h"
@@ -50,6 +51,7 @@ struct energy_sensor {
     bool has_watts;        /* a power record of the current tick was added */
     int64_t tick_ns;       /* span of the current tick's watts, VALUE_ABSENT: none */
     bool machine_counts;   /* the machine domain stands for the others in this tick */
+    bool gpu_counts;       /* but not for GPUs: it is an estimate, which knows of none */
     struct reasons reasons; /* of the current tick */
     double total_cpus;     /* CPUs kept busy in the current tick by everything, NAN: not known */
 };

@@ -249,7 +249,7 @@ static int open_all(struct ladder *ladder, struct climb *climb, struct error *er
     int r = climb_counters(ladder, climb, true, err);
     if (r >= 0)
         r = climb_counters(ladder, climb, false, err);
-    if (r >= 0 && !(domains_of(ladder) & ATTRIBUTED) && !climb->is_locked)
+    if (r >= 0 && !(domains_of(ladder) & OF_CPUS) && !climb->is_locked)
         return climb_estimates(ladder, climb, err);
     if (domains_of(ladder) & OF_CPUS)
         ladder->why[0] = '\0';

@@ -5,7 +5,7 @@
  *     vendors stand side by side;
  *   - a source of measurements only (core, uncore, psys, wall) is opened if it adds one;
  *   - one that does not open leaves its domains to those after it;
- *   - an estimate is used only where there is no energy counter of an attributed domain, not even a locked one. */
+ *   - an estimate is used only where there is no energy counter of the CPUs (package, dram, machine), not even a locked one; a GPU's stands beside it. */
 #pragma once
 
 #include "sensor/cross_check.h"

@@ -153,6 +153,27 @@ static void the_machine_stands_for_its_parts(void **state)
     bench_end(&bench);
 }
 
+static void an_estimated_machine_does_not_stand_for_its_gpus(void **state)
+{
+    (void)state;
+    for (int is_estimate = 0; is_estimate < 2; is_estimate++) {
+        struct bench bench;
+        bench_begin(&bench, ENERGY_BY_TARGET);
+        tick(&bench, 1);
+        (void)balance(&bench, DOMAIN_GPU, 1, 100);
+        balance(&bench, DOMAIN_MACHINE, PACKAGE_NONE, 30)->estimate = is_estimate;
+        target(&bench, "/a", DOMAIN_GPU, 1, 5000000);
+        target(&bench, "/a", DOMAIN_MACHINE, PACKAGE_NONE, 15000000);
+        assert_int_equal(add(&bench), 0);
+        assert_int_equal(entry(&bench, "/a")->dynamic_uj, is_estimate ? 20000000 : 15000000);
+        size_t n;
+        const struct energy_balance *balances = energy_sum_balances(bench.sum, &n);
+        assert_int_equal(balances[0].is_counted, is_estimate);
+        assert_true(balances[1].is_counted);
+        bench_end(&bench);
+    }
+}
+
 static void parts_are_one_tick(void **state)
 {
     (void)state;
@@ -267,6 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packages_and_dram_add_up),
         cmocka_unit_test(the_machine_stands_for_its_parts),
+        cmocka_unit_test(an_estimated_machine_does_not_stand_for_its_gpus),
         cmocka_unit_test(parts_are_one_tick),
         cmocka_unit_test(a_tick_without_energy_covers_nothing),
         cmocka_unit_test(a_sum_too_large_is_refused),

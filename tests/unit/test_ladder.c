@@ -113,7 +113,9 @@ static void gpus_of_vendors_stand_side_by_side(void **state)
     make(1, GPU, 1)->rows[0].package = 7;
     make(2, GPU, 1);
     climb();
-    expect_sources(&ladder, "first second"); /* the third has the first one's */
+    expect_sources(
+        &ladder,
+        "first second guess"); /* the third has the first one's; of the CPUs there is none */
     struct script *locked = make(2, PKG, 2);
     locked->availability = SOURCE_UNREADABLE;
     climb();
