@@ -63,13 +63,13 @@ def spans_add_up(sensor, domain, what):
             end_ns = now_ns - sample["skew_ns"]
 
 
-def run(root, zones, what, *options):
+def run(root, zones, what, n_first, *options):
     sensor = Sensor("--sysfs", root, "--energy", "powercap", "--interval", "1ms", *options)
     sensor.wait_until(lambda: sensor.records, "the host record")
     for zone in zones.values():
         zone.used_uj = 0
         zone.use(0)
-    sensor.wait_until(lambda: len(sensor.raw()) > 300, "ticks")
+    sensor.wait_until(lambda: len(sensor.raw()) > n_first, "ticks")
     before = {domain: recorded_uj(sensor, domain) for domain in zones}
     for number in range(400):
         zones["package"].use(50_000 + number % 7)
@@ -87,21 +87,21 @@ def run(root, zones, what, *options):
 
 
 def energy_alone(root, zones):
-    sensor = run(root, zones, "energy alone", "--engine", "none")
+    sensor = run(root, zones, "energy alone", 300, "--engine", "none")
     host = sensor.records[0]
     check("engine" not in host and "granularity" not in host, f"nothing is counted, and the host record says so: {host}")
     check(all(record["kind"] != "target" for record in sensor.records), "there are no targets")
     check(all(not record["targets"] and not record["total"] for record in sensor.raw()), "there are no counts")
     check(not any("no_engine" in record["reasons"] for record in sensor.raw()), "nothing was wanted that was not there")
     # Off the updates and on the timer it is the same energy.
-    run(root, zones, "on the timer", "--engine", "none", "--align", "never")
+    run(root, zones, "on the timer", 300, "--engine", "none", "--align", "never")
 
 
 def too_dear(root, zones):
     """Processes enough that looking at all of them takes longer than a period."""
     crowd = [subprocess.Popen(["sleep", "1000"]) for _ in range(300)]
     try:
-        sensor = run(root, zones, "too dear", "--engine", "proc")
+        sensor = run(root, zones, "too dear", 30, "--engine", "proc")
     finally:
         for process in crowd:
             process.kill()
