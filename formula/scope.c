@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,10 +16,10 @@
 #include "formula/gate.h"
 #include "formula/kin.h"
 #include "formula/names.h"
+#include "formula/scope_energy.h"
 #include "formula/scope_events.h"
 
 #define RUNNING_SHARE_MIN 0.01 /* a count seen for less than this of its time is no count */
-#define ANY_PACKAGE_W 20000.0  /* above this it is no package of today */
 
 struct scopes {
     double original_interval_s; /* 0: rates per second as they were */
@@ -182,88 +183,12 @@ static int find_scope(struct scopes *scopes, enum domain domain, int32_t package
     return 0;
 }
 
-static void set_reason(struct scope *scope, const char *word)
-{
-    (void)snprintf(scope->reason, sizeof(scope->reason), "%s", word);
-}
-
-static double max_w_of(const struct host_record *host, enum domain domain, int32_t package)
-{
-    double max_w = NAN;
-    for (size_t i = 0; host && domain == DOMAIN_PACKAGE && i < host->n_packages; i++) {
-        const struct host_package *one = &host->packages[i];
-        if (one->package == package)
-            return one->max_w;
-        if (package == PACKAGE_NONE)
-            max_w = i == 0 ? one->max_w : max_w + one->max_w;
-    }
-    return max_w;
-}
-
-/* The first source of the domain that knows its floor; sources that measure do not. */
-static double floor_w_of(const struct host_record *host, const struct scope *scope)
-{
-    for (size_t i = 0; host && scope->tick.is_estimate && i < host->n_sources; i++) {
-        const struct host_source *source = &host->sources[i];
-        if (source->domain == scope->domain && source->package == scope->package &&
-            source->floor_w >= 0)
-            return source->floor_w;
-    }
-    return NAN;
-}
-
 static int64_t span_ns(const struct scopes *scopes, const struct energy_sample *sample,
                        const struct report *tick)
 {
     if (scopes->original_interval_s > 0)
         return llround(scopes->original_interval_s * 1e9);
     return sample->dt_ns > 0 ? sample->dt_ns : tick->dt_ns;
-}
-
-/* Why a sample cannot be used, NULL if it can. */
-static const char *refuse_sample(const struct energy_sample *sample, int64_t dt_ns,
-                                 const struct host_record *host)
-{
-    if (!sample->valid)
-        return sample->reason[0] ? sample->reason : "invalid_energy";
-    if (sample->energy_uj == VALUE_ABSENT)
-        return "invalid_energy";
-    if (sample->energy_uj < 0)
-        return "negative_energy";
-    if (dt_ns <= 0)
-        return "no_interval";
-    double power_w = (double)sample->energy_uj / (double)dt_ns * 1e3;
-    double max_w = max_w_of(host, sample->domain, sample->package);
-    return power_w > (isfinite(max_w) && max_w > 0 ? max_w : ANY_PACKAGE_W) ? "absurd_energy"
-                                                                            : NULL;
-}
-
-static int64_t add_or_absent(int64_t a, int64_t b)
-{
-    return a == VALUE_ABSENT || b == VALUE_ABSENT ? VALUE_ABSENT : a + b;
-}
-
-/* Adds one sample to its scope: the first, or one more package of a sum. */
-static void take_sample(struct scope *scope, bool is_first, const struct energy_sample *sample,
-                        int64_t dt_ns, const struct host_record *host)
-{
-    const char *refusal = refuse_sample(sample, dt_ns, host);
-    if (sample->reason[0] || refusal)
-        set_reason(scope, refusal ? refusal : sample->reason);
-    scope->tick.is_estimate |= sample->estimate;
-    if (is_first) {
-        scope->dt_ns = dt_ns > 0 ? dt_ns : VALUE_ABSENT;
-        scope->measured_uj = refusal ? VALUE_ABSENT : sample->energy_uj;
-        scope->low_uj = sample->estimate && !refusal ? sample->low_uj : VALUE_ABSENT;
-        scope->high_uj = sample->estimate && !refusal ? sample->high_uj : VALUE_ABSENT;
-        return;
-    }
-    if (dt_ns > scope->dt_ns)
-        scope->dt_ns = dt_ns; /* spans of one tick differ by microseconds */
-    scope->measured_uj =
-        refusal ? VALUE_ABSENT : add_or_absent(scope->measured_uj, sample->energy_uj);
-    scope->low_uj = refusal ? VALUE_ABSENT : add_or_absent(scope->low_uj, sample->low_uj);
-    scope->high_uj = refusal ? VALUE_ABSENT : add_or_absent(scope->high_uj, sample->high_uj);
 }
 
 static bool is_repeated(const struct report *tick, size_t index)
@@ -293,7 +218,7 @@ static int list_scopes(struct scopes *scopes, const struct report *tick,
                            &scope, &is_new);
         if (r < 0)
             return r;
-        take_sample(scope, is_new, sample, span_ns(scopes, sample, tick), host);
+        scope_take_energy(scope, is_new, sample, span_ns(scopes, sample, tick), host);
     }
     return 0;
 }
@@ -459,23 +384,11 @@ static size_t list_activities(struct scopes *scopes, size_t n_events, double *ra
     return n;
 }
 
-static void fill_power(struct scope *scope, const struct host_record *host)
-{
-    struct scope_tick *tick = &scope->tick;
-    tick->dt_s = scope->dt_ns > 0 ? (double)scope->dt_ns * 1e-9 : NAN;
-    bool is_measured = scope->measured_uj != VALUE_ABSENT && scope->dt_ns > 0;
-    tick->measured_w = is_measured ? (double)scope->measured_uj * 1e-6 / tick->dt_s : NAN;
-    tick->low_w = scope->low_uj >= 0 ? (double)scope->low_uj * 1e-6 / tick->dt_s : NAN;
-    tick->high_w = scope->high_uj >= 0 ? (double)scope->high_uj * 1e-6 / tick->dt_s : NAN;
-    tick->max_w = max_w_of(host, scope->domain, scope->package);
-    tick->floor_w = floor_w_of(host, scope);
-}
-
 /* What cannot be split by its own event is split by nothing: other counts say nothing of it. */
 static void doubt_split(struct scope *scope, const struct rows *rows, bool is_known)
 {
     if (!rows->columns.is_cpu && !is_known && !scope->reason[0])
-        set_reason(scope, "no_gpu_time");
+        (void)snprintf(scope->reason, sizeof(scope->reason), "no_gpu_time");
 }
 
 /* Energy that was held over covers more than what this tick's targets did, and energy that was read
@@ -502,7 +415,7 @@ static void fill_scope(struct scopes *scopes, size_t index, const struct report 
     double *rates = scopes->rates + index * (scopes->n_slots + 1) * scopes->events.n;
     double *totals = rates + scopes->n_slots * columns.n;
     struct activity *activities = scopes->activities + index * scopes->n_slots;
-    fill_power(scope, host);
+    scope_fill_power(scope, host);
     struct rows rows = {.tick = tick,
                         .scope = scope,
                         .columns = columns,

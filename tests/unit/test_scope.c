@@ -228,6 +228,22 @@ static void impossible_energy_is_not_measured(void **state)
     assert_int_equal(n_scopes, 0);
 }
 
+/* Three packages in one scope, each possible by its span, together beyond 64 bits. */
+static void a_sum_beyond_all_bounds_is_not_measured(void **state)
+{
+    (void)state;
+    add_events();
+    (void)add_row("/a", PACKAGE_NONE, 100, 2000);
+    for (int32_t package = 0; package < 3; package++) {
+        add_energy(DOMAIN_PACKAGE, package, INT64_C(1) << 62);
+        report.energy[package].dt_ns = INT64_C(1) << 62;
+    }
+    build();
+    assert_int_equal(n_scopes, 1);
+    assert_int_equal(list[0].measured_uj, VALUE_ABSENT);
+    assert_string_equal(list[0].reason, "absurd_energy");
+}
+
 /* A battery is read every ten seconds: its sample covers many ticks, and stands in few of them. */
 static void measurements_of_other_spans_change_nothing(void **state)
 {
@@ -404,6 +420,7 @@ int main(void)
         TEST(doubtful_ticks_are_not_learned_from),
         TEST(spans_that_differ_are_not_learned_from),
         TEST(impossible_energy_is_not_measured),
+        TEST(a_sum_beyond_all_bounds_is_not_measured),
         TEST(measurements_of_other_spans_change_nothing),
         TEST(the_floor_of_a_curve_is_known),
         cmocka_unit_test_setup_teardown(a_gpu_is_split_by_its_own_time, set_up, tear_down),
