@@ -184,6 +184,7 @@ static void other_domains_can_rest(void **state)
     }
 }
 
+/* Field bugs 4.1 and 4.24. */
 static void the_impossible_is_not_published(void **state)
 {
     (void)state;

@@ -197,6 +197,7 @@ static void end_reading(struct reading *reading)
     store_close(reading->store);
 }
 
+/* Field bug 4.18: the first reading is a baseline and makes no tick. */
 static void every_joule_arrives_in_order(void **state)
 {
     struct fixture *fixture = *state;
@@ -271,6 +272,7 @@ static void the_run_sorts_after_the_last_one(void **state)
     }
 }
 
+/* Hardware trap 4, field bug 4.6. */
 static void a_suspend_voids_energy(void **state)
 {
     struct fixture *fixture = *state;
@@ -346,7 +348,8 @@ static void invalid_samples_are_counted_in_the_host_record(void **state)
     end_reading(&reading);
 }
 
-/* Stopped for 90 s: one tick of 90 s, whose joules are those of 90 s. */
+/* Field bug 4.5: no span is assumed. Stopped for 90 s: one tick of 90 s, whose joules are those of
+ * 90 s. */
 static void a_stopped_sensor_makes_one_long_tick(void **state)
 {
     struct fixture *fixture = *state;

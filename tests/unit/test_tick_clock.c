@@ -62,6 +62,7 @@ static void stamp_is_the_moment_asked_for(void **state)
     assert_int_equal(reasons.n_words, 0);
 }
 
+/* Field bug 4.6. */
 static void suspend_is_no_step(void **state)
 {
     (void)state;
@@ -81,6 +82,7 @@ static void suspend_is_no_step(void **state)
     assert_int_equal(reasons.n_words, 0);
 }
 
+/* Field bug 4.5. */
 static void step_is_noted_and_stamps_still_grow(void **state)
 {
     (void)state;
