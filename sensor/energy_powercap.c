@@ -96,25 +96,10 @@ static int read_energy(int fd, int64_t *ret_energy_uj)
     return parse_energy(text, ret_energy_uj);
 }
 
-static const char *reason_of(int error)
-{
-    switch (error) {
-    case ENOENT:
-    case ENODEV:
-    case ENXIO:
-        return "vanished";
-    case EACCES:
-    case EPERM:
-        return "permission";
-    default:
-        return "read_error";
-    }
-}
-
 /* What is gone starts anew: nobody knows how often it wrapped or was reset meanwhile. */
 static void zone_fail(struct zone *zone, int error)
 {
-    zone->reason = reason_of(error);
+    zone->reason = host_reason(-error);
     zone->has_last = zone->has_last && strcmp(zone->reason, "vanished") != 0;
     zone_close(zone);
 }

@@ -106,6 +106,21 @@ static int unescape_mount(const char *field, size_t field_size, char *path, size
     return 0;
 }
 
+const char *host_reason(int r)
+{
+    switch (-r) {
+    case ENOENT:
+    case ENODEV:
+    case ENXIO:
+        return "vanished";
+    case EACCES:
+    case EPERM:
+        return "permission";
+    default:
+        return "read_error";
+    }
+}
+
 int host_find_cgroupfs(const char *mounts_text, char *path, size_t path_size)
 {
     for (const char *line = mounts_text; *line;) {

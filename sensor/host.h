@@ -28,5 +28,7 @@ int host_find_cgroupfs(const char *mounts_text, char *path, size_t path_size);
 ssize_t host_read_text(char *text, size_t text_size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same as a decimal number; -EINVAL if it is none, -ERANGE outside int64. */
 int host_read_int64(int64_t *ret_value, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Why a reading failed, in the words of records: "vanished", "permission", "read_error". r: a negative errno. */
+const char *host_reason(int r);
 /* Reads an open file again from its start (sysfs and procfs make it anew). */
 ssize_t host_reread(int fd, char *text, size_t text_size);

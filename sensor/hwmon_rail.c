@@ -16,21 +16,6 @@
 /* A card may pass its power cap for milliseconds, and an averaging driver shows some of it. */
 #define CAP_FACTOR 2.0
 
-static const char *reason_of(int error)
-{
-    switch (error) {
-    case ENOENT:
-    case ENODEV:
-    case ENXIO:
-        return "vanished";
-    case EACCES:
-    case EPERM:
-        return "permission";
-    default:
-        return "read_error";
-    }
-}
-
 static void close_files(struct hwmon_rail *rail)
 {
     scope_close(&rail->fd);
@@ -98,7 +83,7 @@ const char *hwmon_rail_look(struct hwmon_rail *rail)
     if (r == 0)
         r = read_value(rail->fd, &rail->now);
     if (r < 0) {
-        const char *reason = reason_of(-r);
+        const char *reason = host_reason(r);
         close_files(rail);
         rail->has_last = rail->has_last && strcmp(reason, "read_error") == 0;
         return reason;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "sensor/host.h"
 #include "sensor/peak_power.h"
 
 static int64_t read_id(const struct host *host, int cpu, const char *name)
@@ -46,18 +47,7 @@ static int find_cpu(const struct msr_reader *reader, const struct msr_access *ac
 
 static const char *reason_of(int r)
 {
-    switch (-r) {
-    case ENXIO:
-        return "cpu_offline";
-    case ENOENT:
-    case ENODEV:
-        return "vanished";
-    case EACCES:
-    case EPERM:
-        return "permission";
-    default:
-        return "read_error";
-    }
+    return r == -ENXIO ? "cpu_offline" : host_reason(r);
 }
 
 void msr_reader_close(struct msr_reader *reader, const struct msr_access *access)

@@ -29,21 +29,6 @@ static int compare_for_qsort(const void *a, const void *b)
                       ((const struct power_supply *)b)->name);
 }
 
-static const char *reason_of(int error)
-{
-    switch (error) {
-    case ENOENT:
-    case ENODEV:
-    case ENXIO:
-        return "vanished";
-    case EACCES:
-    case EPERM:
-        return "permission";
-    default:
-        return "read_error";
-    }
-}
-
 /* In the unit that the file has millionths of; NAN: no such file, or it says nothing now. */
 static double read_micro(const char *folder, const char *file)
 {
@@ -82,7 +67,7 @@ static void read_battery_state(const char *folder, struct power_supply *supply)
     ssize_t length = host_read_text(status, sizeof(status), "%s/status", folder);
     supply->state = SUPPLY_RESTS;
     if (length < 0)
-        supply->reason = reason_of((int)-length);
+        supply->reason = host_reason((int)length);
     else if (strcmp(status, "Discharging") == 0)
         supply->state = SUPPLY_GIVES;
     else if (strcmp(status, "Charging") == 0)
@@ -97,7 +82,7 @@ static void read_adapter_state(const char *folder, struct power_supply *supply)
     int r = host_read_int64(&online, "%s/online", folder);
     supply->state = r == 0 && online > 0 ? SUPPLY_GIVES : SUPPLY_RESTS;
     if (r < 0)
-        supply->reason = reason_of(-r);
+        supply->reason = host_reason(r);
 }
 
 static double read_power_w(const char *folder, const struct power_supply *supply)
