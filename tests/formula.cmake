@@ -37,6 +37,7 @@ watt_replay_test(test_replay)
 watt_replay_test(test_stream)
 watt_script_test(replay/formula_program replay/formula_program.sh)
 watt_script_test(replay/formula_state replay/formula_state.sh)
+set_tests_properties(replay/formula_state PROPERTIES TIMEOUT 900)
 watt_script_test(replay/smartwatts replay/smartwatts.sh)
 set_tests_properties(replay/smartwatts PROPERTIES TIMEOUT 900) # the first run installs SmartWatts
 
