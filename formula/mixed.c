@@ -167,6 +167,13 @@ double mixed_sigma(const struct mixed *mixed, size_t slot, const double *x)
     return sqrt(variance);
 }
 
+/* Idle is the last unknown, so that its variance is the last pivot's inverse. */
+double mixed_idle_sigma(const struct mixed *mixed)
+{
+    size_t n = mixed->n_factor;
+    return n == 0 ? NAN : 1 / mixed->factor[(n - 1) * N + n - 1];
+}
+
 /* ---- learning ---- */
 
 static void prime(struct mixed *mixed, const double *all_x, double measured_w, double floor_w)

@@ -62,6 +62,7 @@ double mixed_price(const struct mixed *mixed, size_t slot, const double *x);
 double mixed_predict(const struct mixed *mixed, const double *all_x);
 /* Standard deviation of mixed_price by the posterior covariance; NAN where there is none. */
 double mixed_sigma(const struct mixed *mixed, size_t slot, const double *x);
+double mixed_idle_sigma(const struct mixed *mixed); /* the same of idle, in W */
 
 bool mixed_is_full(const struct mixed *mixed);
 /* Gives a slot to a kind that costs cost_w now: a free one, or that of a kind which costs much less; else MIXED_NO_SLOT. */

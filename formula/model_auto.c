@@ -26,10 +26,11 @@
 #define MEMORY 0.995
 #define DEVIATIONS 24
 #define HEADROOM 1.3 /* a prediction stays below so much of the largest power seen */
-#define SHARED_BY_COST                                                                           \
-    0.5                   /* of what is shared goes by what targets cost, the rest by their work \
-                           */
-#define SIGMA_TIMES 0.7   /* the posterior does not know this tick's own watts, which pin the sum; \
+#define SHARED_BY_COST                                                         \
+    0.5 /* of what is shared goes by what targets cost, the rest by their work \
+         */
+#define SIGMA_TIMES                                                                                \
+    0.7                   /* the posterior does not know this tick's own watts, which pin the sum; \
                            */
 #define SIGMA_SHARE 0.12  /* what no price can express is doubt that no number of ticks mends */
 #define FIT_NOISE_W2 0.01 /* fits this near are equal */
@@ -487,8 +488,8 @@ static void auto_show(const struct model *model, FILE *out)
             residual_sigma_w(&self->robust.residual));
     for (size_t k = 0; k < self->n_fits; k++) {
         const struct mixed *fit = &self->fits[k];
-        fprintf(out, "  view %s, weight %.2f: idle %.2f W", views[k].name, weights[k],
-                fit->theta[MIXED_IDLE]);
+        fprintf(out, "  view %s, weight %.2f: idle %.2f +- %.2f W", views[k].name, weights[k],
+                fit->theta[MIXED_IDLE], mixed_idle_sigma(fit));
         for (size_t f = 0; f < FEATURE_SHARED; f++) {
             double x[FEATURE_COUNT] = {0};
             x[f] = 1;
@@ -498,9 +499,11 @@ static void auto_show(const struct model *model, FILE *out)
                         mixed_sigma(fit, MIXED_NO_SLOT, x) / units[f] * 1e9);
         }
         double root = sqrt(fmax(self->features.mean[FEATURE_WORK], 0));
-        fprintf(out, ", shared %.2f W\n",
-                fit->theta[MIXED_POOLED + FEATURE_SHARED] *
-                    (views[k].shape == SHARED_ROOT ? root : 1));
+        double of_all[FEATURE_COUNT] = {0};
+        of_all[FEATURE_SHARED] = views[k].shape == SHARED_ROOT ? root : 1;
+        fprintf(out, ", shared %.2f +- %.2f W\n",
+                fit->theta[MIXED_POOLED + FEATURE_SHARED] * of_all[FEATURE_SHARED],
+                mixed_sigma(fit, MIXED_NO_SLOT, of_all));
     }
 }
 

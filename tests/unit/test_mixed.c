@@ -53,17 +53,22 @@ static void deviations_are_found(void **state)
     mixed_init(&bench.mixed, DOMAIN_PACKAGE, MIXED_SLOTS_MAX, 0.995);
     unsigned seed = 5;
     const double prices[] = {10, 16, 24};
-    double miss_w = 0, early = 0;
+    double miss_w = 0, early = 0, early_idle_w = 0;
     for (int i = 0; i < 400; i++) {
         miss_w = step(&bench, &seed, prices, 20);
         if (i == 0)
             assert_true(isnan(miss_w));
         if (i == 3)
+            early_idle_w = mixed_idle_sigma(&bench.mixed);
+        if (i == 3)
             early = mixed_sigma(&bench.mixed, mixed_find(&bench.mixed, 102), bench.x[2]) /
                     bench.x[2][FEATURE_WORK];
     }
     assert_true(fabs(miss_w) < 0.5);
+    double idle_sigma_w = mixed_idle_sigma(&bench.mixed);
     assert_true(fabs(bench.mixed.theta[MIXED_IDLE] - 20) < 1);
+    assert_true(fabs(bench.mixed.theta[MIXED_IDLE] - 20) < 3 * idle_sigma_w);
+    assert_true(idle_sigma_w > 0 && idle_sigma_w < early_idle_w / 2);
     for (size_t i = 0; i < 3; i++) {
         size_t slot = mixed_find(&bench.mixed, 100 + i);
         double price = mixed_price(&bench.mixed, slot, bench.x[i]) / bench.x[i][FEATURE_WORK];
