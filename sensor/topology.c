@@ -159,12 +159,16 @@ static int read_cpuinfo(const struct host *host, struct topology *topology)
     return 0;
 }
 
-static int read_list(const struct host *host, const char *name, bool *is_member)
+/* ret_text: the list as it was read, the caller's; NULL: not wanted. */
+static int read_list(const struct host *host, const char *name, bool *is_member, char **ret_text)
 {
     char text[LIST_SIZE];
     ssize_t length =
         host_read_text(text, sizeof(text), "%s/devices/system/cpu/%s", host->sysfs, name);
-    return length < 0 ? (int)length : cpu_list_parse(text, is_member, CPUS_MAX);
+    int n = length < 0 ? (int)length : cpu_list_parse(text, is_member, CPUS_MAX);
+    if (n >= 0 && ret_text)
+        *ret_text = strdup(text); /* without it every look is a close one */
+    return n;
 }
 
 static int find_cpus(struct topology *topology, const struct host *host, int n_processors)
@@ -173,8 +177,8 @@ static int find_cpus(struct topology *topology, const struct host *host, int n_p
     SCOPED(scope_free) bool *is_online = calloc(CPUS_MAX, sizeof(bool));
     if (!is_possible || !is_online)
         return -ENOMEM;
-    int n_possible = read_list(host, "possible", is_possible);
-    int n_online = read_list(host, "online", is_online);
+    int n_possible = read_list(host, "possible", is_possible, NULL);
+    int n_online = read_list(host, "online", is_online, &topology->online);
     if (n_online <= 0) {
         n_online = n_possible > 0 ? n_possible : n_processors;
         if (n_online <= 0)
@@ -276,20 +280,25 @@ void topology_deinit(struct topology *topology)
     if (!topology)
         return;
     free(topology->is_online);
+    free(topology->online);
     free(topology->package);
     free(topology->packages);
     *topology = (struct topology){0};
 }
 
+/* Asked at every tick, so that the same text is looked at no closer. */
 int topology_has_changed(const struct topology *topology, const struct host *host)
 {
+    char text[LIST_SIZE];
+    ssize_t length =
+        host_read_text(text, sizeof(text), "%s/devices/system/cpu/online", host->sysfs);
+    if (length < 0)
+        return (int)length;
+    if (topology->online && strcmp(text, topology->online) == 0)
+        return 0;
     SCOPED(scope_free) bool *is_online = calloc(CPUS_MAX, sizeof(bool));
     if (!is_online)
         return -ENOMEM;
-    int n_online = read_list(host, "online", is_online);
-    if (n_online < 0)
-        return n_online;
-    if (n_online > topology->n_cpus)
-        return 1;
-    return memcmp(is_online, topology->is_online, (size_t)topology->n_cpus * sizeof(bool)) != 0;
+    int n_online = cpu_list_parse(text, is_online, CPUS_MAX);
+    return n_online < 0 ? n_online : 1;
 }

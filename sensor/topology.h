@@ -11,6 +11,7 @@
 struct topology {
     int n_cpus;            /* highest possible CPU number + 1 */
     bool *is_online;       /* [n_cpus] */
+    char *online;          /* the text that said so, NULL: it could not be read */
     int32_t *package;      /* [n_cpus] physical package id, of offline CPUs as last seen or 0 */
     int32_t *packages;     /* [n_packages] distinct ids of online CPUs, ascending */
     size_t n_packages;
