@@ -234,7 +234,7 @@ void bpf_slots_flush(struct bpf_slots *slots, const struct topology *topology)
 static uint32_t take_free_slot(struct bpf_slots *slots)
 {
     struct counters__bss *kernel = slots->kernel->bss;
-    uint64_t taken = __atomic_load_n(&kernel->free_taken, __ATOMIC_ACQUIRE);
+    __u64 taken = __atomic_load_n(&kernel->free_taken, __ATOMIC_ACQUIRE);
     while (taken < kernel->free_given) { /* only we give */
         uint32_t number = (uint32_t)slots->free[taken & (slots->n_slots - 1)];
         if (__atomic_compare_exchange_n(&kernel->free_taken, &taken, taken + 1, false,
