@@ -27,7 +27,7 @@ function(watt_hwsim_test name)
   add_dependencies(test_hwsim_${name} watt-hwsim)
   set_target_properties(test_hwsim_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME hwsim/${name} COMMAND test_hwsim_${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(hwsim/${name} PROPERTIES TIMEOUT 120
+  set_tests_properties(hwsim/${name} PROPERTIES TIMEOUT 300
     ENVIRONMENT "WATT_BUILD=${CMAKE_BINARY_DIR}")
 endfunction()
 watt_hwsim_test(machines)
