@@ -328,7 +328,9 @@ static int encode_part(const struct report *report, const struct part *part, bso
     append_events(scratch, report);
     if (part->number <= 1)
         append_rows(scratch, "total", report, report->total, report->n_total);
-    append_rows(scratch, "targets", report, report->targets + part->first, part->end - part->first);
+    size_t n_targets = part->end - part->first;
+    append_rows(scratch, "targets", report, n_targets ? &report->targets[part->first] : NULL,
+                n_targets);
     struct document document;
     record_end(scratch, RECORD_RAW, &report->key, id, &document);
     return emit(&document, context);
