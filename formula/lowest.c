@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A queue of candidates with rising values: a new value ends every candidate that is not below it,
- * so that each value enters and leaves once. One tick alone is not believed: a late energy counter
- * shows half a tick, and the lowest of many noisy ones is lower than any truth. */
+ * so that each value enters and leaves once. */
 #include "formula/lowest.h"
 
 #include <math.h>
-#include <stdbool.h>
 
 #include "formula/state_io.h"
 
@@ -14,13 +12,8 @@ static struct lowest_entry *entry_at(struct lowest *lowest, size_t index)
     return &lowest->entries[(lowest->first + index) % LOWEST_WINDOW];
 }
 
-void lowest_add(struct lowest *lowest, double watts)
+void lowest_add(struct lowest *lowest, double value)
 {
-    bool has_previous = lowest->previous > 0;
-    double value = fmax(watts, lowest->previous);
-    lowest->previous = watts;
-    if (!has_previous)
-        return;
     while (lowest->n_entries > 0 && entry_at(lowest, lowest->n_entries - 1)->value >= value)
         lowest->n_entries--;
     if (lowest->n_entries > 0 && entry_at(lowest, 0)->index + LOWEST_WINDOW <= lowest->n_seen) {
@@ -32,9 +25,7 @@ void lowest_add(struct lowest *lowest, double watts)
 
 double lowest_get(const struct lowest *lowest)
 {
-    if (lowest->n_entries > 0)
-        return lowest->entries[lowest->first].value;
-    return lowest->previous > 0 ? lowest->previous : NAN;
+    return lowest->n_entries > 0 ? lowest->entries[lowest->first].value : NAN;
 }
 
 void lowest_visit(struct lowest *lowest, struct state_io *io)
@@ -48,7 +39,6 @@ void lowest_visit(struct lowest *lowest, struct state_io *io)
     state_doubles(io, "values", values, LOWEST_WINDOW);
     state_words(io, "indices", indices, LOWEST_WINDOW);
     state_words(io, "counts", counts, 3);
-    state_doubles(io, "previous", &lowest->previous, 1);
     if (counts[0] >= LOWEST_WINDOW || counts[1] > LOWEST_WINDOW)
         io->is_damaged = true;
     if (io->out || io->is_damaged)

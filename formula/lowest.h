@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The lowest watts that two ticks in a row did not exceed, of the last ones: what a machine draws when it does least. */
+/* The lowest of the last values seen: what a machine draws when it does least. */
 #pragma once
 
 #include <stddef.h>
@@ -17,10 +17,9 @@ struct lowest {
     } entries[LOWEST_WINDOW]; /* rising values, oldest first, in a ring */
     size_t first, n_entries;
     uint64_t n_seen;
-    double previous;
 };
 
-void lowest_add(struct lowest *lowest, double watts); /* above 0 */
-/* Of the first tick its own; NAN before. */
+void lowest_add(struct lowest *lowest, double value);
+/* NAN while empty. */
 double lowest_get(const struct lowest *lowest);
 void lowest_visit(struct lowest *lowest, struct state_io *io);

@@ -32,7 +32,7 @@
 #define SIGMA_TIMES                                                                                \
     0.7                   /* the posterior does not know this tick's own watts, which pin the sum; \
                            */
-#define SIGMA_SHARE 0.12  /* what no price can express is doubt that no number of ticks mends */
+#define SIGMA_SHARE 0.15  /* what no price can express is doubt that no number of ticks mends */
 #define FIT_NOISE_W2 0.01 /* fits this near are equal */
 
 /* The ways to view a tick. Memory has no clock of its own here, and nothing shared: one is enough.
@@ -75,7 +75,7 @@ struct auto_model {
     struct experts experts;
     struct robust robust;
     struct lowest lowest;
-    double largest_w;
+    double largest_w, previous_w;
     uint64_t n_learned;
     /* Of the current tick. */
     double *sums; /* [n_events] */
@@ -222,6 +222,23 @@ static double predict(struct auto_model *self)
 
 /* ---- learning ---- */
 
+/* One tick alone is not believed: a late energy counter shows half a tick, and the lowest of many
+ * noisy ones is lower than any truth. */
+static void note_lowest(struct auto_model *self, double measured_w)
+{
+    if (self->previous_w > 0)
+        lowest_add(&self->lowest, fmax(measured_w, self->previous_w));
+    self->previous_w = measured_w;
+}
+
+/* What idle cannot exceed: the lowest watts that two ticks in a row confirm; NAN before the first.
+ */
+static double idle_bound_w(const struct auto_model *self)
+{
+    double lowest_w = lowest_get(&self->lowest);
+    return isnan(lowest_w) && self->previous_w > 0 ? self->previous_w : lowest_w;
+}
+
 /* The costliest rows that have no slot ask for one: all of them while slots are free, then one a
  * tick. */
 static void admit(struct auto_model *self, const struct scope_tick *tick, size_t k)
@@ -255,7 +272,7 @@ static void admit(struct auto_model *self, const struct scope_tick *tick, size_t
 
 static void learn(struct auto_model *self, const struct scope_tick *tick, double predicted_w)
 {
-    double measured_w = tick->measured_w, weight = 1, lowest_w = lowest_get(&self->lowest);
+    double measured_w = tick->measured_w, weight = 1, lowest_w = idle_bound_w(self);
     if (!isnan(predicted_w)) {
         double miss_w[BASIC_EXPERTS];
         weight = robust_weight(&self->robust, measured_w - predicted_w, measured_w);
@@ -383,14 +400,14 @@ static int auto_step(struct model *model, const struct scope_tick *tick,
     for (size_t i = 0; i < tick->n_activities; i++)
         output->target_sigma_w[i] = NAN;
     if (tick->learn) {
-        lowest_add(&self->lowest, tick->measured_w);
+        note_lowest(self, tick->measured_w);
         if (is_counted)
             learn(self, tick, output->predicted_w);
     }
     if (self->n_learned > 0) {
         attribute(self, tick, output);
     } else {
-        output->idle_w = lowest_get(&self->lowest);
+        output->idle_w = idle_bound_w(self);
         attribute_by_work(self, tick, is_counted, output);
     }
     return 0;
@@ -440,6 +457,7 @@ static void visit(struct auto_model *self, struct state_io *io)
     robust_visit(&self->robust, &inner);
     lowest_visit(&self->lowest, &inner);
     state_doubles(&inner, "largest_w", &self->largest_w, 1);
+    state_doubles(&inner, "previous_w", &self->previous_w, 1);
     state_words(&inner, "n_learned", &self->n_learned, 1);
     state_leave(io, &inner, &room);
 }
