@@ -8,7 +8,7 @@
 
 /* Counters are updated about once a millisecond, and late at times: a short span may show the
  * energy of a longer one. */
-#define LATE_UPDATE_NS 10e6
+#define LATE_UPDATE_NS UINT64_C(10000000)
 
 void energy_meter_init(struct energy_meter *meter, enum domain domain, int32_t package,
                        double bound_w)
@@ -51,7 +51,7 @@ void energy_meter_add(struct energy_meter *meter, double increase_uj)
 
 static bool is_possible(const struct energy_meter *meter)
 {
-    double span_ns = (double)(meter->now_ns - meter->last_ns) + LATE_UPDATE_NS;
+    double span_ns = (double)(meter->now_ns - meter->last_ns + LATE_UPDATE_NS);
     double slack_uj = isnan(meter->unit_uj) ? 0 : meter->unit_uj;
     return meter->sum_uj >= 0 && meter->sum_uj <= meter->bound_w * span_ns / 1e3 + slack_uj;
 }
@@ -63,6 +63,8 @@ static void judge_movement(struct energy_meter *meter)
         energy_meter_hold(meter, is_long ? "stuck" : "no_update");
     else if (meter->sum_uj == 0 && !is_long)
         energy_meter_hold(meter, "no_update");
+    else if (meter->is_unaligned && meter->now_ns - meter->last_ns < LATE_UPDATE_NS)
+        energy_meter_fail(meter, "no_update");
 }
 
 static void fill_energy(struct energy_meter *meter, struct energy_sample *sample)
@@ -100,12 +102,15 @@ int energy_meter_end(struct energy_meter *meter, const char *source, struct repo
         energy_meter_fail(meter, "implausible");
     if (report && !meter->reason && meter->sum_uj > 0)
         meter->has_moved = true;
-    if (report && !meter->reason)
+    bool is_judged = report && !meter->reason;
+    if (is_judged)
         judge_movement(meter);
     if (report && meter->has_moved)
         r = add_sample(meter, source, report);
-    if (!meter->is_held)
+    if (!meter->is_held) {
         meter->last_ns = meter->now_ns;
+        meter->is_unaligned = !report || (meter->reason && !is_judged);
+    }
     if (r < 0)
         return r;
     return was_moving == meter->has_moved ? ENERGY_METER_TAKEN : ENERGY_METER_MOVED;

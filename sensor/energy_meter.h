@@ -6,7 +6,8 @@
  * A counter that did not move was not updated, as far as anybody knows: such a reading is none ("no_update"), and the next one covers its span
  * too, so that a counter which is updated more slowly than it is read gives no zeros and no spikes. From ENERGY_METER_STUCK_NS on it is "stuck" in a
  * package, which always draws power; memory, cores and graphics can rest, and psys may count whole joules: of them such a span is 0 J.
- * The first span after a baseline may hold one update more than its own: nobody knows when the last one was. */
+ * The first movement after a baseline may hold one update more than its span: nobody knows when the last one was. Where that would make a spike, in a span of some
+ * milliseconds, it is the new baseline ("no_update"), taken right after an update. */
 #pragma once
 
 #include "common/host_record.h"
@@ -23,6 +24,7 @@ struct energy_meter {
     bool has_moved;    /* set at the start for all but psys */
     double carry_uj;   /* below one microjoule */
     uint64_t last_ns;  /* middle of the reading that the next span begins at */
+    bool is_unaligned; /* it may lie anywhere between two updates */
     /* Of the reading under way: */
     uint64_t now_ns;
     double sum_uj;

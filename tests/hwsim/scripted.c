@@ -210,11 +210,13 @@ static void check_slow_counter(const char *source, uint64_t update_us, uint64_t 
         const struct counter_truth *truth = &harness.truths[t];
         struct counter_sum sum = harness_sum(&harness, truth);
         double span_s = (double)(n_ticks * dt_ns) / 1e9;
+        /* A thousand times a second no sample is a spike, the first not either. */
+        size_t settled = dt_ns < TICK_NS / 500 ? 0 : SETTLED;
         print_message("%s, an update every %" PRIu64 " us: %s-%d: %zu valid, %zu not, %.1f W\n",
                       source, update_us, domain_name(truth->domain), truth->package, sum.n_valid,
-                      sum.n_invalid, highest_w(truth, SETTLED));
+                      sum.n_invalid, highest_w(truth, settled));
         assert_true(fabs(sum.valid_uj - sum.true_uj) <= 1e-3 * sum.true_uj + 2 * truth->unit_uj);
-        assert_true(highest_w(truth, SETTLED) < HIGHEST_W);
+        assert_true(highest_w(truth, settled) < HIGHEST_W);
         assert_int_equal(harness_count(&harness, truth, "no_update"), sum.n_invalid);
         assert_true((double)sum.n_valid >=
                     0.9 * fmin(span_s * 1e6 / (double)update_us, (double)n_ticks / 2));

@@ -276,11 +276,15 @@ static void small_increases_add_up(void **state)
         put(0, 3, 0x611, 1000 + i);
         put(0, 3, 0x619, 1 + i);
         tick_after(NS_PER_MS);
+        if (i == 1) { /* so soon after the baseline, nobody knows what it is the energy of */
+            expect_reason(DOMAIN_PACKAGE, 0, "no_update");
+            continue;
+        }
         package_uj += sample_of(DOMAIN_PACKAGE, 0)->energy_uj;
         dram_uj += sample_of(DOMAIN_DRAM, 0)->energy_uj;
     }
-    assert_int_equal(package_uj, 610351); /* 610351.5625 */
-    assert_in_range(dram_uj, 152999, 153000);
+    assert_int_equal(package_uj, 610290); /* 610290.527 */
+    assert_in_range(dram_uj, 152983, 152985);
 }
 
 static void wraps_are_worth_two_to_the_32_counts(void **state)
