@@ -13,7 +13,7 @@ function(watt_bpf target name)
     COMMAND ${CLANG} -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I${CMAKE_SOURCE_DIR}
             -isystem /usr/include/${WATT_MULTIARCH} -c ${source} -o ${object}
     COMMAND ${BPFTOOL} gen skeleton ${object} name ${name} > ${skeleton}
-    DEPENDS ${source} ${CMAKE_CURRENT_SOURCE_DIR}/${name}_bpf.h VERBATIM)
+    DEPENDS ${source} ${CMAKE_CURRENT_SOURCE_DIR}/${name}_bpf.h ${CMAKE_CURRENT_SOURCE_DIR}/${name}_bpf_kernel.h VERBATIM)
   target_sources(${target} PRIVATE ${skeleton})
   target_include_directories(${target} SYSTEM PRIVATE ${CMAKE_BINARY_DIR})
 endfunction()

@@ -23,6 +23,7 @@
 
 struct bpf_slots {
     struct counters *kernel;
+    bool *has_run; /* [n_cpus] since it was last flushed as offline */
     bool is_process;
     uint32_t n_slots, n_cpus;
     size_t n_packages;
@@ -88,6 +89,8 @@ static int size_maps(const struct bpf_slots *slots, size_t n_extra, size_t n_clo
         {slots->kernel->maps.slots, slots->n_slots},
         {slots->kernel->maps.used_slots, slots->n_slots / WORD_SLOTS},
         {slots->kernel->maps.free_slots, slots->n_slots},
+        {slots->kernel->maps.cpus, slots->n_cpus},
+        {slots->kernel->maps.held_extra, n_extra ? slots->n_cpus * (BPF_HELD_MAX + 2) : 1},
         {slots->kernel->maps.slot_of_cgroup, slots->is_process ? 1 : slots->n_slots},
         {slots->kernel->maps.extra_events, n_extra ? (uint32_t)n_extra * slots->n_cpus : 1},
         {slots->kernel->maps.clock_events, n_clock ? (uint32_t)n_clock * slots->n_cpus : 1},
@@ -176,7 +179,9 @@ int bpf_slots_open(struct bpf_slots **ret_slots, bool is_process, uint32_t n_slo
     slots->n_cpus = (uint32_t)topology->n_cpus;
     slots->n_packages = topology->n_packages ? topology->n_packages : 1;
     slots->n_words = n_extra ? WORDS_MAX : WORDS_PLAIN;
-    int r = load(slots, n_extra, n_clock, topology, err);
+    slots->has_run = calloc(slots->n_cpus, sizeof(*slots->has_run));
+    int r = slots->has_run ? load(slots, n_extra, n_clock, topology, err)
+                           : error_set(err, -ENOMEM, "out of memory");
     if (r < 0) {
         bpf_slots_close(slots);
         return r;
@@ -201,6 +206,7 @@ void bpf_slots_close(struct bpf_slots *slots)
     unshare_map(slots->free, slots->free_size);
     counters__destroy(slots->kernel);
     free(slots->last);
+    free(slots->has_run);
     free(slots);
 }
 
@@ -220,14 +226,22 @@ uint64_t bpf_slots_clock(const struct bpf_slots *slots, int cpu, size_t index)
                            __ATOMIC_RELAXED);
 }
 
+static int flush_cpu(const struct bpf_slots *slots, int cpu, bool is_online)
+{
+    uint64_t arguments[] = {(uint64_t)cpu};
+    LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = arguments, .ctx_size_in = sizeof(arguments),
+                .flags = is_online ? BPF_F_TEST_RUN_ON_CPU : 0,
+                .cpu = is_online ? (uint32_t)cpu : 0);
+    return bpf_prog_test_run_opts(bpf_program__fd(slots->kernel->progs.on_flush), &options);
+}
+
 void bpf_slots_flush(struct bpf_slots *slots, const struct topology *topology)
 {
-    int fd = bpf_program__fd(slots->kernel->progs.on_flush);
-    for (int cpu = 0; cpu < topology->n_cpus; cpu++) {
-        LIBBPF_OPTS(bpf_test_run_opts, options, .flags = BPF_F_TEST_RUN_ON_CPU,
-                    .cpu = (uint32_t)cpu);
-        if (topology->is_online[cpu])
-            (void)bpf_prog_test_run_opts(fd, &options); /* a CPU that went offline has switched */
+    for (int cpu = 0; cpu < topology->n_cpus && cpu < (int)slots->n_cpus; cpu++) {
+        bool is_online = topology->is_online[cpu] && flush_cpu(slots, cpu, true) == 0;
+        if (!is_online && slots->has_run[cpu])
+            (void)flush_cpu(slots, cpu, false);
+        slots->has_run[cpu] = is_online;
     }
 }
 

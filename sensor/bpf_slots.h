@@ -28,7 +28,7 @@ int bpf_slots_put_event(struct bpf_slots *slots, enum bpf_event_kind kind, int c
 uint64_t bpf_slots_clock(const struct bpf_slots *slots, int cpu, size_t index);
 
 /* Makes every online CPU hand in what it has gathered, running slices included (these as of the scheduler's last tick: what is missing comes
- * with the next flush). Call before bpf_slots_take. */
+ * with the next flush); for a CPU that went offline since the last call it is done elsewhere. Call before bpf_slots_take. */
 void bpf_slots_flush(struct bpf_slots *slots, const struct topology *topology);
 
 /* Gives a slot to a cgroup that has none, and counts it from now on. 0, or -ENOSPC. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* The kernel's part of the bpf engine: at every context switch the slice that ends is gathered for
- * the target that ran, and handed to the target's sums when another target takes the CPU. Nothing
- * is opened per target, and nothing is looked up while the target stays the same. CPU time is the
- * scheduler's own (sum_exec_runtime), so that it agrees with cpu.stat and steal is nobody's. The
- * few kernel types used are declared here and relocated against the running kernel's BTF (CO-RE),
- * so that the build needs no kernel. */
+/* The kernel's part of the bpf engine: at every context switch the slice that ends is added to the
+ * target that ran. Each CPU holds what the targets that it ran lately gained, in lines of its own:
+ * no atomic addition and no lookup while a target is held. A line is handed to the target's sums,
+ * which the sensor sees, when another target needs its place and at every flush. Nothing is opened
+ * per target. CPU time is the scheduler's own (sum_exec_runtime), so that it agrees with cpu.stat
+ * and steal is nobody's. */
 #include <linux/bpf.h>
 #include <linux/types.h>
 #include <stdbool.h>
@@ -12,86 +12,38 @@
 #include <bpf/bpf_helpers.h>
 
 #include "sensor/counters_bpf.h"
+#include "sensor/counters_bpf_kernel.h"
 
-#define CORE __attribute__((preserve_access_index))
 #define PF_KTHREAD 0x00200000
-#define PRIO_FAIR_MIN 100 /* below are the real-time classes */
-#define LIFE_OF_KERNEL 1  /* all kernel threads; no process has it */
+#define PRIO_FAIR_MIN 100    /* below are the real-time classes */
+#define NOWHERE BPF_HELD_MAX /* no place: nobody has the CPU */
+#define LAST_READ (BPF_HELD_MAX + 1)
+#define LIFE_OF_KERNEL 1 /* all kernel threads; no process has it */
 
-typedef __u32 u32;
-typedef __u64 u64;
+/* What a target gained on a CPU since it was last handed in. Only that CPU adds to it. */
+struct held {
+    u64 group; /* cgroup id, or process (life_of_process); 0: to be looked up anew */
+    u64 cpu_ns;
+    u32 context_switches, page_faults;
+    u32 slot, is_used;
+};
 
-struct kernfs_node {
-    u64 id;
-} CORE;
-
-struct cgroup_root {
-    int hierarchy_id;
-} CORE;
-
-struct cgroup_subsys_state {
-    struct cgroup *cgroup;
-    struct cgroup_subsys_state *parent;
-} CORE;
-
-struct cgroup {
-    struct cgroup_subsys_state self;
-    struct kernfs_node *kn;
-    struct cgroup_root *root;
-} CORE;
-
-struct css_set {
-    struct cgroup *dfl_cgrp;
-} CORE;
-
-struct sched_entity {
-    u64 sum_exec_runtime, prev_sum_exec_runtime;
-} CORE;
-
-struct kuid {
-    u32 val;
-} CORE;
-
-struct cred {
-    struct kuid uid;
-} CORE;
-
-struct atomic {
-    int counter;
-} CORE;
-
-struct signal_struct {
-    struct atomic live;
-} CORE;
-
-struct task_struct {
-    int pid, tgid, prio;
-    unsigned int flags;
-    unsigned long min_flt, maj_flt;
-    struct sched_entity se;
-    struct task_struct *real_parent, *group_leader;
-    struct signal_struct *signal;
-    struct css_set *cgroups;
-    const struct cred *cred;
-    u64 start_boottime;
-    char comm[BPF_COMM_SIZE];
-} CORE;
-
-/* What a CPU is running, and what it has gathered for it since its target last changed: one cache
- * line, as it is touched at every switch. */
+/* What a CPU is running: one cache line, as it is touched at every switch. */
 struct running {
     u64 task;             /* the task's address: a switch that was not seen is noticed */
-    u64 group;            /* cgroup id, or process (life_of_process); 0: nobody, idle */
     u64 start_runtime_ns; /* of the task when it was switched in */
     u64 start_faults;
-    u64 cpu_ns;
     u64 moved_at_ns; /* another CPU moved its process to another cgroup then; 0: nobody did */
-    u32 context_switches, page_faults;
-    u32 slot, tgid;
+    u32 place;       /* of its target in held */
+    u32 tgid;
 } __attribute__((aligned(64)));
 
-/* The extra events of a CPU as last read. */
-struct extra_start {
+struct cpu_state {
+    struct running running;
+    struct held held[BPF_HELD_MAX];
+} __attribute__((aligned(64)));
+
+struct extra_counts {
     u64 counts[BPF_EXTRA_MAX];
     u64 enabled_ns, running_ns;
 };
@@ -110,8 +62,21 @@ __u64 slots_missing; /* times somebody found no free slot and was charged to oth
 __u64 tree_changes;  /* cgroups made and removed, tasks moved */
 __u64 clock_now[BPF_CPUS_MAX * BPF_CLOCK_MAX]; /* of each CPU, as of its last flush */
 
-static struct running running_on[BPF_CPUS_MAX];
-static struct extra_start extra_on[BPF_CPUS_MAX];
+/* Mappable ones begin at a page: lines of the cache hold what they should. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, u32);
+    __type(value, struct cpu_state);
+} cpus SEC(".maps");
+
+/* The extra events that each line of a CPU holds, those of nobody at NOWHERE, and what they stood
+ * at when they were last read at LAST_READ. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __type(key, u32);
+    __type(value, struct extra_counts);
+} held_extra SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -168,18 +133,13 @@ struct {
     __uint(value_size, sizeof(int));
 } clock_events SEC(".maps");
 
-static u32 this_cpu(void)
-{
-    return bpf_get_smp_processor_id() & (BPF_CPUS_MAX - 1);
-}
-
-static u64 cgroup_id_of(struct task_struct *task)
+static __always_inline u64 cgroup_id_of(struct task_struct *task)
 {
     return task->cgroups->dfl_cgrp->kn->id;
 }
 
 /* Unlike the leader's address this is not used again by the next process. */
-static u64 life_of_process(struct task_struct *task)
+static __always_inline u64 life_of_process(struct task_struct *task)
 {
     if (task->flags & PF_KTHREAD)
         return LIFE_OF_KERNEL;
@@ -188,7 +148,7 @@ static u64 life_of_process(struct task_struct *task)
 
 /* ---- slots ---- */
 
-/* Who loses the race for a place eight times in a row is charged to other until its next switch. */
+/* Who loses the race for a place eight times in a row is charged to other until the next flush. */
 static u32 take_free_slot(void)
 {
     for (int tries = 0; tries < 8; tries++) {
@@ -282,134 +242,204 @@ static u64 increase(u64 value, u64 *last)
     return gained;
 }
 
-/* Reads the extra events; what they gained since the last reading belongs to sum, if any. */
-static void read_extra(u32 cpu, struct bpf_sums *sum)
+static struct extra_counts *extra_of(u32 cpu, u32 place)
 {
-    struct extra_start *start = &extra_on[cpu];
+    u32 at = cpu * (BPF_HELD_MAX + 2) + place;
+    return bpf_map_lookup_elem(&held_extra, &at);
+}
+
+/* Reads the extra events; what they gained since the last reading belongs to the line at `place`:
+ * that of NOWHERE is never handed in. */
+static __noinline void read_extra(u32 cpu, u32 place)
+{
+    struct extra_counts *last = extra_of(cpu, LAST_READ), *line = extra_of(cpu, place);
     struct bpf_perf_event_value value = {};
+    if (!last || !line)
+        return;
     for (u32 i = 0; i < BPF_EXTRA_MAX && i < n_extra; i++) {
         if (bpf_perf_event_read_value(&extra_events, i * n_cpus + cpu, &value, sizeof(value)))
             continue;
-        u64 count = increase(value.counter, &start->counts[i]);
-        if (sum)
-            __sync_fetch_and_add(&sum->extra[i], count);
+        line->counts[i] += increase(value.counter, &last->counts[i]);
         if (i)
             continue;
-        u64 enabled_ns = increase(value.enabled, &start->enabled_ns);
-        u64 running_ns = increase(value.running, &start->running_ns);
-        if (sum) {
-            __sync_fetch_and_add(&sum->enabled_ns, enabled_ns);
-            __sync_fetch_and_add(&sum->running_ns, running_ns);
-        }
+        line->enabled_ns += increase(value.enabled, &last->enabled_ns);
+        line->running_ns += increase(value.running, &last->running_ns);
     }
 }
 
-/* Hands what this CPU has gathered to the sums of its target. */
-static void settle(struct running *running, u32 cpu)
+static void hand_in_extra(struct bpf_sums *sum, u32 cpu, u32 place)
 {
-    struct bpf_sums *sum = NULL;
-    if (running->group) {
-        u32 place = running->slot;
-        if (n_packages > 1)
-            place = place * n_packages + package_of_cpu[cpu];
-        sum = bpf_map_lookup_elem(&sums, &place);
-    }
-    if (sum) {
-        __sync_fetch_and_add(&sum->cpu_ns, running->cpu_ns);
-        __sync_fetch_and_add(&sum->context_switches, running->context_switches);
-        if (running->page_faults)
-            __sync_fetch_and_add(&sum->page_faults, running->page_faults);
-    }
+    struct extra_counts *line = extra_of(cpu, place);
+    if (!line)
+        return;
+    for (u32 i = 0; i < BPF_EXTRA_MAX && i < n_extra; i++)
+        __sync_fetch_and_add(&sum->extra[i], line->counts[i]);
+    __sync_fetch_and_add(&sum->enabled_ns, line->enabled_ns);
+    __sync_fetch_and_add(&sum->running_ns, line->running_ns);
+    __builtin_memset(line, 0, sizeof(*line));
+}
+
+/* Hands what a line holds to the sums of its target. */
+static __noinline void hand_in(struct held *held, u32 cpu, u32 place)
+{
+    u32 at = held->slot;
+    if (n_packages > 1)
+        at = at * n_packages + package_of_cpu[cpu & (BPF_CPUS_MAX - 1)];
+    struct bpf_sums *sum = bpf_map_lookup_elem(&sums, &at);
+    if (!sum)
+        return;
+    __sync_fetch_and_add(&sum->cpu_ns, held->cpu_ns);
+    __sync_fetch_and_add(&sum->context_switches, held->context_switches);
+    if (held->page_faults)
+        __sync_fetch_and_add(&sum->page_faults, held->page_faults);
     if (n_extra)
-        read_extra(cpu, sum);
-    running->cpu_ns = 0;
-    running->context_switches = 0;
-    running->page_faults = 0;
+        hand_in_extra(sum, cpu, place);
+    held->cpu_ns = 0;
+    held->context_switches = 0;
+    held->page_faults = 0;
+}
+
+/* From here on every target is looked up anew when it runs. */
+static void hand_in_all(struct cpu_state *state, u32 cpu)
+{
+    for (u32 place = 0; place < BPF_HELD_MAX; place++) {
+        struct held *held = &state->held[place];
+        if (!held->is_used)
+            continue;
+        hand_in(held, cpu, place);
+        held->group = 0;
+        held->is_used = 0;
+    }
+    state->running.place = NOWHERE;
+}
+
+static __always_inline u32 place_of(u64 group)
+{
+    return (u32)(group * 0x9E3779B97F4A7C15ull >> (64 - BPF_HELD_BITS));
+}
+
+/* The line at `place` is another target's, or its slot may be another one by now. */
+static __noinline void take_place(struct cpu_state *state, u32 cpu, u32 place,
+                                  struct task_struct *task, u64 group)
+{
+    struct held *held = &state->held[place & (BPF_HELD_MAX - 1)];
+    if (held->is_used)
+        hand_in(held, cpu, place);
+    held->is_used = 1;
+    /* A full barrier: either the slot of before a move is not found any more, or the move finds
+     * this line (tell_cpus). */
+    (void)__sync_lock_test_and_set(&held->group, group);
+    held->slot = is_process ? process_slot(task, group) : cgroup_slot(group);
 }
 
 /* The target of `task` takes the CPU, if it has not got it already. */
-static void enter(struct running *running, u32 cpu, struct task_struct *task)
+static __always_inline void enter(struct cpu_state *state, u32 cpu, struct task_struct *task)
 {
     u64 group = is_process ? life_of_process(task) : cgroup_id_of(task);
-    if (group == running->group)
+    u32 place = place_of(group);
+    bool is_held = state->held[place].group == group;
+    if (n_extra && (!is_held || state->running.place != place))
+        read_extra(cpu, state->running.place);
+    if (!is_held)
+        take_place(state, cpu, place, task, group);
+    state->running.place = place;
+}
+
+/* The line of the target that has this CPU; NULL: none has. */
+static __always_inline struct held *line_of(struct cpu_state *state)
+{
+    u32 place = state->running.place;
+    if (place >= BPF_HELD_MAX)
+        return NULL;
+    barrier_var(place); /* else clang takes the mask away, and the verifier wants it */
+    return &state->held[place & (BPF_HELD_MAX - 1)];
+}
+
+static __always_inline void add(struct cpu_state *state, u64 cpu_ns, u64 page_faults,
+                                u32 context_switches)
+{
+    struct held *held = line_of(state);
+    if (!held)
         return;
-    settle(running, cpu);
-    running->slot = is_process ? process_slot(task, group) : cgroup_slot(group);
-    running->group = group;
+    held->cpu_ns += cpu_ns;
+    held->page_faults += (u32)page_faults;
+    held->context_switches += context_switches;
 }
 
 /* The task was moved while it ran here: what it ran before belongs to where it was. Returns what it
  * ran since. */
-static u64 split_at_move(struct running *running, u32 cpu, struct task_struct *task, u64 ran_ns)
+static __noinline u64 split_at_move(struct cpu_state *state, u32 cpu, struct task_struct *task,
+                                    u64 ran_ns)
 {
-    u64 since_ns = bpf_ktime_get_ns() - running->moved_at_ns;
+    u64 since_ns = bpf_ktime_get_ns() - state->running.moved_at_ns;
     u64 after_ns = since_ns < ran_ns ? since_ns : ran_ns;
-    running->cpu_ns += ran_ns - after_ns;
-    settle(running, cpu);
-    running->group = 0;
-    enter(running, cpu, task);
+    add(state, ran_ns - after_ns, 0, 0);
+    struct held *held = line_of(state);
+    if (held)
+        held->group = 0;
+    enter(state, cpu, task);
     return after_ns;
 }
 
 /* Some switches are not told: the slice of `task` began unseen. The fair scheduler remembers what
  * the task had run by then. */
-static void gather_unseen(struct running *running, u32 cpu, struct task_struct *task)
+static __noinline void gather_unseen(struct cpu_state *state, u32 cpu, struct task_struct *task)
 {
-    enter(running, cpu, task);
-    running->context_switches++;
-    if (task->prio >= PRIO_FAIR_MIN)
-        running->cpu_ns += task->se.sum_exec_runtime - task->se.prev_sum_exec_runtime;
+    enter(state, cpu, task);
+    u64 ran_ns = task->prio >= PRIO_FAIR_MIN
+                     ? task->se.sum_exec_runtime - task->se.prev_sum_exec_runtime
+                     : 0;
+    add(state, ran_ns, 0, 1);
 }
 
 /* Gathers what `task`, now on this CPU, did since it was switched in or last looked at. */
-static void gather(struct running *running, u32 cpu, struct task_struct *task)
+static __always_inline void gather(struct cpu_state *state, u32 cpu, struct task_struct *task)
 {
+    struct running *running = &state->running;
     u64 runtime_ns = task->se.sum_exec_runtime;
     u64 faults = task->min_flt + task->maj_flt;
     if (running->task == (u64)task) {
         u64 ran_ns = runtime_ns - running->start_runtime_ns;
         if (running->moved_at_ns)
-            ran_ns = split_at_move(running, cpu, task, ran_ns);
-        running->cpu_ns += ran_ns;
-        running->page_faults += (u32)(faults - running->start_faults);
+            ran_ns = split_at_move(state, cpu, task, ran_ns);
+        add(state, ran_ns, faults - running->start_faults, 0);
     } else if (running->task) {
-        gather_unseen(running, cpu, task);
+        gather_unseen(state, cpu, task);
     }
 }
 
 /* From here on what this CPU does belongs to `task`. */
-static void start(struct running *running, u32 cpu, struct task_struct *task)
+static __always_inline void start(struct cpu_state *state, u32 cpu, struct task_struct *task)
 {
-    if (is_process && running->moved_at_ns) { /* the same process may have another slot by now */
-        settle(running, cpu);
-        running->group = 0;
-    }
-    enter(running, cpu, task);
-    running->task = (u64)task;
-    running->tgid = (u32)task->tgid;
+    struct running *running = &state->running;
     running->moved_at_ns = 0;
+    running->tgid = (u32)task->tgid;
+    running->task = (u64)task;
     running->start_runtime_ns = task->se.sum_exec_runtime;
     running->start_faults = task->min_flt + task->maj_flt;
+    enter(state, cpu, task);
 }
 
 SEC("tp_btf/sched_switch")
 int on_switch(u64 *context)
 {
     struct task_struct *previous = (void *)context[1], *next = (void *)context[2];
-    u32 cpu = this_cpu();
-    struct running *running = &running_on[cpu];
+    u32 cpu = bpf_get_smp_processor_id();
+    struct cpu_state *state = bpf_map_lookup_elem(&cpus, &cpu);
+    if (!state)
+        return 0;
     if (previous->pid)
-        gather(running, cpu, previous);
+        gather(state, cpu, previous);
     if (next->pid) {
-        start(running, cpu, next);
-        running->context_switches++;
+        start(state, cpu, next);
+        add(state, 0, 0, 1);
         return 0;
     }
-    running->task = (u64)next;
-    running->tgid = 0;
+    state->running.task = (u64)next;
+    state->running.tgid = 0;
     if (n_extra) { /* what idling counts is nobody's */
-        settle(running, cpu);
-        running->group = 0;
+        read_extra(cpu, state->running.place);
+        state->running.place = NOWHERE;
     }
     return 0;
 }
@@ -419,28 +449,35 @@ static void read_clock(u32 cpu)
     struct bpf_perf_event_value value = {};
     for (u32 i = 0; i < BPF_CLOCK_MAX && i < n_clock; i++)
         if (!bpf_perf_event_read_value(&clock_events, i * n_cpus + cpu, &value, sizeof(value)))
-            clock_now[cpu * BPF_CLOCK_MAX + i] = value.counter;
+            clock_now[(cpu & (BPF_CPUS_MAX - 1)) * BPF_CLOCK_MAX + i] = value.counter;
 }
 
-static void flush(void)
+static void flush(struct cpu_state *state, u32 cpu)
 {
-    u32 cpu = this_cpu();
-    struct running *running = &running_on[cpu];
     struct task_struct *task = bpf_get_current_task_btf();
     if (task->pid)
-        gather(running, cpu, task);
-    settle(running, cpu);
-    running->group = 0; /* its target may be another one by now */
+        gather(state, cpu, task);
+    if (n_extra)
+        read_extra(cpu, state->running.place);
+    hand_in_all(state, cpu);
     if (task->pid)
-        start(running, cpu, task);
+        start(state, cpu, task);
     read_clock(cpu);
 }
 
-/* Run on every CPU by the sensor before it reads (BPF_PROG_TEST_RUN). */
+/* Run by the sensor before it reads (BPF_PROG_TEST_RUN), on every CPU for that CPU, and anywhere
+ * for one that went offline: context[0] is its number. */
 SEC("raw_tp")
-int on_flush(void *context)
+int on_flush(u64 *context)
 {
-    flush();
+    u32 cpu = (u32)context[0];
+    struct cpu_state *state = bpf_map_lookup_elem(&cpus, &cpu);
+    if (!state)
+        return 0;
+    if (cpu == bpf_get_smp_processor_id())
+        flush(state, cpu);
+    else
+        hand_in_all(state, cpu);
     return 0;
 }
 
@@ -494,15 +531,21 @@ static void leave_slot(struct task_struct *task)
     slot->has_ended = 1;
 }
 
-/* CPUs that run the process now have to split its time when they next look; one that ran it last
- * still holds its slot. */
-static void tell_cpus(u32 tgid)
+/* The slots of before the move are looked up anew, and CPUs that run the process now have to split
+ * its time when they next look. */
+static void tell_cpus(struct task_struct *task)
 {
-    u64 now_ns = bpf_ktime_get_ns();
-    for (u32 cpu = 0; cpu < n_cpus && cpu < BPF_CPUS_MAX; cpu++) {
-        struct running *running = &running_on[cpu];
-        if (running->tgid == tgid || (is_process && running->group >> 32 == tgid))
-            running->moved_at_ns = now_ns;
+    u64 now_ns = bpf_ktime_get_ns(), life = life_of_process(task);
+    u32 tgid = (u32)task->tgid, place = place_of(life);
+    for (u32 i = 0; i < n_cpus && i < BPF_CPUS_MAX; i++) {
+        u32 cpu = i;
+        struct cpu_state *state = bpf_map_lookup_elem(&cpus, &cpu);
+        if (!state)
+            continue;
+        if (is_process)
+            (void)__sync_val_compare_and_swap(&state->held[place].group, life, 0);
+        if (state->running.tgid == tgid)
+            state->running.moved_at_ns = now_ns;
     }
 }
 
@@ -517,7 +560,7 @@ int on_attach(u64 *context)
     __sync_fetch_and_add(&tree_changes, 1);
     if (is_process)
         leave_slot(task);
-    tell_cpus((u32)task->tgid);
+    tell_cpus(task);
     return 0;
 }
 

@@ -5,6 +5,8 @@
 #define BPF_CPUS_MAX 1024
 #define BPF_EXTRA_MAX 6 /* perf events read at a change of target, beside what the kernel counts by itself */
 #define BPF_CLOCK_MAX 4 /* clock counters of a CPU: tsc, aperf, mperf */
+#define BPF_HELD_BITS 7
+#define BPF_HELD_MAX (1 << BPF_HELD_BITS) /* targets that a CPU adds up for itself before it hands them in */
 #define BPF_COMM_SIZE 16
 #define BPF_SLOT_OTHER 0 /* what no target has, kernel threads included; the idle task has no slot */
 

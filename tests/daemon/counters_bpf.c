@@ -326,6 +326,67 @@ static void a_process_that_moves_itself_is_charged_to_both_sides(void **state)
     }
 }
 
+static void pin(pid_t pid, int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)cpu, &set);
+    assert_int_equal(sched_setaffinity(pid, sizeof(set), &set), 0);
+}
+
+/* Every CPU that ran it before still holds something for it. */
+static void a_process_moved_while_it_sleeps_is_charged_to_both_sides(void **state)
+{
+    (void)state;
+    static const enum granularity granularities[] = {GRANULARITY_CGROUP, GRANULARITY_PROCESS};
+    static const char *const cgroups[] = {"/from", "/to"};
+    for (size_t i = 0; i < 2; i++) {
+        bench_make_cgroup("");
+        bench_make_cgroup("/from");
+        bench_make_cgroup("/to");
+        pid_t pid = start_burner("/from", 40);
+        bench_open(&counters_bpf, granularities[i], NULL, 0, NULL);
+        int n_cpus = bench.topology.n_cpus;
+        bench_tick();
+        bench_sweep();
+        for (size_t side = 0; side < 2; side++) {
+            bench_move(cgroups[side], pid);
+            for (int cpu = 0; cpu < n_cpus; cpu++) {
+                pin(pid, cpu);
+                let_burn(pid);
+            }
+        }
+        bench_tick();
+        is_within(rows_ns("/from", ""), n_cpus * INT64_C(40000000), 0.1, "before the move");
+        is_within(rows_ns("/to", ""), n_cpus * INT64_C(40000000), 0.1, "after the move");
+        bench_close();
+        end_process(pid);
+        (void)bench_remove_all(NULL);
+    }
+}
+
+/* What a CPU had gathered when it went offline is fetched from it. It stays on: only the engine
+ * believes it. */
+static void a_cpu_that_goes_offline_loses_nothing(void **state)
+{
+    (void)state;
+    bench_make_cgroup("");
+    bench_make_cgroup("/last");
+    pid_t pid = start_burner("/last", 40);
+    bench_open(&counters_bpf, GRANULARITY_CGROUP, NULL, 0, NULL);
+    int cpu = bench.topology.n_cpus - 1;
+    bench_tick();
+    bench_sweep();
+    pin(pid, cpu);
+    let_burn(pid);
+    bench.topology.is_online[cpu] = false;
+    bench_tick();
+    is_within(rows_ns("/last", ""), 40000000, 0.1, "before it went offline");
+    bench_close();
+    end_process(pid);
+    (void)bench_remove_all(NULL);
+}
+
 /* ---- room ---- */
 
 static void too_little_room_is_said_and_loses_nothing(void **state)
@@ -675,6 +736,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cpu_time_agrees_with_cpu_stat_under_moves_and_churn),
         cmocka_unit_test(a_process_that_moves_itself_is_charged_to_both_sides),
+        cmocka_unit_test(a_process_moved_while_it_sleeps_is_charged_to_both_sides),
+        cmocka_unit_test(a_cpu_that_goes_offline_loses_nothing),
         cmocka_unit_test(too_little_room_is_said_and_loses_nothing),
         cmocka_unit_test(too_many_cgroups_are_other_until_there_is_room),
         cmocka_unit_test(slots_are_used_again_from_zero),
