@@ -246,18 +246,25 @@ static void add_slot_prior(const struct mixed *mixed, double *a, size_t first)
                 ((f == g ? own : 0) - shared) / (mixed->width[f] * mixed->width[g]);
 }
 
-/* The used unknowns side by side, with their priors; returns how many. */
-static size_t compact(struct mixed *mixed, double *a, double *b)
+/* The used unknowns, those of slots first, and where each slot's begin; returns how many. */
+static size_t list_used(struct mixed *mixed, size_t *ret_index)
 {
-    size_t index[N], n = 0;
+    size_t n = 0;
     for (size_t s = 0; s < MIXED_SLOTS_MAX; s++) {
         bool is_used = s < mixed->n_slots && mixed->slots[s].kin != 0;
         mixed->place[s] = is_used ? n : N;
         for (size_t f = 0; f < MIXED_OWN && is_used; f++)
-            index[n++] = s * MIXED_OWN + f;
+            ret_index[n++] = s * MIXED_OWN + f;
     }
     for (size_t p = 0; p < MIXED_PRICES; p++)
-        index[n++] = MIXED_POOLED + p;
+        ret_index[n++] = MIXED_POOLED + p;
+    return n;
+}
+
+/* The used unknowns side by side, with their priors; returns how many. */
+static size_t compact(struct mixed *mixed, double *a, double *b)
+{
+    size_t index[N], n = list_used(mixed, index);
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j <= i; j++)
             a[i * N + j] = mixed->a[index[i] * N + index[j]];
@@ -354,6 +361,24 @@ void mixed_learn(struct mixed *mixed, const double *all_x, double measured_w, do
     solve(mixed, lowest_w);
 }
 
+/* Of the data only what is used is kept: all else is 0. */
+static void visit_data(struct mixed *mixed, struct state_io *io)
+{
+    size_t index[N], n = list_used(mixed, index), n_packed = 0;
+    double packed[N * (N + 1) / 2];
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j <= i; j++)
+            packed[n_packed++] = mixed->a[index[i] * N + index[j]];
+    state_doubles(io, "a", packed, n_packed);
+    if (!io->in || io->is_damaged)
+        return;
+    memset(mixed->a, 0, sizeof(mixed->a));
+    n_packed = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j <= i; j++)
+            mixed->a[index[i] * N + index[j]] = packed[n_packed++];
+}
+
 /* The factor is not kept: it follows from the rest. */
 void mixed_visit(struct mixed *mixed, struct state_io *io)
 {
@@ -365,7 +390,7 @@ void mixed_visit(struct mixed *mixed, struct state_io *io)
         (void)snprintf(name, sizeof(name), "cost%zu", s);
         state_doubles(io, name, &mixed->slots[s].cost_w, 1);
     }
-    state_doubles(io, "a", mixed->a, N * N);
+    visit_data(mixed, io);
     state_doubles(io, "b", mixed->b, N);
     state_doubles(io, "theta", mixed->theta, N);
     state_doubles(io, "prior", mixed->prior, MIXED_PRICES);
