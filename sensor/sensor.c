@@ -495,9 +495,10 @@ int sensor_flush(struct sensor *sensor, struct error *err)
 
 uint64_t sensor_capabilities(const struct sensor *sensor)
 {
-    /* cgroups of others are walked, by id too, and processes seen where /proc hides them. */
-    uint64_t capabilities = ladder_capabilities(&sensor->ladder) |
-                            UINT64_C(1) << CAP_DAC_READ_SEARCH | UINT64_C(1) << CAP_SYS_PTRACE;
+    uint64_t capabilities = ladder_capabilities(&sensor->ladder);
+    if (sensor->targets)
+        /* cgroups of others are walked, by id too, and processes seen where /proc hides them. */
+        capabilities |= UINT64_C(1) << CAP_DAC_READ_SEARCH | UINT64_C(1) << CAP_SYS_PTRACE;
     if (sensor->engine)
         capabilities |= sensor->engine->ops->capabilities;
     return capabilities;

@@ -72,12 +72,12 @@ def check_capabilities(pid, said, needed):
         check((name in kept[0]) == (number in own), f"{name}: {kept[0]}")
 
 
-def check_what_is_kept(machine):
-    """A sensor that opens registers again may do so, and one that counts nothing may not count."""
-    process = subprocess.Popen([SENSOR, "--interval", "100ms", "--engine", "proc", "--energy", "msr", "--store", "null:",
+def check_what_is_kept(machine, engine, energy, needed):
+    """A sensor that opens registers again may do so, one that counts nothing may not count, and one without targets may see nobody."""
+    process = subprocess.Popen([SENSOR, "--interval", "100ms", "--engine", engine, "--energy", energy, "--store", "null:",
                                 *machine.roots()], stderr=subprocess.PIPE)
     try:
-        check_capabilities(process.pid, lines_until(process, ["capabilities kept"]), {**SEES, 17: "cap_sys_rawio"})
+        check_capabilities(process.pid, lines_until(process, ["capabilities kept"]), needed)
     finally:
         process.kill()
         process.wait()
@@ -141,7 +141,9 @@ def main():
     said = run_sensor(machine, "energy sources: package 0: powercap says", "energy sources: dram 0: powercap says")
     check("disagree" not in said, f"they agree: {said}")
     check_doctor(machine, "msr says the same", 0)
-    check_what_is_kept(machine)
+    check_what_is_kept(machine, "proc", "msr", {**SEES, 17: "cap_sys_rawio"})
+    check_what_is_kept(machine, "none", "powercap", {2: "cap_dac_read_search"})
+    check_what_is_kept(machine, "none", "curve", {})
     machine.stop()
     machine.close()
 
