@@ -56,7 +56,7 @@ struct options; /* holds the groups and every string a value points to */
 
 enum { OPTIONS_EXIT = 1 }; /* --help, --version, --check-config or --print-config was answered: exit 0 */
 
-/* program: "watt-sensor"; about: one line for --help; operands: what may follow the options in --help, NULL: nothing may. */
+/* program: "watt-sensor"; about: for --help, wrapped line by line; operands: what may follow the options in --help, NULL: nothing may. */
 int options_new(struct options **ret_options, const char *program, const char *about, const char *operands);
 /* Borrows the tables and values the group points to until options_free; the group itself is copied. */
 int options_add(struct options *options, const struct option_group *group);

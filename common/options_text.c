@@ -4,8 +4,10 @@
 #include "common/option.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/scope.h"
 #include "common/uri.h"
 
 #define WIDTH 80
@@ -50,6 +52,16 @@ static void write_wrapped(FILE *stream, const char *text, size_t column, size_t 
         text += size + strspn(text + size, " ");
     }
     (void)fputc('\n', stream);
+}
+
+static void write_lines(FILE *stream, const char *text)
+{
+    for (const char *end; *text; text = end + (*end == '\n')) {
+        end = text + strcspn(text, "\n");
+        SCOPED(scope_free) char *line = strndup(text, (size_t)(end - text));
+        if (line)
+            write_wrapped(stream, line, 0, 0, "");
+    }
 }
 
 static void append(char *text, size_t text_size, const char *more)
@@ -160,7 +172,7 @@ void options_write_help(const struct options *options, FILE *stream)
 {
     (void)fprintf(stream, "Usage: %s [OPTION]...%s%s\n", options->program,
                   options->operands ? " " : "", options->operands ? options->operands : "");
-    write_wrapped(stream, options->about, 0, 0, "");
+    write_lines(stream, options->about);
     for (size_t i = 0; i < options->n_options; i++)
         if (begins_section(options, i))
             write_help_section(options, stream, options->all[i].group.section);
