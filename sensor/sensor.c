@@ -234,8 +234,10 @@ static int look_at_targets(struct sensor *sensor)
         reasons_add(&sensor->report.reasons, "targets_unreadable");
     if (!sensor->engine)
         return 0;
-    r = hand_targets_over(sensor);
-    return r == ENGINE_STEPPED_DOWN && sensor->engine ? hand_targets_over(sensor) : r;
+    do
+        r = hand_targets_over(sensor);
+    while (r == ENGINE_STEPPED_DOWN && sensor->engine);
+    return r < 0 ? r : 0;
 }
 
 /* A source that fails may have lost its CPU. */
