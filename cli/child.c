@@ -144,6 +144,10 @@ const char *child_last_words(const struct child *child, char *text, size_t size)
     while (end > 0 && child->words[end - 1] == '\n')
         end--;
     size_t begin = end;
+    if (child->has_ended && WIFSIGNALED(child->status)) { /* what it said is not the reason */
+        (void)snprintf(text, size, "was ended by signal %d", WTERMSIG(child->status));
+        return text;
+    }
     while (begin > 0 && child->words[begin - 1] != '\n')
         begin--;
     if (end > begin) {
@@ -157,8 +161,6 @@ const char *child_last_words(const struct child *child, char *text, size_t size)
         (void)snprintf(text, size, "%.*s", (int)length, line);
     } else if (!child->has_ended) {
         (void)snprintf(text, size, "said nothing");
-    } else if (WIFSIGNALED(child->status)) {
-        (void)snprintf(text, size, "was ended by signal %d", WTERMSIG(child->status));
     } else {
         (void)snprintf(text, size, "ended with status %d", WEXITSTATUS(child->status));
     }

@@ -29,7 +29,7 @@ int child_start(struct child *child, const char *program, char **argv, bool want
 
 /* Takes what it has said so far; never waits. Call when talk is readable and after it ended. */
 void child_listen(struct child *child);
-/* The last line it said without its "program: " and level, or how it ended. Returns text. */
+/* The last line it said without its "program: " and level; of one that was killed or said nothing, how it ended. Returns text. */
 const char *child_last_words(const struct child *child, char *text, size_t size);
 /* True once it has ended (status is set); never waits. */
 bool child_has_ended(struct child *child);

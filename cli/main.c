@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `watt`, the one command people type: the first word chooses the verb. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "common/log.h"
 #include "common/scope.h"
 
-static const struct command *const commands[] = {&command_top, &command_run, &command_attach, &command_show,
-                                                 &command_score, &command_doctor};
+static const struct command *const commands[] = {&command_top,  &command_run,   &command_attach,
+                                                 &command_show, &command_score, &command_doctor};
 
 static void print_help(FILE *stream)
 {
@@ -28,8 +30,18 @@ static const struct command *find(const char *name)
     return NULL;
 }
 
+/* Closed standard descriptors would be given to what is opened next. What is put there fails as
+ * they would: nothing to be read from 0, nothing to be written to 1 and 2. */
+static void fill_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
+    fill_standard_descriptors();
     struct log log;
     log_init(&log, "watt");
     (void)signal(SIGPIPE,

@@ -110,6 +110,20 @@ static void only_the_end_of_much_talk_is_kept(void **state)
     child_end(&child, 1000);
 }
 
+static void what_a_killed_child_said_is_not_why(void **state)
+{
+    (void)state;
+    struct child child;
+    char words[200];
+    start_shell(&child, "echo all is well >&2; kill -KILL $$", false);
+    wait_for_word(&child, "all is well");
+    struct pollfd fd = {.fd = child.pidfd, .events = POLLIN};
+    assert_true(poll(&fd, 1, 10000) > 0);
+    assert_true(child_has_ended(&child));
+    assert_string_equal(child_last_words(&child, words, sizeof(words)), "was ended by signal 9");
+    child_end(&child, 1000);
+}
+
 static void a_missing_program_is_named(void **state)
 {
     (void)state;
@@ -129,6 +143,7 @@ int main(void)
         cmocka_unit_test(a_deaf_child_is_killed),
         cmocka_unit_test(a_child_that_listens_is_asked),
         cmocka_unit_test(only_the_end_of_much_talk_is_kept),
+        cmocka_unit_test(what_a_killed_child_said_is_not_why),
         cmocka_unit_test(a_missing_program_is_named),
     };
     return cmocka_run_group_tests(tests, folder_of_shell, NULL);
