@@ -32,7 +32,8 @@ void process_tree_deinit(struct process_tree *tree)
 
 /* ---- who lives now ---- */
 
-/* Flags and start of a process, from the fields behind its command: proc_pid_stat(5). */
+/* Flags and start of a process, from the fields behind its command: proc_pid_stat(5). False also
+ * for one that has ended and only waits for its parent (Z), unless it has threads that go on. */
 static bool read_stat(int64_t pid, int64_t *ret_start_ticks, unsigned *ret_flags)
 {
     char path[64], text[1024];
@@ -41,10 +42,27 @@ static bool read_stat(int64_t pid, int64_t *ret_start_ticks, unsigned *ret_flags
     size_t size = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
     text[size] = '\0';
     const char *end = strrchr(text, ')');
-    return end && sscanf(end + 1,
-                         " %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-                         "%*d %" SCNd64,
-                         ret_flags, ret_start_ticks) == 2;
+    char state;
+    int n_threads;
+    return end &&
+           sscanf(end + 1,
+                  " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d "
+                  "%" SCNd64,
+                  &state, ret_flags, &n_threads, ret_start_ticks) == 4 &&
+           (!strchr("ZXx", state) || n_threads > 1);
+}
+
+/* The process of a thread; the same number for a process, 0 unknown. */
+static int64_t process_of(int64_t thread)
+{
+    char path[64], line[128];
+    int64_t process = 0;
+    (void)snprintf(path, sizeof(path), "/proc/%" PRId64 "/status", thread);
+    SCOPED(scope_fclose) FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof(line), file))
+        if (sscanf(line, "Tgid: %" SCNd64, &process) == 1)
+            break;
+    return process;
 }
 
 static bool lives(const struct process_key *key)
@@ -77,6 +95,10 @@ int process_tree_add_pid(struct process_tree *tree, pid_t pid, struct error *err
     unsigned flags;
     if (!read_stat(pid, &key.start_ticks, &flags))
         return error_set(err, -ESRCH, "there is no process %d", (int)pid);
+    int64_t process = process_of(pid);
+    if (process > 0 && process != pid)
+        return error_set(err, -EINVAL, "%d is a thread: follow its process, %" PRId64, (int)pid,
+                         process);
     if (flags & KERNEL_THREAD_FLAG)
         return error_set(err, -EINVAL, "process %d is a kernel thread: those are counted together",
                          (int)pid);
@@ -167,7 +189,8 @@ int process_tree_each(const struct process_tree *tree,
 {
     int r = 0;
     for (size_t i = 0; i < tree->n_roots && r >= 0; i++)
-        r = each_from(tree->roots[i].pid, take, context, 0, err);
+        if (lives(&tree->roots[i]))
+            r = each_from(tree->roots[i].pid, take, context, 0, err);
     return r;
 }
 

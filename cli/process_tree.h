@@ -24,7 +24,7 @@ struct process_tree {
 
 void process_tree_deinit(struct process_tree *tree); /* zeroed is fine */
 
-/* A process that lives now. -ESRCH: it does not; -EINVAL: a kernel thread, which nothing counts by itself. */
+/* A process that lives now. -ESRCH: it does not; -EINVAL: a thread of another, or of the kernel, which nothing counts by itself. */
 int process_tree_add_pid(struct process_tree *tree, pid_t pid, struct error *err);
 /* All processes with this command (comm, at most 15 bytes of a name count, as in the kernel). -ESRCH: none has. */
 int process_tree_add_name(struct process_tree *tree, const char *name, struct error *err);
