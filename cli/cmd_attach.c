@@ -38,7 +38,7 @@ static const struct option_spec specs[] = {
      .offset = AT(for_ns),
      .argument = "DURATION",
      .flag_only = true,
-     .help = "end after so long (default: when the processes have ended, or at ^C)"},
+     .help = "end after so long (default: when they and all they made have ended, or at ^C)"},
     {.key = "move",
      .type = OPTION_FLAG,
      .offset = AT(move),
@@ -51,14 +51,15 @@ static const struct option_spec specs[] = {
 struct attach {
     struct attach_values values;
     struct measurement_values common;
-    char text[200]; /* what is followed, for people */
+    char **names; /* what is followed */
+    size_t n_names;
     const struct log *log;
     struct measurement measurement;
     struct process_tree tree;
     struct workload_cgroup *cgroup; /* with --move */
     int signals;                    /* signalfd */
-    bool is_interrupted;
-    int64_t alive_ms; /* when one of them was last seen to live, real time */
+    bool was_alive;                 /* at a tick */
+    int64_t alive_ms;               /* when one of them was last seen to live, real time */
 };
 
 static int add_operand(struct attach *attach, const char *text, struct error *err)
@@ -76,26 +77,25 @@ static int add_operand(struct attach *attach, const char *text, struct error *er
 static int settle_values(struct attach *attach, int argc, char **argv, int operand,
                          struct error *err)
 {
-    size_t length = 0;
     if (operand >= argc)
         return error_set(err, -EINVAL,
                          "who is to be followed? watt attach [OPTION]... PID|NAME...");
     int r = measurement_values_check(&attach->common, err);
-    for (int i = operand; i < argc && r >= 0; i++) {
-        r = add_operand(attach, argv[i], err);
-        if (length < sizeof(attach->text))
-            length += (size_t)snprintf(attach->text + length, sizeof(attach->text) - length, "%s%s",
-                                       i > operand ? " " : "", argv[i]);
-    }
+    attach->names = argv + operand;
+    attach->n_names = (size_t)(argc - operand);
+    for (size_t i = 0; i < attach->n_names && r >= 0; i++)
+        r = add_operand(attach, attach->names[i], err);
     return r;
 }
 
+/* 1: a signal came. */
 static int wait_a_little(struct attach *attach, struct error *err)
 {
+    bool is_told = false;
     int r = measurement_wait(&attach->measurement, attach->signals, err);
     while (signals_next(attach->signals, NULL))
-        attach->is_interrupted = true;
-    return r < 0 ? r : 0;
+        is_told = true;
+    return r < 0 ? r : is_told;
 }
 
 static int64_t now_ms(void)
@@ -109,31 +109,39 @@ static int follow(struct attach *attach, struct error *err)
     const struct live *live = &attach->measurement.live;
     uint64_t ends_ns = 0, alive_at = 0; /* the time runs from the first tick on */
     int r = 0;
-    while (r >= 0 && !attach->is_interrupted && live->n_ticks < alive_at + QUIET_TICKS) {
+    attach->alive_ms = now_ms();
+    while (r == 0 && live->n_ticks < alive_at + QUIET_TICKS) {
         uint64_t now_ns = clock_monotonic_ns(&clock_system);
         if (live->n_ticks > 0 && ends_ns == 0)
             ends_ns = now_ns + attach->values.for_ns;
         if (ends_ns > 0 && attach->values.for_ns > 0 && now_ns >= ends_ns)
             break;
         r = wait_a_little(attach, err);
-        if (r >= 0 && live->n_ticks > 0)
-            r = process_tree_grow(&attach->tree, live->identities);
-        if (r >= 0 && process_tree_lives(&attach->tree)) {
+        int grown = live->n_ticks > 0 ? process_tree_grow(&attach->tree, live->identities) : 0;
+        if (process_tree_lives(&attach->tree)) {
             alive_at = live->n_ticks;
+            attach->was_alive |= live->n_ticks > 0;
             attach->alive_ms = now_ms();
         }
+        r = grown < 0 ? grown : r;
     }
-    return r;
+    return r < 0 ? r : 0;
 }
 
-/* The tick that holds this moment. */
+/* The tick that holds this moment, unless one more signal does not want to wait for it. */
 static int await_now(struct attach *attach, struct error *err)
 {
+    const struct live *live = &attach->measurement.live;
     int64_t at_ms = now_ms();
     int r = 0;
-    while (r >= 0 && !measurement_reaches(&attach->measurement, at_ms))
-        r = measurement_wait(&attach->measurement, -1, err);
-    return r < 0 ? r : process_tree_grow(&attach->tree, attach->measurement.live.identities);
+    while (r == 0 && !measurement_reaches(&attach->measurement, at_ms))
+        r = wait_a_little(attach, err);
+    if (r < 0 || live->n_ticks == 0)
+        return r < 0 ? r : error_set(err, -EINTR, "interrupted before the first tick");
+    r = process_tree_grow(&attach->tree, live->identities);
+    if (r >= 0 && !attach->was_alive && attach->tree.n_members == 0)
+        r = error_set(err, -ESRCH, "all of them ended before the first tick: nothing is known");
+    return r;
 }
 
 static bool is_chosen(const struct identity *identity, void *context)
@@ -164,7 +172,8 @@ static int measure(struct attach *attach, struct run_result *result, struct erro
     measurement_conclude(&attach->measurement, &before, is_chosen, attach, result);
     measurement_machine(&attach->measurement, &after);
     int64_t quiet_ms = attach->measurement.live.shown_ms - attach->alive_ms;
-    result->elapsed_s = fmax(after.covered_s - (quiet_ms > 0 ? (double)quiet_ms / 1e3 : 0), 0);
+    double elapsed_s = after.covered_s - (quiet_ms > 0 ? (double)quiet_ms / 1e3 : 0);
+    result->elapsed_s = elapsed_s > 0 ? elapsed_s : NAN;
     result->exit_status = VALUE_ABSENT;
     return 0;
 }
@@ -185,7 +194,7 @@ static int move_in(struct attach *attach, struct error *err)
                          "--move: systemd manages the cgroups of this machine and would not find "
                          "its processes again; without --move they are followed where they are");
     (void)snprintf(name, sizeof(name), "watt-attach-%d", (int)getpid());
-    int r = workload_cgroup_new(&attach->cgroup, name, err);
+    int r = workload_cgroup_new(&attach->cgroup, name, (pid_t)attach->tree.roots[0].pid, err);
     return r < 0 ? r : process_tree_each(&attach->tree, move_one, attach, err);
 }
 
@@ -195,13 +204,15 @@ static int work(struct attach *attach, struct error *err)
     struct run_result result;
     struct error why = {0};
     int r = attach->signals = signals_open(wanted, ARRAY_SIZE(wanted), err);
+    if (r >= 0)
+        r = measurement_open_output(&attach->common, err);
     if (r >= 0 && attach->values.move)
         r = move_in(attach, err);
     if (r >= 0)
         r = measure(attach, &result, err);
     if (r >= 0)
-        r = measurement_report(&attach->measurement, &attach->common, attach->text, &result, 1,
-                               err);
+        r = measurement_report(&attach->measurement, &attach->common, attach->names,
+                               attach->n_names, &result, 1, err);
     if (workload_cgroup_free(attach->cgroup, &why) < 0)
         log_warning(attach->log, "%s", why.text);
     measurement_end(&attach->measurement);
@@ -218,7 +229,13 @@ static int attach_run(int argc, char **argv, struct log *log)
     struct error err = {0};
     int operand;
     int r = arguments_parse_operands(
-        &options, "watt attach", "follows processes and all they make, prints what they used",
+        &options, "watt attach",
+        "prints the joules and watts that processes and all they make use\n\n"
+        "NAME: every process of that command name (the first 15 bytes of it, as ps -o comm shows "
+        "it). ^C ends it and prints; a second ^C does not wait for the tick in hand. Exit status: "
+        "0, 64 usage, 69 no such process or no measurement, 75 interrupted before the first tick, "
+        "77 permission.\n\n"
+        "watt attach --for 10s firefox",
         "PID|NAME...", groups, ARRAY_SIZE(groups), argc, argv, &operand, log, &err);
     if (r == OPTIONS_EXIT) {
         options_free(options);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ static const struct option_spec specs[] = {
      .fallback = "1",
      .argument = "N",
      .flag_only = true,
-     .help = "run the command so many times, print mean and standard deviation"},
+     .help = "run the command so many times, print each value's mean and standard deviation"},
 };
 #undef AT
 
@@ -47,14 +48,14 @@ struct run {
     struct run_values values;
     struct measurement_values common;
     char **command; /* NULL-terminated */
-    char text[200]; /* the command for people */
+    size_t n_words; /* of it */
     const struct log *log;
     struct measurement measurement;
     int signals;  /* signalfd */
     int ended_by; /* a signal that ends the series */
     struct run_result *results;
     size_t n_results;
-    int status; /* of the last run */
+    int status; /* of the command that ended last, also when its run is not in results */
 };
 
 /* ---- one run ---- */
@@ -86,26 +87,39 @@ static int64_t now_ms(void)
     return (int64_t)(clock_realtime_ns(&clock_system) / NS_PER_MS);
 }
 
+enum { NOT_AWAITED = 1 };
+
+/* The tick that holds this moment; NOT_AWAITED: a signal came first. */
 static int await_moment(struct run *run, int64_t at_ms, struct error *err)
 {
     int r = 0;
-    while (r >= 0 && !measurement_reaches(&run->measurement, at_ms))
-        r = measurement_wait(&run->measurement, -1, err);
-    return r < 0 ? r : 0;
+    while (r == 0 && !measurement_reaches(&run->measurement, at_ms))
+        r = measurement_wait(&run->measurement, run->signals, err);
+    take_signals(run, NULL);
+    return r < 0 ? r : measurement_reaches(&run->measurement, at_ms) ? 0 : NOT_AWAITED;
 }
 
-/* The command's whole life; its status, 0 or more, or a negative errno. */
+/* When nothing is measured any more the command still is somebody's work. */
+static void live_on(struct run *run, const struct command_process *process)
+{
+    struct pollfd fds[] = {{.fd = process->pidfd, .events = POLLIN},
+                           {.fd = run->signals, .events = POLLIN}};
+    while (poll(fds, ARRAY_SIZE(fds), -1) < 0 || !fds[0].revents)
+        take_signals(run, process);
+}
+
+/* The command's whole life. */
 static int live_through(struct run *run, struct command_process *process, struct error *err)
 {
     int r = 0;
     command_process_release(process);
     while ((r = measurement_wait(&run->measurement, process->pidfd, err)) == 0)
         take_signals(run, process);
-    if (r < 0) {
-        command_process_abandon(process);
-        return r;
-    }
-    return command_process_end(process);
+    if (r < 0)
+        live_on(run, process);
+    take_signals(run, NULL);
+    run->status = command_process_end(process);
+    return r < 0 ? r : 0;
 }
 
 static bool is_inside(const struct identity *identity, void *context)
@@ -113,46 +127,50 @@ static bool is_inside(const struct identity *identity, void *context)
     return identity_is_inside(identity, context);
 }
 
-static int run_in(struct run *run, struct workload_cgroup *cgroup, struct run_result *result,
-                  struct error *err)
+static int run_in(struct run *run, struct command_process *process,
+                  const struct workload_cgroup *cgroup, struct error *err)
 {
-    struct command_process process;
+    struct run_result *result = &run->results[run->n_results];
     struct machine_usage before;
-    int r = command_process_start(&process, run->command, err);
-    if (r < 0)
-        return r;
-    r = workload_cgroup_add(cgroup, process.pid, err);
-    if (r < 0) {
-        command_process_abandon(&process);
-        return r;
-    }
     measurement_machine(&run->measurement, &before);
     uint64_t start_ns = clock_monotonic_ns(&clock_system);
-    r = live_through(run, &process, err);
+    int r = live_through(run, process, err);
     if (r < 0)
         return r;
     result->elapsed_s = (double)(clock_monotonic_ns(&clock_system) - start_ns) / 1e9;
-    result->exit_status = run->status = r;
+    result->exit_status = run->status;
     r = await_moment(run, now_ms(), err);
-    if (r >= 0)
-        measurement_conclude(&run->measurement, &before, is_inside,
-                             (void *)workload_cgroup_path(cgroup), result);
-    return r;
+    if (r < 0)
+        return r;
+    if (r == NOT_AWAITED) {
+        log_warning(run->log, "a signal came before the tick in which the command ended: this run "
+                              "is left out");
+        return 0;
+    }
+    measurement_conclude(&run->measurement, &before, is_inside,
+                         (void *)workload_cgroup_path(cgroup), result);
+    run->n_results++;
+    return 0;
 }
 
 static int run_once(struct run *run, struct error *err)
 {
+    struct command_process process;
     struct workload_cgroup *cgroup;
     struct error why = {0};
     char name[64];
     (void)snprintf(name, sizeof(name), "watt-run-%d-%zu", (int)getpid(), run->n_results + 1);
-    int r = workload_cgroup_new(&cgroup, name, err);
+    int r = command_process_start(&process, run->command, err);
     if (r < 0)
         return r;
-    r = run_in(run, cgroup, &run->results[run->n_results], err);
+    r = workload_cgroup_new(&cgroup, name, process.pid, err);
+    if (r < 0) {
+        command_process_abandon(&process);
+        return r;
+    }
+    r = run_in(run, &process, cgroup, err);
     if (workload_cgroup_free(cgroup, &why) < 0)
         log_warning(run->log, "%s", why.text);
-    run->n_results += r >= 0;
     return r;
 }
 
@@ -179,16 +197,13 @@ static int run_all(struct run *run, struct error *err)
 
 static int settle_values(struct run *run, int argc, char **argv, int operand, struct error *err)
 {
-    size_t length = 0;
     if (operand >= argc)
         return error_set(err, -EINVAL, "what is to be run? watt run [OPTION]... -- COMMAND...");
     if (run->values.repeat < 1 || run->values.repeat > REPEAT_MAX)
         return error_set(err, -EINVAL, "--repeat %" PRIu64 ": from 1 to %d are allowed",
                          run->values.repeat, REPEAT_MAX);
     run->command = argv + operand;
-    for (int i = operand; i < argc && length < sizeof(run->text); i++)
-        length += (size_t)snprintf(run->text + length, sizeof(run->text) - length, "%s%s",
-                                   i > operand ? " " : "", argv[i]);
+    run->n_words = (size_t)(argc - operand);
     return measurement_values_check(&run->common, err);
 }
 
@@ -197,11 +212,13 @@ static int work(struct run *run, struct error *err)
     static const int wanted[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     int r = run->signals = signals_open(wanted, ARRAY_SIZE(wanted), err);
     if (r >= 0)
+        r = measurement_open_output(&run->common, err);
+    if (r >= 0)
         r = run_all(run, err);
     if (run->n_results > 0) { /* what was measured is told in any case */
         struct error why = {0};
-        int printed = measurement_report(&run->measurement, &run->common, run->text, run->results,
-                                         run->n_results, &why);
+        int printed = measurement_report(&run->measurement, &run->common, run->command,
+                                         run->n_words, run->results, run->n_results, &why);
         if (printed < 0 && r >= 0)
             r = error_set(err, printed, "%s", why.text);
     }
@@ -210,7 +227,7 @@ static int work(struct run *run, struct error *err)
     free(run->results);
     if (r < 0)
         return r;
-    return run->n_results > 0 ? run->status : 128 + run->ended_by;
+    return run->n_results > 0 || run->status > 0 ? run->status : 128 + run->ended_by;
 }
 
 static int run_run(int argc, char **argv, struct log *log)
@@ -221,9 +238,16 @@ static int run_run(int argc, char **argv, struct log *log)
     struct options *options = NULL;
     struct error err = {0};
     int operand;
-    int r = arguments_parse_operands(&options, "watt run", "runs a command and prints what it used",
-                                     "-- COMMAND...", groups, ARRAY_SIZE(groups), argc, argv,
-                                     &operand, log, &err);
+    int r = arguments_parse_operands(
+        &options, "watt run",
+        "prints the joules and watts that a command and all it starts used\n\n"
+        "The command runs in a cgroup of its own below the present one, which takes root or a "
+        "cgroup that was delegated. It starts after three ticks. The exit status is the command's "
+        "(127: not found, 126: not to be executed, 128 + N: ended by signal N); where that is 0 "
+        "and the measurement failed: 64 usage, 69 unavailable, 77 permission.\n\n"
+        "watt run -- make -j4\n"
+        "watt run --repeat 5 --json -o out.json -- ./job",
+        "-- COMMAND...", groups, ARRAY_SIZE(groups), argc, argv, &operand, log, &err);
     if (r == OPTIONS_EXIT) {
         options_free(options);
         return 0;
@@ -235,8 +259,8 @@ static int run_run(int argc, char **argv, struct log *log)
     if (r < 0)
         log_error(log, "%s", err.text[0] ? err.text : strerror(-r));
     options_free(options);
-    if (r >= 0)
-        return r;
+    if (r >= 0 || run.status > 0)
+        return run.status > 0 ? run.status : r;
     return run.measurement.child_status ? run.measurement.child_status : error_exit_status(r);
 }
 

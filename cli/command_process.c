@@ -22,8 +22,6 @@ static void become(char **argv, int gate)
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)signal(SIGPIPE, SIG_DFL); /* what we ignore must not be inherited */
-    (void)signal(SIGINT, SIG_DFL);
-    (void)signal(SIGQUIT, SIG_DFL);
     if (read(gate, &word, 1) != 1)
         _exit(125);
     (void)execvp(argv[0], argv);
@@ -76,8 +74,6 @@ int command_process_end(struct command_process *process)
 
 void command_process_abandon(struct command_process *process)
 {
-    if (process->pid <= 0)
-        return;
-    (void)kill(process->pid, SIGTERM);
+    (void)kill(process->pid, SIGKILL);
     (void)command_process_end(process);
 }

@@ -21,5 +21,5 @@ int command_process_start(struct command_process *process, char **argv, struct e
 void command_process_release(struct command_process *process);
 /* After pidfd became readable: what a shell would say, 128 + signal when killed; 127: not found, 126: found, but not to be executed. */
 int command_process_end(struct command_process *process);
-/* Kills it if it still waits or runs. Zeroed is not fine: only after a start that succeeded. */
+/* Instead of release: it ends without having become anything. */
 void command_process_abandon(struct command_process *process);

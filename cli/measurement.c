@@ -103,7 +103,7 @@ void measurement_add_up(const struct measurement *measurement,
     int64_t cpu_ns = 0, dynamic_uj = 0;
     double static_uj = NAN;
     *ret_usage = (struct usage){.energy_j = NAN, .static_j = NAN, .cpu_s = NAN};
-    if (!measurement->is_following)
+    if (!measurement->is_following || measurement->live.n_ticks == 0)
         return;
     energy_sum_sort(measurement->live.targets, ENERGY_BY_NAME, &entries, &n_entries);
     for (size_t i = 0; i < n_entries; i++) {

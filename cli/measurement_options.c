@@ -6,6 +6,7 @@
 
 #include "cli/machine.h"
 #include "common/error.h"
+#include "common/name_escape.h"
 #include "common/scope.h"
 
 #define AT(field) offsetof(struct measurement_values, field)
@@ -16,7 +17,7 @@ static const struct option_spec specs[] = {
      .offset = AT(interval_ns),
      .fallback = "100ms",
      .argument = "DURATION",
-     .help = "length of a tick"},
+     .help = "length of a tick: at least 1ms; measuring begins and ends with whole ticks"},
     {.key = "csv",
      .type = OPTION_FLAG,
      .offset = AT(csv),
@@ -43,7 +44,8 @@ static const struct option_spec specs[] = {
      .type = OPTION_STRING,
      .offset = AT(store),
      .argument = "URI",
-     .help = "keep the records in this sqlite: store (default: a temporary folder)"},
+     .help = "keep the records in this sqlite:DIR store, for watt show (default: a temporary "
+             "folder, removed at the end)"},
 };
 #undef AT
 
@@ -61,25 +63,47 @@ int measurement_values_check(const struct measurement_values *values, struct err
     return 0;
 }
 
-static int write_report(const struct run_report *report, const char *path, struct error *err)
+int measurement_open_output(struct measurement_values *values, struct error *err)
 {
-    if (!path)
+    if (!values->output)
+        return 0;
+    values->stream = fopen(values->output, "we");
+    return values->stream ? 0 : error_set(err, -errno, "%s: %s", values->output, strerror(errno));
+}
+
+void command_text(char *const *words, size_t n_words, char text[static COMMAND_TEXT_SIZE])
+{
+    char raw[COMMAND_TEXT_SIZE];
+    size_t length = 0, room = COMMAND_TEXT_SIZE - strlen("...");
+    raw[0] = '\0';
+    for (size_t i = 0; i < n_words && length < sizeof(raw); i++)
+        length += (size_t)snprintf(raw + length, sizeof(raw) - length, "%s%s", i > 0 ? " " : "",
+                                   words[i]);
+    /* A character that raw cuts in half lies beyond the room. */
+    if (name_escape(raw, strlen(raw), text, room) >= room)
+        (void)snprintf(text + strlen(text), sizeof("..."), "...");
+}
+
+static int write_report(const struct run_report *report, struct measurement_values *values,
+                        struct error *err)
+{
+    if (!values->stream)
         return run_report_write(report, stderr, err);
-    FILE *stream = fopen(path, "we");
-    if (!stream)
-        return error_set(err, -errno, "%s: %s", path, strerror(errno));
-    int r = run_report_write(report, stream, err);
-    if (fclose(stream) != 0 && r >= 0)
-        r = error_set(err, -errno, "%s: %s", path, strerror(errno));
+    int r = run_report_write(report, values->stream, err);
+    if (fclose(values->stream) != 0 && r >= 0)
+        r = error_set(err, -errno, "%s: %s", values->output, strerror(errno));
+    values->stream = NULL;
     return r;
 }
 
-int measurement_report(const struct measurement *measurement,
-                       const struct measurement_values *values, const char *command,
-                       const struct run_result *results, size_t n_results, struct error *err)
+int measurement_report(const struct measurement *measurement, struct measurement_values *values,
+                       char *const *words, size_t n_words, const struct run_result *results,
+                       size_t n_results, struct error *err)
 {
     SCOPED(machine_deinit) struct machine machine = {0};
     struct error ignored = {0};
+    char command[COMMAND_TEXT_SIZE];
+    command_text(words, n_words, command);
     const struct machine_part *locked = NULL;
     if (!measurement->live.source[0] && machine_probe(&machine, &ignored) >= 0)
         locked = machine_locked(&machine);
@@ -93,5 +117,5 @@ int measurement_report(const struct measurement *measurement,
         .results = results,
         .n_results = n_results,
     };
-    return write_report(&report, values->output, err);
+    return write_report(&report, values, err);
 }

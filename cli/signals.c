@@ -13,8 +13,12 @@ int signals_open(const int *wanted, size_t n_wanted, struct error *err)
 {
     sigset_t set;
     (void)sigemptyset(&set);
-    for (size_t i = 0; i < n_wanted; i++)
-        (void)sigaddset(&set, wanted[i]);
+    for (size_t i = 0; i < n_wanted; i++) {
+        struct sigaction action;
+        if (sigaction(wanted[i], NULL, &action) == 0 &&
+            (wanted[i] != SIGHUP || action.sa_handler != SIG_IGN))
+            (void)sigaddset(&set, wanted[i]);
+    }
     int signals = -1;
     if (sigprocmask(SIG_BLOCK, &set, NULL) == 0)
         signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

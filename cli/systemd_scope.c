@@ -44,13 +44,13 @@ static int take_removed_job(sd_bus_message *message, void *context, sd_bus_error
     return 0;
 }
 
-static int call_start(sd_bus *bus, const char *unit, pid_t pid, sd_bus_message **ret_reply,
+static int call_start(sd_bus *bus, const char *unit, const pid_t *pids, sd_bus_message **ret_reply,
                       sd_bus_error *bus_error)
 {
     return sd_bus_call_method(bus, SERVICE, OBJECT, MANAGER, "StartTransientUnit", bus_error,
                               ret_reply, "ssa(sv)a(sa(sv))", unit, "fail", 3, "Description", "s",
                               "measured by watt", "CollectMode", "s", "inactive-or-failed", "PIDs",
-                              "au", 1, (uint32_t)pid, 0);
+                              "au", 2, (uint32_t)pids[0], (uint32_t)pids[1], 0);
 }
 
 /* Signals wait in the queue of the connection from the call on, so none is missed. */
@@ -72,7 +72,7 @@ static int wait_for_job(sd_bus *bus, struct job *job, struct error *err)
     return 0;
 }
 
-static int start_on(sd_bus *bus, const char *unit, pid_t pid, struct error *err)
+static int start_on(sd_bus *bus, const char *unit, const pid_t *pids, struct error *err)
 {
     SCOPED(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     SCOPED(sd_bus_error_free) sd_bus_error bus_error = SD_BUS_ERROR_NULL;
@@ -81,7 +81,7 @@ static int start_on(sd_bus *bus, const char *unit, pid_t pid, struct error *err)
                                 &job);
     if (r < 0)
         return error_set(err, r, "listening to systemd: %s", strerror(-r));
-    r = call_start(bus, unit, pid, &reply, &bus_error);
+    r = call_start(bus, unit, pids, &reply, &bus_error);
     if (r >= 0)
         r = sd_bus_message_read(reply, "o", &job.path);
     if (r < 0)
@@ -90,7 +90,7 @@ static int start_on(sd_bus *bus, const char *unit, pid_t pid, struct error *err)
     return wait_for_job(bus, &job, err);
 }
 
-int systemd_scope_start(const char *name, pid_t pid, struct error *err)
+int systemd_scope_start(const char *name, const pid_t pids[static 2], struct error *err)
 {
     SCOPED(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
     char unit[256];
@@ -98,5 +98,5 @@ int systemd_scope_start(const char *name, pid_t pid, struct error *err)
     int r = geteuid() == 0 ? sd_bus_open_system(&bus) : sd_bus_open_user(&bus);
     if (r < 0)
         return error_set(err, r, "the D-Bus of systemd: %s", strerror(-r));
-    return start_on(bus, unit, pid, err);
+    return start_on(bus, unit, pids, err);
 }

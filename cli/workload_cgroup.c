@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* libcgroup reaches the unified tree only through a controller that is there: making a group with
  * one switches the controller on for all groups beside it, and leaves it on, so that is taken back.
- * A tree without any controller is none for libcgroup; a directory and cgroup.procs are all it
- * takes there. Of a scope systemd removes the cgroup with its last process, whose energy would then
- * be charged to the slice above: a process that does nothing keeps it until we are done. */
+ * A tree without any controller is none for libcgroup, and below the root a group that holds
+ * processes cannot switch one on: a directory and cgroup.procs are all it takes there. Of a scope
+ * systemd removes the cgroup with its last process, whose energy would then be charged to the slice
+ * above: a process that does nothing keeps it until we are done. */
 #include "cli/workload_cgroup.h"
 
 #include <errno.h>
+#include <fts.h>
 #include <libcgroup.h>
 #include <limits.h>
 #include <mntent.h>
@@ -34,14 +36,15 @@ struct origin {
 };
 
 struct workload_cgroup {
-    char mount[PATH_MAX]; /* of the unified tree */
-    char path[PATH_MAX];  /* from the mount */
-    struct cgroup *group; /* libcgroup's; NULL: a plain directory, or a scope */
+    char mount[PATH_MAX];       /* of the unified tree */
+    char above[PATH_MAX - 128]; /* the cgroup that it is made in, from the mount; "" is the root */
+    char path[PATH_MAX];        /* its own; "" until it is there */
+    struct cgroup *group;       /* libcgroup's; NULL: a plain directory, or a scope */
     char controller[FILENAME_MAX];
     bool was_enabled; /* the controller, for the groups above ours */
     bool is_scope;
     pid_t keeper;
-    struct origin *origins; /* [n_origins] in the order of coming */
+    struct origin *origins; /* [n_origins] */
     size_t n_origins, origins_capacity;
 };
 
@@ -93,9 +96,7 @@ static void find_controller(struct workload_cgroup *cgroup)
 /* The file of the group above ours that says what is on for ours. */
 static void control_path(const struct workload_cgroup *cgroup, char *path, size_t size)
 {
-    const char *slash = strrchr(cgroup->path, '/');
-    (void)snprintf(path, size, "%s%.*s/cgroup.subtree_control", cgroup->mount,
-                   (int)(slash - cgroup->path), cgroup->path);
+    (void)snprintf(path, size, "%s%s/cgroup.subtree_control", cgroup->mount, cgroup->above);
 }
 
 static bool is_enabled(const struct workload_cgroup *cgroup)
@@ -120,10 +121,15 @@ static void disable(const struct workload_cgroup *cgroup)
 
 static int refuse(struct error *err, int code, const char *what, const char *path)
 {
-    if (code == EACCES || code == EPERM || code == EROFS)
+    if (code == EROFS)
         return error_set(err, -EACCES,
-                         "%s %s: %s; run as root (sudo watt run ...), or in a cgroup that was "
-                         "delegated to you",
+                         "%s %s: %s; mount the tree so that it can be written (a container must "
+                         "be privileged for this)",
+                         what, path, strerror(code));
+    if (code == EACCES || code == EPERM)
+        return error_set(err, -EACCES,
+                         "%s %s: %s; run as root (with sudo), or in a cgroup that was delegated "
+                         "to you",
                          what, path, strerror(code));
     return error_set(err, code ? -code : -EIO, "%s %s: %s", what, path,
                      code ? strerror(code) : "libcgroup failed");
@@ -155,17 +161,31 @@ static int make_directory(const struct workload_cgroup *cgroup, struct error *er
     return mkdir(path, 0755) == 0 ? 0 : refuse(err, errno, "making the cgroup", cgroup->path);
 }
 
-static int make(struct workload_cgroup *cgroup, const char *name, struct error *err)
+/* What is there already is somebody else's, and libcgroup would take it. */
+static bool is_taken(const struct workload_cgroup *cgroup)
 {
-    char above[PATH_MAX - 128] = "";
-    int r = find_mount(cgroup->mount, sizeof(cgroup->mount), err);
-    if (r >= 0 && geteuid() != 0)
-        r = find_cgroup(getpid(), above, sizeof(above), err);
+    char path[2 * PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s%s", cgroup->mount, cgroup->path);
+    return access(path, F_OK) == 0;
+}
+
+static int make(struct workload_cgroup *cgroup, const char *name, pid_t pid, struct error *err)
+{
+    int r = find_cgroup(pid, cgroup->above, sizeof(cgroup->above), err);
     if (r < 0)
         return r;
-    (void)snprintf(cgroup->path, sizeof(cgroup->path), "%s/%s", above, name);
-    find_controller(cgroup);
-    return cgroup->controller[0] ? make_with_library(cgroup, err) : make_directory(cgroup, err);
+    (void)snprintf(cgroup->path, sizeof(cgroup->path), "%s/%s", cgroup->above, name);
+    if (!cgroup->above[0])
+        find_controller(cgroup);
+    if (is_taken(cgroup))
+        r = refuse(err, EEXIST, "making the cgroup", cgroup->path);
+    else if (cgroup->controller[0])
+        return make_with_library(cgroup, err);
+    else
+        r = make_directory(cgroup, err);
+    if (r < 0)
+        cgroup->path[0] = '\0';
+    return r;
 }
 
 /* ---- entering ---- */
@@ -215,7 +235,7 @@ int workload_cgroup_add(struct workload_cgroup *cgroup, pid_t pid, struct error 
 {
     char path[PATH_MAX];
     int r = find_cgroup(pid, path, sizeof(path), err);
-    if (r < 0)
+    if (r < 0 || strcmp(path, cgroup->path) == 0)
         return r;
     if (array_reserve(&cgroup->origins, &cgroup->origins_capacity, cgroup->n_origins + 1,
                       sizeof(*cgroup->origins)) < 0)
@@ -242,56 +262,92 @@ static const char *origin_of(const struct workload_cgroup *cgroup, pid_t pid)
     for (size_t i = cgroup->n_origins; i > 0; i--)
         if (cgroup->origins[i - 1].pid == pid)
             return cgroup->origins[i - 1].path;
-    return cgroup->n_origins > 0 ? cgroup->origins[0].path : "";
+    return cgroup->above;
 }
 
-static void send_back(const struct workload_cgroup *cgroup)
+/* Where a process came from may have gone since. A pid of 0 is a process of another name space; to
+ * write it would move ourselves. */
+static int send_back(const struct workload_cgroup *cgroup, const char *folder)
 {
     char path[2 * PATH_MAX];
     int pid;
-    (void)snprintf(path, sizeof(path), "%s%s/cgroup.procs", cgroup->mount, cgroup->path);
+    (void)snprintf(path, sizeof(path), "%s/cgroup.procs", folder);
     SCOPED(scope_fclose) FILE *members = fopen(path, "re");
     while (members && fscanf(members, "%d", &pid) == 1)
-        (void)put_into(cgroup->mount, origin_of(cgroup, pid), pid, NULL);
+        if (pid > 0 && put_into(cgroup->mount, origin_of(cgroup, pid), pid, NULL) < 0)
+            (void)put_into(cgroup->mount, cgroup->above, pid, NULL);
+    return 0;
+}
+
+static int clear(const struct workload_cgroup *cgroup, const char *folder)
+{
+    (void)send_back(cgroup, folder);
+    return rmdir(folder) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+/* The cgroup and all that the command has made below it, the lowest first. Returns what visit said
+ * of the cgroup itself, which is the last. */
+static int visit_all(const struct workload_cgroup *cgroup,
+                     int (*visit)(const struct workload_cgroup *cgroup, const char *folder))
+{
+    char path[2 * PATH_MAX];
+    char *const folders[] = {path, NULL};
+    int r = 0;
+    (void)snprintf(path, sizeof(path), "%s%s", cgroup->mount, cgroup->path);
+    FTS *tree = fts_open(folders, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    if (!tree)
+        return -errno;
+    for (FTSENT *entry; (entry = fts_read(tree));)
+        if (entry->fts_info == FTS_DP)
+            r = visit(cgroup, entry->fts_path);
+    (void)fts_close(tree);
+    return r;
 }
 
 /* A cgroup stays busy for a moment after its last process has gone. */
-static int remove_directory(const struct workload_cgroup *cgroup, struct error *err)
+static int remove_all(const struct workload_cgroup *cgroup, struct error *err)
 {
-    char path[2 * PATH_MAX];
-    (void)snprintf(path, sizeof(path), "%s%s", cgroup->mount, cgroup->path);
-    for (int tries = 0; tries < REMOVE_TRIES; tries++) {
-        send_back(cgroup);
-        if (rmdir(path) == 0 || errno == ENOENT)
-            return 0;
-        if (errno != EBUSY)
-            break;
+    int r = visit_all(cgroup, clear);
+    for (int tries = 1; r == -EBUSY && tries < REMOVE_TRIES; tries++) {
         (void)usleep(REMOVE_WAIT_US);
+        r = visit_all(cgroup, clear);
     }
-    return error_set(err, -errno, "the cgroup %s is left behind: %s", path, strerror(errno));
+    return r < 0 ? error_set(err, r, "the cgroup %s%s is left behind: %s", cgroup->mount,
+                             cgroup->path, strerror(-r))
+                 : 0;
 }
 
-static int start_scope(struct workload_cgroup *cgroup, const char *name, struct error *err)
+/* systemd moves both: a user may not write to the tree between a session and a scope. */
+static int start_scope(struct workload_cgroup *cgroup, const char *name, pid_t pid,
+                       struct error *err)
 {
-    int r = find_mount(cgroup->mount, sizeof(cgroup->mount), err);
-    if (r >= 0)
-        r = systemd_scope_start(name, cgroup->keeper, err);
+    const pid_t pids[] = {cgroup->keeper, pid};
+    int r = systemd_scope_start(name, pids, err);
     return r < 0 ? r : find_cgroup(cgroup->keeper, cgroup->path, sizeof(cgroup->path), err);
 }
 
-int workload_cgroup_new(struct workload_cgroup **ret_cgroup, const char *name, struct error *err)
+static int make_and_enter(struct workload_cgroup *cgroup, const char *name, pid_t pid,
+                          struct error *err)
+{
+    int r = make(cgroup, name, pid, err);
+    if (r >= 0)
+        r = workload_cgroup_add(cgroup, pid, err);
+    return r < 0 ? r : workload_cgroup_add(cgroup, cgroup->keeper, err);
+}
+
+int workload_cgroup_new(struct workload_cgroup **ret_cgroup, const char *name, pid_t pid,
+                        struct error *err)
 {
     struct workload_cgroup *cgroup = calloc(1, sizeof(*cgroup));
     if (!cgroup)
         return error_set(err, -ENOMEM, "out of memory");
     cgroup->is_scope = systemd_rules();
-    int r = start_keeper(cgroup, err);
-    if (r >= 0 && cgroup->is_scope)
-        r = start_scope(cgroup, name, err);
-    else if (r >= 0)
-        r = make(cgroup, name, err);
-    if (r >= 0 && !cgroup->is_scope)
-        r = workload_cgroup_add(cgroup, cgroup->keeper, err);
+    int r = find_mount(cgroup->mount, sizeof(cgroup->mount), err);
+    if (r >= 0)
+        r = start_keeper(cgroup, err);
+    if (r >= 0)
+        r = cgroup->is_scope ? start_scope(cgroup, name, pid, err)
+                             : make_and_enter(cgroup, name, pid, err);
     if (r < 0) {
         (void)workload_cgroup_free(cgroup, NULL);
         return r;
@@ -311,15 +367,16 @@ int workload_cgroup_free(struct workload_cgroup *cgroup, struct error *err)
     if (!cgroup)
         return 0;
     end_keeper(cgroup);
-    if (!cgroup->is_scope && cgroup->path[0])
-        send_back(cgroup);
+    bool is_ours = !cgroup->is_scope && cgroup->path[0];
+    if (is_ours)
+        (void)visit_all(cgroup, send_back);
     if (cgroup->group) {
         (void)cgroup_delete_cgroup_ext(cgroup->group,
                                        CGFLAG_DELETE_IGNORE_MIGRATION | CGFLAG_DELETE_RECURSIVE);
         cgroup_free(&cgroup->group);
     }
-    if (!cgroup->is_scope && cgroup->path[0])
-        r = remove_directory(cgroup, err);
+    if (is_ours)
+        r = remove_all(cgroup, err);
     if (cgroup->controller[0] && !cgroup->was_enabled)
         disable(cgroup);
     for (size_t i = 0; i < cgroup->n_origins; i++)

@@ -10,12 +10,14 @@ struct error;
 
 struct workload_cgroup;
 
-/* Makes it. name: one path component; below the root of the tree for root, else below our own cgroup. -EPERM, -EACCES say what would help.
- * A process that does nothing lives in it, so that it is a target as long as we need it. */
-int workload_cgroup_new(struct workload_cgroup **ret_cgroup, const char *name, struct error *err);
-/* Moves a process in, with all its threads. */
+/* Makes it for a process and moves that in: below the cgroup where the process is, so that the limits set there go on to hold and whoever counts
+ * there goes on to count it. name: one path component. -EACCES says what would help.
+ * A process that does nothing lives in it too, so that it is a target as long as we need it. */
+int workload_cgroup_new(struct workload_cgroup **ret_cgroup, const char *name, pid_t pid, struct error *err);
+/* Moves another process in, with all its threads, unless it is there. Not into a scope that systemd made. */
 int workload_cgroup_add(struct workload_cgroup *cgroup, pid_t pid, struct error *err);
-/* Path from the mount: "/watt-run-17". */
+/* Path from the mount: "/watt-run-17-1". */
 const char *workload_cgroup_path(const struct workload_cgroup *cgroup);
-/* Removes it; processes that are still in it go back to where they came from, those born in it to where the first came from. NULL is fine. 0, or why it is left behind. */
+/* Removes it and what was made below it; processes that are still there go back to where they came from, those born there to the cgroup above. NULL is
+ * fine. 0, or why it is left behind. */
 int workload_cgroup_free(struct workload_cgroup *cgroup, struct error *err);

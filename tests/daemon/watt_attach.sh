@@ -85,7 +85,7 @@ follow() { # NAME OPTION...: starts the tree in its cgroup and attaches to it; t
 follow where_they_are
 [ "$while_attached" = "/$own" ] || fail "it was moved to $while_attached"
 follow moved --move
-grep -q '^/watt-attach-' <<<"$while_attached" || fail "it was not moved, but in $while_attached"
+grep -q "^/$own/watt-attach-" <<<"$while_attached" || fail "it was not moved, but in $while_attached"
 
 # Only for a time, by name; who goes on is back where it was.
 sh -c 'echo $$ >"$1/cgroup.procs" && exec cat <"$2"' - "$mount/$own" "$scratch/never" >/dev/null &
@@ -95,13 +95,39 @@ until_true grep -qx "$idle" "$mount/$own/cgroup.procs" || fail "the idle process
 "$build/watt" attach --move --for 300ms $idle 2>"$scratch/c.err" || fail "ended with $?"
 grep -qx "0::/$own" "/proc/$idle/cgroup" || fail "it was not put back"
 grep -q 'J  energy' "$scratch/c.err" || fail "no report"
-[ -z "$(find "$mount" -maxdepth 1 -name 'watt-attach-[0-9]*')" ] || fail "a cgroup was left behind"
+[ -z "$(find "$mount/$own" -name 'watt-attach-[0-9]*')" ] || fail "a cgroup was left behind"
 cp "$(command -v sleep)" "$scratch/watt-t-sleeper"
 "$scratch/watt-t-sleeper" 60 &
 pids="$pids $!"
 until_true grep -q watt-t-sleeper "/proc/$!/comm" || fail "the sleeper did not start"
 "$build/watt" attach --for 200ms --json -o "$scratch/d.json" watt-t-sleeper || fail "by name: ended with $?"
 holds "$scratch/d.json" '.rows[0] | .cpu_s < 0.05 and .command == "watt-t-sleeper"'
+
+# A process that has ended and waits for its parent to look lives no more; a second signal does not wait for a tick.
+sh -c 'cat <"$1" & echo $! >"$2"; exec cat <"$3"' - "$scratch/never" "$scratch/pid" "$scratch/never" >/dev/null &
+pids="$pids $!"
+until_true test -s "$scratch/pid" || fail "no process to follow"
+ended=$(cat "$scratch/pid")
+"$build/watt" attach --store "sqlite:$scratch/ended" "$ended" 2>"$scratch/f.err" &
+attach=$!
+pids="$pids $attach"
+until_true has_watts "$scratch/ended" || fail "no watts"
+kill -KILL "$ended"
+until_true is_gone $attach || fail "it follows a process that has ended"
+wait $attach || fail "ended with $?"
+"$build/watt" attach --interval 1h $idle 2>"$scratch/f.err" &
+attach=$!
+pids="$pids $attach"
+has_sensor() { pgrep -P $attach -x watt-sensor >/dev/null; }
+until_true has_sensor || fail "no sensor"
+has_taken() { # until it is taken: equal signals do not queue
+    kill -INT $attach
+    is_gone $attach
+}
+until_true has_taken || fail "it cannot be interrupted before the first tick"
+status=0
+wait $attach || status=$?
+[ $status = 75 ] || fail "interrupted before the first tick: status $status"
 
 refused() { # STATUS ARGUMENT...
     local status=0 wanted=$1
@@ -115,3 +141,10 @@ refused 69 4194304
 refused 64 99999999999
 if grep -qx kthreadd /proc/2/comm; then refused 64 2; fi # not in a pid name space of its own
 refused 64
+python3 -c 'import sys, threading
+threading.Thread(target=sys.stdin.read, daemon=True).start()
+print(threading.enumerate()[1].native_id, flush=True)
+threading.enumerate()[1].join()' <"$scratch/never" >"$scratch/thread" &
+pids="$pids $!"
+until_true test -s "$scratch/thread" || fail "no thread"
+refused 64 "$(cat "$scratch/thread")"

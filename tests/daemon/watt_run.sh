@@ -8,6 +8,8 @@ export TMPDIR=$scratch
 mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 [ -n "$mount" ] || fail "no cgroup2 mount"
 controllers=$(cat "$mount/cgroup.subtree_control")
+own=$(sed -n 's/^0:://p' /proc/self/cgroup)
+own=$mount${own%/}
 
 holds() { # FILE EXPRESSION
     [ "$(jq "$2" "$1")" = true ] || fail "$1: not so: $2: $(cat "$1")"
@@ -57,6 +59,25 @@ status=0
 status=0
 "$build/watt" run 2>"$scratch/e.err" || status=$?
 [ $status = 64 ] || fail "no command: status $status"
+status=0
+"$build/watt" run -o "$scratch" -- touch "$scratch/touched" 2>"$scratch/e.err" || status=$?
+[ $status = 69 ] && [ ! -e "$scratch/touched" ] || fail "an output that cannot be written: status $status, or it was run nevertheless"
+
+# Whatever the words of the command are, a terminal and a reader of JSON get text.
+"$build/watt" run -- true $'\033[31m\xff\n100%' 2>"$scratch/e.err" || fail "ended with $?"
+grep -qF 'true %1B[31m%FF%0A100%25' "$scratch/e.err" || fail "a word of the command came out as it was"
+"$build/watt" run --json -o "$scratch/e.json" -- true $'\033[31m\xff' || fail "ended with $?"
+holds "$scratch/e.json" '.rows[0].command == "true %1B[31m%FF"'
+
+# What ignores a signal before goes on ignoring it.
+(trap '' INT && exec "$build/watt" run -- grep SigIgn /proc/self/status) >"$scratch/e.out" 2>"$scratch/e.err" || fail "ended with $?"
+[ $((0x$(cut -f2 "$scratch/e.out") & 2)) = 2 ] || fail "the command does not ignore SIGINT as we do: $(cat "$scratch/e.out")"
+
+# A measurement inside a measurement belongs to both.
+"$build/watt" run --json -o "$scratch/outer.json" -- "$build/watt" run --json -o "$scratch/inner.json" -- python3 "$scratch/burn.py" "$scratch/used" ||
+    fail "one inside the other: ended with $?"
+jq --slurpfile inner "$scratch/inner.json" '{outer: .rows[0].cpu_s, inner: $inner[0].rows[0].cpu_s}' "$scratch/outer.json" >"$scratch/both.json"
+holds "$scratch/both.json" '.inner > 0.29 and .outer > .inner'
 
 # A signal goes on to the command; what it used is told all the same. Beside a service that writes to its own store.
 "$build/watt-sensor" --name service --store "sqlite:$scratch/service" --interval 200ms 2>"$scratch/service.err" &
@@ -65,7 +86,7 @@ pids=$service
 "$build/watt" run --json -o "$scratch/f.json" -- sleep 60 &
 run=$!
 pids="$pids $run"
-sleeps() { [ "$(cat "$mount/watt-run-$run-1/cgroup.procs" | xargs -I{} cat /proc/{}/comm | grep -c sleep)" = 1 ]; }
+sleeps() { [ "$(cat "$own/watt-run-$run-1/cgroup.procs" | xargs -I{} cat /proc/{}/comm | grep -c sleep)" = 1 ]; }
 until_true sleeps || fail "the command is not in its cgroup"
 kill -TERM $run
 status=0
@@ -84,6 +105,57 @@ kill -0 "$left" || fail "what the command left behind was ended"
 grep -q watt-run "/proc/$left/cgroup" && fail "what the command left behind is still in the cgroup"
 kill -KILL "$left"
 
+# Cgroups that the command makes below its own are part of it, and go with it; who lives there then is moved up too.
+cat >"$scratch/nest.sh" <<'CODE'
+group=$1$(sed -n 's/^0:://p' /proc/self/cgroup)/in
+mkdir "$group" "$group/deeper"
+sh -c 'echo $$ >"$1/cgroup.procs" && exec cat <"$2"' - "$group/deeper" "$2" >/dev/null &
+echo $! >"$3"
+sh -c 'echo $$ >"$1/cgroup.procs" && exec python3 "$2" "$3"' - "$group" "$4" "$5"
+until grep -q deeper "/proc/$!/cgroup"; do sleep 0.01; done
+CODE
+rm -f "$scratch/used"
+"$build/watt" run --json -o "$scratch/g.json" -- sh "$scratch/nest.sh" "$mount" "$scratch/never" "$scratch/pid" "$scratch/burn.py" "$scratch/used" \
+    2>"$scratch/g.err" || fail "ended with $?"
+left=$(cat "$scratch/pid")
+pids="$pids $left"
+jq --slurpfile used "$scratch/used" '{cpu_s: .rows[0].cpu_s, used: $used[0]}' "$scratch/g.json" >"$scratch/g.both.json"
+holds "$scratch/g.both.json" '.cpu_s > .used and .cpu_s < .used + 0.3'
+kill -0 "$left" || fail "what the command left in a cgroup of its own was ended"
+grep -q watt-run "/proc/$left/cgroup" && fail "what the command left in a cgroup of its own is still there"
+kill -KILL "$left"
+
+# A sensor that dies or stands still takes nobody's work with it.
+run_until() { # SIGNAL: to its sensor, while the command waits; sets run
+    rm -f "$scratch/started"
+    "$build/watt" run -- sh -c 'touch "$1"; read -r x <"$2"; exit 5' - "$scratch/started" "$scratch/go" 2>"$scratch/i.err" &
+    run=$!
+    pids="$pids $run"
+    until_true test -e "$scratch/started" || fail "the command did not start"
+    for sensor in $(children_of $run); do
+        if grep -qx watt-sensor "/proc/$sensor/comm"; then kill "-$1" "$sensor"; break; fi
+    done
+}
+mkfifo "$scratch/go"
+exec {go}<>"$scratch/go"
+run_until KILL
+until_true is_gone "$sensor" || fail "the sensor goes on"
+echo >&$go
+status=0
+wait $run || status=$?
+[ $status = 5 ] || fail "without a sensor: status $status"
+grep -q 'watt-sensor.*signal 9' "$scratch/i.err" || fail "it does not say what happened to the sensor"
+run_until STOP
+echo >&$go
+has_ended() { [ -z "$(pgrep -P $run -x sh)" ]; }
+until_true has_ended || fail "the command goes on"
+kill -INT $run
+until_true grep -q 'left out' "$scratch/i.err" || fail "a signal does not end the wait for the last tick"
+kill -CONT "$sensor"
+status=0
+wait $run || status=$?
+[ $status = 5 ] || fail "with a sensor that stands still: status $status"
+
 # Without root: what it needs.
 mkdir "$scratch/bin"
 cp "$build/watt" "$build/watt-sensor" "$build/watt-formula" "$scratch/bin"
@@ -94,5 +166,5 @@ TMPDIR=$scratch/tmp WATT_BINDIR=$scratch/bin setpriv --reuid 65534 --regid 65534
 [ $status = 77 ] || fail "without root: status $status"
 grep -q 'run as root' "$scratch/h.err" || fail "it does not say what it needs"
 
-[ -z "$(find "$mount" -maxdepth 1 -name "watt-run-*" -newer "$scratch/never")" ] || fail "a cgroup was left behind"
+[ -z "$(find "$own" -name "watt-run-*" -newer "$scratch/never")" ] || fail "a cgroup was left behind"
 [ "$(cat "$mount/cgroup.subtree_control")" = "$controllers" ] || fail "controllers were left switched on"
