@@ -7,10 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/error.h"
+#include "common/record.h"
 #include "common/scope.h"
+#include "common/timestamp.h"
 #include "sensor/engine.h"
+#include "sensor/ladder.h"
+#include "sensor/probe.h"
 #include "sensor/source.h"
+#include "sensor/target_rules.h"
 
 const struct store_ops *const *const sensor_store_tables[] = {store_table_local, NULL};
 
@@ -20,12 +26,44 @@ static const char *const granularities[] = {"process", "cgroup", NULL};
 
 #define AT(member) offsetof(struct arguments, member)
 
+#define INTERVAL_MIN_NS NS_PER_MS
+
+static int check_name(const char *text, struct error *err)
+{
+    if (sensor_name_is_valid(text))
+        return 0;
+    return error_set(err, -EINVAL, "\"%s\": 1 to 63 letters, digits, '.', '_' and '-' are wanted",
+                     text);
+}
+
+static int check_interval(const char *text, struct error *err)
+{
+    uint64_t interval_ns;
+    int r = duration_parse(text, &interval_ns, err);
+    if (r < 0 || interval_ns >= INTERVAL_MIN_NS)
+        return r;
+    return error_set(err, -EINVAL,
+                     "\"%s\": at least 1ms is wanted: energy counters are updated about once a "
+                     "millisecond",
+                     text);
+}
+
+static int check_target(const char *text, struct error *err)
+{
+    struct target_rules *rules;
+    int r = target_rules_parse(&rules, &text, 1, err);
+    if (r >= 0)
+        target_rules_free(rules);
+    return r;
+}
+
 static const struct option_spec specs[] = {
     {.key = "name",
      .letter = 'n',
      .type = OPTION_STRING,
      .offset = AT(name),
      .argument = "NODE",
+     .check = check_name,
      .help = "name of this sensor in every record, [A-Za-z0-9._-]{1,63} (default: the host name)"},
     {.key = "interval",
      .letter = 'i',
@@ -33,6 +71,7 @@ static const struct option_spec specs[] = {
      .offset = AT(interval_ns),
      .fallback = "1s",
      .argument = "DURATION",
+     .check = check_interval,
      .help = "time between ticks"},
     {.key = "store",
      .letter = 's',
@@ -54,12 +93,14 @@ static const struct option_spec specs[] = {
      .offset = AT(energy),
      .fallback = "auto",
      .argument = "SOURCE",
+     .check = ladder_check_name,
      .help = "energy source by name, or auto: the best that can be read here"},
     {.key = "engine",
      .type = OPTION_STRING,
      .offset = AT(engine),
      .fallback = "auto",
      .argument = "ENGINE",
+     .check = engine_check_name,
      .help = "how counts are made, by name, or auto; none: only energy is recorded"},
     {.key = "granularity",
      .letter = 'g',
@@ -73,6 +114,7 @@ static const struct option_spec specs[] = {
      .type = OPTION_LIST,
      .offset = AT(targets),
      .argument = "RULE",
+     .check = check_target,
      .help =
          "who is charged by name, the rest as other: [!]cgroup:GLOB, [!]comm:GLOB, [!]pid:N, "
          "[!]user:NAME; the last rule that matches wins (default: everybody); read anew at SIGHUP"},

@@ -75,7 +75,13 @@ static int find_row(const char *name, struct error *err)
             return row;
     }
     join_source_names(names, sizeof(names));
-    return error_set(err, -EINVAL, "energy = %s: no such source; there are auto%s", name, names);
+    return error_set(err, -EINVAL, "\"%s\": no such source; there are auto%s", name, names);
+}
+
+int ladder_check_name(const char *name, struct error *err)
+{
+    int row = strcmp(name, "auto") == 0 ? 0 : find_row(name, err);
+    return row < 0 ? row : 0;
 }
 
 static bool has_row(const struct host_record *record, size_t n_rows, enum domain domain,

@@ -32,6 +32,9 @@ struct ladder_settings {
     const void *const *source_settings; /* [row of source_table], or NULL */
 };
 
+/* Whether the name may stand in ladder_settings: 0, or -EINVAL, err names those that may. */
+int ladder_check_name(const char *name, struct error *err);
+
 /* Opens what is to be used. No usable source is not a failure. Errors: -EINVAL for a name that is not in the table, -EDOM for wrong settings of a
  * source, -ENOMEM, and what opening says where one source was asked for. The ladder is then closed. */
 int ladder_open(struct ladder *ret_ladder, const struct ladder_settings *settings, const struct host *host,

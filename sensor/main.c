@@ -30,7 +30,6 @@
 #include "sensor/target_rules.h"
 #include "sensor/tick_timer.h"
 
-#define INTERVAL_MIN_NS NS_PER_MS
 #define REAL_TIME_INTERVAL_NS (10 * NS_PER_MS)
 
 struct program {
@@ -55,15 +54,11 @@ struct program {
 /* ---- settings ---- */
 
 /* The host name with what a sensor name may not hold replaced. */
-static int choose_name(struct program *program, struct error *err)
+static void choose_name(struct program *program)
 {
     if (program->arguments.name) {
-        if (!sensor_name_is_valid(program->arguments.name))
-            return error_set(err, -EINVAL,
-                             "name = %s: 1 to 63 letters, digits, '.', '_' and '-' are wanted",
-                             program->arguments.name);
         (void)snprintf(program->name, sizeof(program->name), "%s", program->arguments.name);
-        return 0;
+        return;
     }
     char host_name[256] = "";
     if (gethostname(host_name, sizeof(host_name) - 1) < 0 || host_name[0] == '\0')
@@ -74,7 +69,6 @@ static int choose_name(struct program *program, struct error *err)
         if (!sensor_name_is_valid(one))
             *at = '-';
     }
-    return 0;
 }
 
 /* ---- files ---- */
@@ -211,15 +205,9 @@ static int set_settings(struct program *program, struct error *err)
     const char *granularity = values->granularity ? values->granularity
                               : write_powerapi    ? "cgroup"
                                                   : "process";
-    if (values->interval_ns < INTERVAL_MIN_NS)
-        return error_set(err, -EINVAL,
-                         "interval: at least 1ms is wanted: energy counters are updated about once "
-                         "a millisecond");
-    int r = choose_name(program, err);
-    if (r < 0)
-        return r;
-    r = target_rules_parse(&program->rules, (const char *const *)values->targets.values,
-                           values->targets.n_values, err);
+    choose_name(program);
+    int r = target_rules_parse(&program->rules, (const char *const *)values->targets.values,
+                               values->targets.n_values, err);
     if (r < 0)
         return r;
     program->settings = (struct sensor_settings){

@@ -47,32 +47,43 @@ bool engine_is_usable(const struct engine_ops *ops, enum granularity granularity
     return probe.is_usable;
 }
 
+int engine_check_name(const char *name, struct error *err)
+{
+    char names[100] = "";
+    if (strcmp(name, "auto") == 0 || strcmp(name, "none") == 0)
+        return 0;
+    for (int i = 0; engine_table[i]; i++) {
+        size_t length = strlen(names);
+        if (strcmp(name, engine_table[i]->name) == 0)
+            return 0;
+        (void)snprintf(names + length, sizeof(names) - length, ", %s", engine_table[i]->name);
+    }
+    return error_set(err, -EINVAL, "\"%s\": no such engine; there are auto, none%s", name, names);
+}
+
 int engine_choose(const char *engine, enum granularity granularity, const struct host *host,
                   const struct topology *topology, struct error *err)
 {
     if (strcmp(engine, "none") == 0)
         return ENGINE_NONE;
-    bool is_auto = strcmp(engine, "auto") == 0, is_known = is_auto;
-    char reasons[400] = "", names[100] = "";
+    int r = engine_check_name(engine, err);
+    if (r < 0)
+        return r;
+    bool is_auto = strcmp(engine, "auto") == 0;
+    char reasons[400] = "";
     for (int i = 0; engine_table[i]; i++) {
         const struct engine_ops *ops = engine_table[i];
-        size_t length = strlen(names);
-        (void)snprintf(names + length, sizeof(names) - length, ", %s", ops->name);
+        size_t length = strlen(reasons);
+        struct engine_probe probe;
         if (!is_auto && strcmp(engine, ops->name) != 0)
             continue;
-        struct engine_probe probe;
-        is_known = true;
         probe_engine(ops, granularity, host, topology, &probe);
         if (probe.is_usable)
             return i;
-        length = strlen(reasons);
         (void)snprintf(reasons + length, sizeof(reasons) - length, "%s%s: %s%s%s",
                        length ? "; " : "", ops->name, probe.reason, probe.advice[0] ? "; " : "",
                        probe.advice);
     }
-    if (!is_known)
-        return error_set(err, -EINVAL, "engine = %s: no such engine; there are auto, none%s",
-                         engine, names);
     return error_set(err, -ENODEV, "no engine can count per %s here: %s",
                      granularity_name(granularity), reasons);
 }
