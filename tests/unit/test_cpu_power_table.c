@@ -190,8 +190,8 @@ struct row_use {
     size_t n, n_idle_below, n_full_below; /* results, and those below the row's watts */
 };
 
-/* Between idle and full both are straight lines, and so is their ratio's way from end to end: what
- * holds at both ends holds between. */
+/* Field bug 4.24. Between idle and full both are straight lines, and so is their ratio's way from
+ * end to end: what holds at both ends holds between. */
 static void bounds_hold_the_results_they_were_made_from(void **state)
 {
     (void)state;

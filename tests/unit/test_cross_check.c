@@ -69,6 +69,7 @@ static const struct check_pair *pair_of(enum domain domain, int32_t package)
     return NULL;
 }
 
+/* Field bug 4.2. */
 static void a_disagreement_is_named_with_both_figures(void **state)
 {
     (void)state;

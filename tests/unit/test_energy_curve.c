@@ -137,7 +137,8 @@ static void energy_follows_the_busy_share(void **state)
     assert_int_equal(tick(fixture, NS_PER_S)->energy_uj, 2000000); /* one CPU, idle */
 }
 
-/* The hypervisor's share is neither ours nor idle: half of the time taken is half of full. */
+/* Field bug 4.24. The hypervisor's share is neither ours nor idle: half of the time taken is half
+ * of full. */
 static void stolen_time_is_used_by_others(void **state)
 {
     struct fixture *fixture = *state;

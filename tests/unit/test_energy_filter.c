@@ -45,6 +45,7 @@ static void close_registers(void *context, int fd)
     registers->n_open--;
 }
 
+/* Field bug 4.20. */
 static void the_filter_is_known_where_it_is_told(void **state)
 {
     (void)state;

@@ -180,7 +180,8 @@ static void expect_reason(const struct fixture *fixture, enum domain domain, int
     assert_int_equal(sample->dt_ns, VALUE_ABSENT);
 }
 
-/* The numbers are the kernel's whim: package 1 is zone 0 and zone 1 is the platform. */
+/* Hardware trap 9, field bug 4.4. The numbers are the kernel's whim: package 1 is zone 0 and zone 1
+ * is the platform. */
 static void zones_are_known_by_name(void **state)
 {
     struct fixture *fixture = *state;
@@ -270,6 +271,7 @@ static void a_wrap_is_corrected_exactly(void **state)
     expect_energy(fixture, DOMAIN_PACKAGE, 0, 1);
 }
 
+/* Hardware trap 2. */
 static void a_wrap_without_range_is_no_energy(void **state)
 {
     struct fixture *fixture = *state;
@@ -394,6 +396,7 @@ static void damage_is_missing_and_not_zero(void **state)
     }
 }
 
+/* Hardware trap 22, field bug 4.16. */
 static void a_zone_comes_back_under_another_number(void **state)
 {
     struct fixture *fixture = *state;
@@ -421,6 +424,7 @@ static void a_zone_comes_back_under_another_number(void **state)
     expect_energy(fixture, DOMAIN_DRAM, 1, 8);
 }
 
+/* Hardware trap 9, field bug 4.3. */
 static void the_mmio_view_is_used_alone_only(void **state)
 {
     struct fixture *fixture = *state;
@@ -437,6 +441,7 @@ static void the_mmio_view_is_used_alone_only(void **state)
     free(zones);
 }
 
+/* Field bug 4.3. */
 static void dies_are_added_and_mirrors_are_not(void **state)
 {
     struct fixture *fixture = *state;
@@ -458,6 +463,7 @@ static void dies_are_added_and_mirrors_are_not(void **state)
     expect_reason(fixture, DOMAIN_PACKAGE, 0, "read_error"); /* half a package is no package */
 }
 
+/* Hardware traps 7 and 8. */
 static void amd_dies_and_core_are_left_out(void **state)
 {
     struct fixture *fixture = *state;
@@ -473,6 +479,7 @@ static void amd_dies_and_core_are_left_out(void **state)
     free(zones);
 }
 
+/* Field bug 4.19. */
 static void what_may_not_be_read_says_how_to(void **state)
 {
     struct fixture *fixture = *state;

@@ -129,6 +129,7 @@ static void packages_and_dram_add_up(void **state)
     bench_end(&bench);
 }
 
+/* Hardware trap 10, field bug 4.3. */
 static void the_machine_stands_for_its_parts(void **state)
 {
     (void)state;

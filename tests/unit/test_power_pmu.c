@@ -61,6 +61,7 @@ static void expect_pmu(struct power_pmu *pmu)
         fail_msg("%s", err.text);
 }
 
+/* Hardware trap 13. */
 static void everything_is_read_from_the_files(void **state)
 {
     (void)state;

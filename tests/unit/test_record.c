@@ -57,9 +57,19 @@ static void kinds_and_domains(void **state)
     enum domain domain = DOMAIN_WALL;
     assert_int_equal(domain_parse("moon", &domain), -EINVAL);
     assert_int_equal(domain, DOMAIN_WALL);
-    assert_true(domain_is_attributed(DOMAIN_MACHINE));
-    assert_false(domain_is_attributed(DOMAIN_CORE));
-    assert_false(domain_is_attributed(DOMAIN_PSYS));
+}
+
+/* Hardware trap 10, field bug 4.3: cores and graphics are parts of the package, psys and wall hold
+ * it. */
+static void parts_and_wholes_are_not_added(void **state)
+{
+    (void)state;
+    static const bool is_added[DOMAIN_COUNT] = {[DOMAIN_PACKAGE] = true,
+                                                [DOMAIN_DRAM] = true,
+                                                [DOMAIN_GPU] = true,
+                                                [DOMAIN_MACHINE] = true};
+    for (int i = 0; i < DOMAIN_COUNT; i++)
+        assert_int_equal(domain_is_attributed((enum domain)i), is_added[i]);
 }
 
 static void ids_sort_in_time(void **state)
@@ -347,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),
         cmocka_unit_test(kinds_and_domains),
+        cmocka_unit_test(parts_and_wholes_are_not_added),
         cmocka_unit_test(ids_sort_in_time),
         cmocka_unit_test(reasons_are_a_set),
         cmocka_unit_test(bad_keys_are_not_written),
