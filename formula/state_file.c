@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The checksum is over the state's bytes; the rest says what the file is, also to other readers of
- * BSON. */
+/* The checksum comes last and is over all that stands before it, so that no byte of a file is
+ * believed unchecked. */
 #include "formula/state_file.h"
 
 #include <errno.h>
@@ -14,8 +14,11 @@
 #include "common/error.h"
 #include "common/scope.h"
 
-#define FORMAT 2
+#define FORMAT 3
 #define SIZE_MAX_BYTES ((size_t)1 << 30)
+
+#define LENGTH_SIZE 4                                 /* a BSON document begins with its length */
+#define TRAILER_SIZE (1 + sizeof("checksum") + 8 + 1) /* type, key, value; the document's end */
 
 static int64_t checksum(const uint8_t *bytes, size_t size)
 {
@@ -72,8 +75,9 @@ int state_file_write(const char *path, const bson_t *state, struct error *err)
     BSON_APPEND_UTF8(&file, "kind", "model");
     BSON_APPEND_INT32(&file, "v", FORMAT);
     BSON_APPEND_UTF8(&file, "version", WATT_VERSION);
-    BSON_APPEND_INT64(&file, "checksum", checksum(bson_get_data(state), state->len));
     BSON_APPEND_DOCUMENT(&file, "state", state);
+    BSON_APPEND_INT64(&file, "checksum",
+                      checksum(bson_get_data(&file) + LENGTH_SIZE, file.len - LENGTH_SIZE - 1));
     int r = write_new(beside, &file);
     bson_destroy(&file);
     if (r >= 0 && rename(beside, path) < 0)
@@ -90,9 +94,10 @@ int state_file_write(const char *path, const bson_t *state, struct error *err)
 
 static int read_all(const char *path, uint8_t **ret_bytes, size_t *ret_size, struct error *err)
 {
-    SCOPED(scope_fclose) FILE *file = fopen(path, "re");
+    /* Opening a pipe would wait for who writes into it. */
+    SCOPED(scope_close) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat status;
-    if (!file || fstat(fileno(file), &status) < 0) {
+    if (fd < 0 || fstat(fd, &status) < 0) {
         int r = -errno;
         return error_set(err, r, "state %s: %s", path, strerror(-r));
     }
@@ -102,7 +107,15 @@ static int read_all(const char *path, uint8_t **ret_bytes, size_t *ret_size, str
     uint8_t *bytes = malloc(size + 1);
     if (!bytes)
         return error_set(err, -ENOMEM, "state: out of memory");
-    *ret_size = fread(bytes, 1, size, file);
+    ssize_t n = 0;
+    *ret_size = 0;
+    while ((n = read(fd, bytes + *ret_size, size - *ret_size)) > 0 || (n < 0 && errno == EINTR))
+        *ret_size += n > 0 ? (size_t)n : 0;
+    if (n < 0) {
+        int r = -errno;
+        free(bytes);
+        return error_set(err, r, "state %s: %s", path, strerror(-r));
+    }
     *ret_bytes = bytes;
     return 0;
 }
@@ -118,16 +131,15 @@ static int unpack(const char *path, const uint8_t *bytes, size_t size, bson_t **
     if (!bson_iter_init_find(&field, &file, "v") || !BSON_ITER_HOLDS_INT32(&field) ||
         bson_iter_int32(&field) != FORMAT)
         return error_set(err, -EBADMSG, "state %s: of another version of watt-formula", path);
-    int64_t sum = 0;
-    if (bson_iter_init_find(&field, &file, "checksum") && BSON_ITER_HOLDS_INT64(&field))
-        sum = bson_iter_int64(&field);
+    if (size < LENGTH_SIZE + TRAILER_SIZE || !bson_iter_init_find(&field, &file, "checksum") ||
+        !BSON_ITER_HOLDS_INT64(&field) ||
+        bson_iter_int64(&field) != checksum(bytes + LENGTH_SIZE, size - LENGTH_SIZE - TRAILER_SIZE))
+        return error_set(err, -EBADMSG, "state %s: damaged: its checksum is wrong", path);
     const uint8_t *state = NULL;
     uint32_t state_size = 0;
     if (bson_iter_init_find(&field, &file, "state") && BSON_ITER_HOLDS_DOCUMENT(&field))
         bson_iter_document(&field, &state_size, &state);
-    if (!state || checksum(state, state_size) != sum)
-        return error_set(err, -EBADMSG, "state %s: damaged: its checksum is wrong", path);
-    *ret_state = bson_new_from_data(state, state_size);
+    *ret_state = state ? bson_new_from_data(state, state_size) : NULL;
     return *ret_state ? 0 : error_set(err, -EBADMSG, "state %s: damaged", path);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A state on disk: one BSON document {"kind":"model","v":2,"version","checksum","state"}, written whole or not at all. */
+/* A state on disk: one BSON document {"kind":"model","v":3,"version","state","checksum" of all before it}, written whole or not at all. */
 #pragma once
 
 #include <bson/bson.h>

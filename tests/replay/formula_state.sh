@@ -151,7 +151,7 @@ for damage in flip cut empty version; do
     flip) printf 'X' | dd of="$state" bs=1 seek=5000 conv=notrunc 2>/dev/null ;;
     cut) head -c 10000 "$folder/good" >"$state" ;;
     empty) : >"$state" ;;
-    version) LC_ALL=C sed 's/\x10v\x00\x02/\x10v\x00\x01/' "$folder/good" >"$state" ;;
+    version) LC_ALL=C sed 's/\x10v\x00\x03/\x10v\x00\x02/' "$folder/good" >"$state" ;;
     esac
     rm -f "$folder/anew"
     attribute "$folder/hwpc" "$folder/anew" --state "$folder/state"

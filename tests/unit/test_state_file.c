@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/error.h"
@@ -83,7 +84,6 @@ static void a_write_that_fails_leaves_the_old_one(void **state)
     assert_int_equal(read_number(), 3);
 }
 
-/* Every byte of the file but those of the version's text is checked in one way or the other. */
 static void any_damage_is_refused(void **state)
 {
     (void)state;
@@ -93,7 +93,6 @@ static void any_damage_is_refused(void **state)
     assert_non_null(file);
     size_t size = fread(bytes, 1, sizeof(bytes), file);
     (void)fclose(file);
-    size_t n_accepted = 0;
     for (size_t i = 0; i <= size; i++) {
         bson_t *read = NULL;
         struct error err = {0};
@@ -106,14 +105,9 @@ static void any_damage_is_refused(void **state)
         if (i < size)
             bytes[i] ^= 0x41;
         int r = state_file_read(path, &read, &err);
-        if (r == 0)
-            n_accepted++;
-        else
-            assert_true(r == -EBADMSG && strstr(err.text, path));
-        bson_destroy(read);
+        assert_int_equal(r, -EBADMSG);
+        assert_non_null(strstr(err.text, path));
     }
-    assert_true(n_accepted <=
-                strlen("version") + strlen(WATT_VERSION) + strlen("kind") + strlen("model") + 4);
 }
 
 static void what_is_not_there_is_said(void **state)
@@ -124,6 +118,10 @@ static void what_is_not_there_is_said(void **state)
     assert_int_equal(state_file_read(path, &read, &err), -ENOENT);
     assert_non_null(strstr(err.text, path));
     assert_int_equal(state_file_read(folder, &read, &err), -EBADMSG);
+    assert_int_equal(mkfifo(path, 0600), 0); /* nobody writes into it */
+    (void)alarm(20);
+    assert_int_equal(state_file_read(path, &read, &err), -EBADMSG);
+    (void)alarm(0);
 }
 
 int main(void)
