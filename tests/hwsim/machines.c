@@ -17,10 +17,9 @@
 #include "common/error.h"
 #include "common/scope.h"
 #include "sensor/ladder.h"
-#include "tests/hwsim/harness.h"
+#include "tests/hwsim/harness_fixture.h"
 #include "tests/hwsim/recorded.h"
 
-#define CANNOT_RUN 77
 #define FOLDER "tests/fixtures/machines"
 #define TICKS 600
 #define TICK_NS UINT64_C(1000000000)
@@ -47,7 +46,6 @@
 static const char *const fault_reasons[] = {"read_error", "stuck",    "counter_reset",
                                             "vanished",   "reopened", "cpu_offline"};
 
-static struct harness harness;
 static struct recorded recorded;
 static struct topology topology;
 static size_t n_wrong;
@@ -466,13 +464,6 @@ static void check_machine(void **state)
     assert_int_equal(n_wrong, 0);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    harness_init(&harness);
-    return 0;
-}
-
 static int tear_down(void **state)
 {
     (void)state;
@@ -494,8 +485,8 @@ int main(void)
         return 1;
     }
     for (size_t i = 0; i < n; i++)
-        tests[i] = (struct CMUnitTest){paths[i] + sizeof(FOLDER), check_machine, set_up, tear_down,
-                                       paths[i]};
+        tests[i] = (struct CMUnitTest){paths[i] + sizeof(FOLDER), check_machine, harness_set_up,
+                                       tear_down, paths[i]};
     int r = _cmocka_run_group_tests("machines", tests, n, NULL, NULL);
     for (size_t i = 0; i < n; i++)
         free(paths[i]);

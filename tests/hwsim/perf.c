@@ -15,15 +15,13 @@
 #include <unistd.h>
 
 #include "common/scope.h"
-#include "tests/hwsim/harness.h"
+#include "tests/hwsim/harness_fixture.h"
 
-#define CANNOT_RUN 77
 #define TICKS 600
 #define FASTER 600.0 /* than real time: ten minutes take a second */
 #define POWER_W \
     0.2 /* little, so that a test which is stopped between two readings means no absurd power */
 
-static struct harness harness;
 static double scale_j, hz; /* joules per count; counts per second of scripted time */
 
 static uint64_t counter(void)
@@ -157,20 +155,6 @@ static void test_perf(void **state)
         run_case(&cases[i]);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    harness_init(&harness);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    harness_deinit(&harness);
-    return 0;
-}
-
 int main(void)
 {
     if (!harness_can_run())
@@ -183,5 +167,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_perf),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, harness_set_up, harness_tear_down);
 }

@@ -16,13 +16,10 @@
 #include <string.h>
 
 #include "common/scope.h"
-#include "tests/hwsim/harness.h"
+#include "tests/hwsim/harness_fixture.h"
 
-#define CANNOT_RUN 77
 #define SECONDS 600
 #define TICK_NS UINT64_C(1000000000)
-
-static struct harness harness;
 
 /* A load that swings: 20 W x (1 + sin(2 pi t / 17 s)) above 7 W. */
 #define SWING_W 20.0
@@ -221,38 +218,16 @@ static void test_supply_with_faults(void **state)
           ARRAY_SIZE(wanted), 4 * battery_total_j(), battery_worst_j());
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    harness_init(&harness);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    harness_close(&harness);
-    harness_stop(&harness);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    harness_deinit(&harness);
-    return 0;
-}
-
 int main(void)
 {
     if (!harness_can_run())
         return CANNOT_RUN;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bounds),
-        cmocka_unit_test_teardown(test_hwmon, stop),
-        cmocka_unit_test_teardown(test_hwmon_with_faults, stop),
-        cmocka_unit_test_teardown(test_supply, stop),
-        cmocka_unit_test_teardown(test_supply_with_faults, stop),
+        cmocka_unit_test_teardown(test_hwmon, harness_end_machine),
+        cmocka_unit_test_teardown(test_hwmon_with_faults, harness_end_machine),
+        cmocka_unit_test_teardown(test_supply, harness_end_machine),
+        cmocka_unit_test_teardown(test_supply_with_faults, harness_end_machine),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, harness_set_up, harness_tear_down);
 }

@@ -14,9 +14,8 @@
 #include <string.h>
 
 #include "common/scope.h"
-#include "tests/hwsim/harness.h"
+#include "tests/hwsim/harness_fixture.h"
 
-#define CANNOT_RUN 77
 #define TICKS 600
 #define TICK_NS UINT64_C(1000000000)
 #define SETTLED 100     /* ticks: more than an update is long */
@@ -32,7 +31,6 @@ static const char intel_text[] = AROUND_VENDOR("vendor = intel\nfamily = 6\nmode
                                                "domains = package dram\nhigh_bits = 0xabcd\n");
 static const char amd_text[] = AROUND_VENDOR("vendor = amd\nfamily = 0x19\nmodel = 0x11\n"
                                              "domains = package core\nenergy_unit = 16\n");
-static struct harness harness;
 
 struct fault_case {
     const char *name, *script;
@@ -236,38 +234,16 @@ static void test_slow_counters(void **state)
     }
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    harness_init(&harness);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    harness_close(&harness);
-    harness_stop(&harness);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    harness_deinit(&harness);
-    return 0;
-}
-
 int main(void)
 {
     if (!harness_can_run())
         return CANNOT_RUN;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_powercap, stop),
-        cmocka_unit_test_teardown(test_powercap_of_amd, stop),
-        cmocka_unit_test_teardown(test_msr, stop),
-        cmocka_unit_test_teardown(test_msr_of_amd, stop),
-        cmocka_unit_test_teardown(test_slow_counters, stop),
+        cmocka_unit_test_teardown(test_powercap, harness_end_machine),
+        cmocka_unit_test_teardown(test_powercap_of_amd, harness_end_machine),
+        cmocka_unit_test_teardown(test_msr, harness_end_machine),
+        cmocka_unit_test_teardown(test_msr_of_amd, harness_end_machine),
+        cmocka_unit_test_teardown(test_slow_counters, harness_end_machine),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, harness_set_up, harness_tear_down);
 }

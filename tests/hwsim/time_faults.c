@@ -25,9 +25,8 @@
 #include "common/power_record.h"
 #include "common/scope.h"
 #include "sensor/sensor.h"
-#include "tests/hwsim/harness.h"
+#include "tests/hwsim/harness_fixture.h"
 
-#define CANNOT_RUN 77
 #define START_NS (INT64_C(1700000000) * (int64_t)NS_PER_S)
 #define TICKS 600
 #define FAULT_TICK 200 /* the 200th tick meets the fault */
@@ -77,8 +76,6 @@ static const struct scenario scenarios[] = {
 };
 
 static const struct store_ops *const *const tables[] = {store_table_local, NULL};
-
-static struct harness harness;
 
 /* ---- the machine ---- */
 
@@ -443,28 +440,14 @@ static void test_curve(void **state)
     run_scenarios("curve");
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    harness_init(&harness);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    harness_deinit(&harness);
-    return 0;
-}
-
 int main(void)
 {
     if (!harness_can_run())
         return CANNOT_RUN;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_powercap, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_msr, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_curve, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_powercap, harness_set_up, harness_tear_down),
+        cmocka_unit_test_setup_teardown(test_msr, harness_set_up, harness_tear_down),
+        cmocka_unit_test_setup_teardown(test_curve, harness_set_up, harness_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
