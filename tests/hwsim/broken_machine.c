@@ -12,6 +12,7 @@
 #include "common/scope.h"
 #include "sensor/host_description.h"
 #include "tests/hwsim/breakable_tree.h"
+#include "tests/unit/made_clock.h"
 
 #define TICKS 5
 #define BROKEN_MAX 8
@@ -26,13 +27,7 @@ struct broken_machines {
 
 static uint64_t now_ns;
 
-static uint64_t fake_ns(void *context)
-{
-    (void)context;
-    return now_ns;
-}
-
-static const struct clock fake_clock = {fake_ns, fake_ns, fake_ns, NULL};
+static const struct clock fake_clock = MADE_CLOCK(now_ns);
 
 struct broken_machines *broken_machines_new(const char *folder)
 {

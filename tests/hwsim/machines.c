@@ -19,6 +19,7 @@
 #include "sensor/ladder.h"
 #include "tests/hwsim/harness_fixture.h"
 #include "tests/hwsim/recorded.h"
+#include "tests/unit/made_clock.h"
 
 #define FOLDER "tests/fixtures/machines"
 #define TICKS 600
@@ -325,12 +326,6 @@ static void put_stat(uint64_t n_ticks)
 
 static uint64_t fake_now_ns = UINT64_C(1000000000);
 
-static uint64_t fake_ns(void *context)
-{
-    (void)context;
-    return fake_now_ns;
-}
-
 /* An estimate is what the table's row says of the busy share, within its bounds. */
 static void check_estimate(const struct source *source, double idle_w, double full_w)
 {
@@ -453,7 +448,7 @@ static void check_machine(void **state)
         check_counters(source_table[i]->name, WRAPS, check_counter);
         check_counters(source_table[i]->name, FAULTS, check_faulty_counter);
     }
-    const struct clock clock = {fake_ns, fake_ns, fake_ns, NULL};
+    const struct clock clock = MADE_CLOCK(fake_now_ns);
     const char *curve = recorded_expected(&recorded, "curve");
     const char *steady = recorded_expected(&recorded, "steady");
     harness.host.clock = &clock;

@@ -16,6 +16,7 @@
 
 #include "common/error.h"
 #include "sensor/ladder.h"
+#include "tests/unit/made_clock.h"
 
 #define N_SOURCES 4
 #define ROWS_MAX 8
@@ -163,13 +164,7 @@ SCRIPTED(3, "guess", true)
 
 const struct source_ops *const source_table[] = {&source_0, &source_1, &source_2, &source_3, NULL};
 
-static uint64_t monotonic(void *context)
-{
-    (void)context;
-    return now_ns;
-}
-
-static const struct clock clock_test = {.monotonic_ns = monotonic};
+static const struct clock clock_test = MADE_CLOCK(now_ns);
 static const struct host host = {.clock = &clock_test};
 
 /* A usable source of these domains, in packages 0 to n - 1; those of the whole machine have none.

@@ -15,6 +15,7 @@
 
 #include "common/error.h"
 #include "sensor/source.h"
+#include "tests/unit/made_clock.h"
 
 extern const struct source_ops source_curve;
 
@@ -23,13 +24,7 @@ extern const struct source_ops source_curve;
 
 static uint64_t now_ns;
 
-static uint64_t test_time(void *context)
-{
-    (void)context;
-    return now_ns;
-}
-
-static const struct clock clock_test = {test_time, test_time, test_time, NULL};
+static const struct clock clock_test = MADE_CLOCK(now_ns);
 
 struct fixture {
     char root[64], table[96];

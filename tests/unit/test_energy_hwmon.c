@@ -13,6 +13,7 @@
 #include "common/error.h"
 #include "common/options.h"
 #include "sensor/source.h"
+#include "tests/unit/made_clock.h"
 #include "tests/unit/made_tree.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -35,13 +36,7 @@ static struct report report;
 static char *rules[4];
 static struct settings settings;
 
-static uint64_t test_time(void *context)
-{
-    (void)context;
-    return now_ns;
-}
-
-static const struct clock clock_test = {test_time, test_time, test_time, NULL};
+static const struct clock clock_test = MADE_CLOCK(now_ns);
 
 static void put(int number, const char *file, const char *text)
 {

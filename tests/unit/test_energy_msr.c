@@ -17,6 +17,7 @@
 #include "common/scope.h"
 #include "sensor/msr_device.h"
 #include "sensor/source.h"
+#include "tests/unit/made_clock.h"
 #include "tests/unit/made_tree.h"
 
 #define N_CPUS 8
@@ -37,13 +38,7 @@ static struct {
 
 static uint64_t now_ns;
 
-static uint64_t test_time(void *context)
-{
-    (void)context;
-    return now_ns;
-}
-
-static const struct clock clock_test = {test_time, test_time, test_time, NULL};
+static const struct clock clock_test = MADE_CLOCK(now_ns);
 static struct made_tree tree;
 static char procfs[96], sysfs[96];
 static struct host host = {.sysfs = sysfs, .procfs = procfs, .clock = &clock_test};

@@ -14,6 +14,7 @@
 #include "common/events.h"
 #include "sensor/source.h"
 #include "sensor/targets.h"
+#include "tests/unit/made_clock.h"
 #include "tests/unit/made_tree.h"
 
 #define START_NS (1000 * NS_PER_S)
@@ -22,13 +23,7 @@ extern const struct source_ops source_nvml;
 
 static uint64_t now_ns;
 
-static uint64_t test_time(void *context)
-{
-    (void)context;
-    return now_ns;
-}
-
-static const struct clock clock_test = {test_time, test_time, test_time, NULL};
+static const struct clock clock_test = MADE_CLOCK(now_ns);
 
 struct fixture {
     struct made_tree tree;

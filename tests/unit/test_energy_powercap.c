@@ -21,6 +21,7 @@
 #include "common/error.h"
 #include "sensor/powercap_zones.h"
 #include "sensor/source.h"
+#include "tests/unit/made_clock.h"
 
 #define RANGE_UJ INT64_C(262143328850) /* 2^32 - 1 counts of 61035 nJ */
 
@@ -28,13 +29,7 @@ extern const struct source_ops source_powercap;
 
 static uint64_t now_ns;
 
-static uint64_t test_time(void *context)
-{
-    (void)context;
-    return now_ns;
-}
-
-static const struct clock clock_test = {test_time, test_time, test_time, NULL};
+static const struct clock clock_test = MADE_CLOCK(now_ns);
 
 struct fixture {
     char root[64];

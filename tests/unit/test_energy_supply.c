@@ -14,6 +14,7 @@
 #include "common/error.h"
 #include "sensor/power_supplies.h"
 #include "sensor/source.h"
+#include "tests/unit/made_clock.h"
 #include "tests/unit/made_tree.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -29,19 +30,13 @@ static struct source *source;
 static struct report report;
 static const uint64_t settings = INTERVAL; /* as the source's options lay it out */
 
-static uint64_t test_time(void *context)
-{
-    (void)context;
-    return now_ns;
-}
-
 static uint64_t test_boottime(void *context)
 {
     (void)context;
     return now_ns + slept_ns;
 }
 
-static const struct clock clock_test = {test_time, test_boottime, test_time, NULL};
+static const struct clock clock_test = {made_clock_ns, test_boottime, made_clock_ns, &now_ns};
 
 static void put(const char *supply, const char *file, const char *text)
 {

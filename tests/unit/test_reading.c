@@ -7,19 +7,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "common/clock.h"
 #include "sensor/reading.h"
+#include "tests/unit/made_clock.h"
 
 static uint64_t now_ns, lengths_ns[4];
 static size_t n_calls;
 
-static uint64_t fake_ns(void *context)
-{
-    (void)context;
-    return now_ns;
-}
-
-static const struct clock fake_clock = {fake_ns, fake_ns, fake_ns, NULL};
+static const struct clock clock_test = MADE_CLOCK(now_ns);
 
 static void read_once(void *context)
 {
@@ -36,7 +30,7 @@ static uint64_t take(uint64_t span_ns, uint64_t first_ns, uint64_t second_ns, ui
     lengths_ns[1] = second_ns;
     lengths_ns[2] = third_ns;
     n_calls = 0;
-    uint64_t at_ns = reading_take(&fake_clock, last_ns, read_once, NULL);
+    uint64_t at_ns = reading_take(&clock_test, last_ns, read_once, NULL);
     return at_ns - (now_ns - lengths_ns[n_calls - 1]);
 }
 
@@ -67,7 +61,7 @@ static void a_stopped_reading_is_repeated(void **state)
     n_calls = 0;
     lengths_ns[0] = 5 * NS_PER_MS; /* the first ever: no span that would excuse it */
     lengths_ns[1] = 0;
-    uint64_t at_ns = reading_take(&fake_clock, 0, read_once, NULL);
+    uint64_t at_ns = reading_take(&clock_test, 0, read_once, NULL);
     assert_int_equal(at_ns, now_ns);
     assert_int_equal(n_calls, 2);
 }

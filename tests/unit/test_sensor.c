@@ -22,33 +22,15 @@
 #include "common/report.h"
 #include "common/scope.h"
 #include "sensor/sensor.h"
+#include "tests/unit/made_clock.h"
 
 #define START_MS INT64_C(1700000000000)
 
 static const struct store_ops *const *const tables[] = {store_table_local, NULL};
 
-struct times {
-    uint64_t monotonic_ns, boottime_ns, realtime_ns;
-};
-
-static uint64_t monotonic(void *context)
-{
-    return ((struct times *)context)->monotonic_ns;
-}
-
-static uint64_t boottime(void *context)
-{
-    return ((struct times *)context)->boottime_ns;
-}
-
-static uint64_t realtime(void *context)
-{
-    return ((struct times *)context)->realtime_ns;
-}
-
 struct fixture {
     char root[64], uri[96];
-    struct times times;
+    struct made_times times;
     struct clock clock;
     struct host host;
     struct target_rules *rules;
@@ -59,9 +41,7 @@ struct fixture {
 
 static void pass(struct fixture *fixture, uint64_t ns)
 {
-    fixture->times.monotonic_ns += ns;
-    fixture->times.boottime_ns += ns;
-    fixture->times.realtime_ns += ns;
+    made_times_pass(&fixture->times, ns);
 }
 
 static void put(const struct fixture *fixture, const char *file, const char *text)
@@ -101,8 +81,8 @@ static int set_up(void **state)
     if (!mkdtemp(fixture->root))
         return -1;
     (void)snprintf(fixture->uri, sizeof(fixture->uri), "jsonl:%s/records.jsonl", fixture->root);
-    fixture->times = (struct times){50 * NS_PER_S, 60 * NS_PER_S, START_MS * NS_PER_MS};
-    fixture->clock = (struct clock){monotonic, boottime, realtime, &fixture->times};
+    fixture->times = (struct made_times){50 * NS_PER_S, 60 * NS_PER_S, START_MS * NS_PER_MS};
+    fixture->clock = made_times_clock(&fixture->times);
     static char sysfs[96], procfs[96];
     (void)snprintf(sysfs, sizeof(sysfs), "%s/sys", fixture->root);
     (void)snprintf(procfs, sizeof(procfs), "%s/proc", fixture->root);

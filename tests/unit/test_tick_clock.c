@@ -8,42 +8,17 @@
 
 #include <string.h>
 
-#include "common/clock.h"
 #include "sensor/tick_clock.h"
+#include "tests/unit/made_clock.h"
 
-struct times {
-    uint64_t monotonic_ns, boottime_ns, realtime_ns;
-};
-
-static uint64_t monotonic(void *context)
-{
-    return ((struct times *)context)->monotonic_ns;
-}
-
-static uint64_t boottime(void *context)
-{
-    return ((struct times *)context)->boottime_ns;
-}
-
-static uint64_t realtime(void *context)
-{
-    return ((struct times *)context)->realtime_ns;
-}
-
-static void pass(struct times *times, uint64_t ns)
-{
-    times->monotonic_ns += ns;
-    times->boottime_ns += ns;
-    times->realtime_ns += ns;
-}
-
-static struct times times;
-static const struct clock clock_test = {monotonic, boottime, realtime, &times};
+static struct made_times times;
+static struct clock clock_test;
 
 static struct tick_clock start(void)
 {
     struct tick_clock ticks;
-    times = (struct times){5 * NS_PER_S, 6 * NS_PER_S, 1700000000 * NS_PER_S};
+    times = (struct made_times){5 * NS_PER_S, 6 * NS_PER_S, 1700000000 * NS_PER_S};
+    clock_test = made_times_clock(&times);
     tick_clock_start(&ticks, &clock_test);
     return ticks;
 }
@@ -54,9 +29,9 @@ static void stamp_is_the_moment_asked_for(void **state)
     struct tick_clock ticks = start();
     struct reasons reasons = {0};
     int64_t stamp_ms;
-    pass(&times, NS_PER_S);
+    made_times_pass(&times, NS_PER_S);
     uint64_t at_ns = times.monotonic_ns;
-    pass(&times, 30 * NS_PER_MS); /* the stamp is taken later than the moment */
+    made_times_pass(&times, 30 * NS_PER_MS); /* the stamp is taken later than the moment */
     assert_false(tick_clock_stamp(&ticks, at_ns, &stamp_ms, &reasons));
     assert_int_equal(stamp_ms, INT64_C(1700000001000));
     assert_int_equal(reasons.n_words, 0);
@@ -69,7 +44,7 @@ static void suspend_is_no_step(void **state)
     struct tick_clock ticks = start();
     struct reasons reasons = {0};
     int64_t stamp_ms;
-    pass(&times, NS_PER_S);
+    made_times_pass(&times, NS_PER_S);
     times.boottime_ns += 3600 * NS_PER_S;
     times.realtime_ns += 3600 * NS_PER_S;
     assert_true(tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons));
@@ -77,7 +52,7 @@ static void suspend_is_no_step(void **state)
     assert_false(reasons_have(&reasons, "clock_step"));
     assert_int_equal(stamp_ms, INT64_C(1700003601000));
     reasons = (struct reasons){0};
-    pass(&times, NS_PER_S);
+    made_times_pass(&times, NS_PER_S);
     assert_false(tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons));
     assert_int_equal(reasons.n_words, 0);
 }
@@ -89,22 +64,22 @@ static void step_is_noted_and_stamps_still_grow(void **state)
     struct tick_clock ticks = start();
     struct reasons reasons = {0};
     int64_t first_ms, stamp_ms;
-    pass(&times, NS_PER_S);
+    made_times_pass(&times, NS_PER_S);
     (void)tick_clock_stamp(&ticks, times.monotonic_ns, &first_ms, &reasons);
     assert_int_equal(reasons.n_words, 0);
-    pass(&times, NS_PER_S);
+    made_times_pass(&times, NS_PER_S);
     times.realtime_ns -= 3600 * NS_PER_S;
     assert_false(tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons));
     assert_true(reasons_have(&reasons, "clock_step"));
     assert_false(reasons_have(&reasons, "suspend"));
     assert_int_equal(stamp_ms, first_ms + 1);
     reasons = (struct reasons){0};
-    pass(&times, NS_PER_S);
+    made_times_pass(&times, NS_PER_S);
     (void)tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons);
     assert_true(reasons_have(&reasons, "clock_step")); /* the stamp is an hour ahead still */
     assert_int_equal(stamp_ms, first_ms + 2);
     reasons = (struct reasons){0};
-    pass(&times, 3600 * NS_PER_S);
+    made_times_pass(&times, 3600 * NS_PER_S);
     times.realtime_ns += 499 * NS_PER_MS; /* slewed, not stepped */
     (void)tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons);
     assert_int_equal(reasons.n_words, 0);
@@ -119,24 +94,24 @@ static void a_sleep_is_known_to_end_at_the_next_look(void **state)
     struct tick_clock ticks = start();
     struct reasons reasons = {0};
     int64_t stamp_ms;
-    pass(&times, NS_PER_S);
+    made_times_pass(&times, NS_PER_S);
     tick_clock_look(&ticks);
     assert_int_equal(ticks.slept_until_ns, 0);
     times.boottime_ns += NS_PER_S;
     times.realtime_ns += NS_PER_S;
-    pass(&times, NS_PER_MS);
+    made_times_pass(&times, NS_PER_MS);
     assert_true(tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons));
     assert_int_equal(ticks.slept_until_ns, times.monotonic_ns);
-    pass(&times, NS_PER_S);
+    made_times_pass(&times, NS_PER_S);
     times.boottime_ns += NS_PER_S;
     times.realtime_ns += NS_PER_S;
     tick_clock_look(&ticks); /* seen before the readings */
     assert_int_equal(ticks.slept_until_ns, times.monotonic_ns);
     uint64_t woken_ns = times.monotonic_ns;
-    pass(&times, NS_PER_MS);
+    made_times_pass(&times, NS_PER_MS);
     assert_true(tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons));
     assert_int_equal(ticks.slept_until_ns, woken_ns);
-    pass(&times, NS_PER_S);
+    made_times_pass(&times, NS_PER_S);
     assert_false(tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons));
 }
 
@@ -147,14 +122,15 @@ static uint64_t monotonic_with_stop(void *context)
 {
     (void)context;
     if (n_until_stop > 0 && --n_until_stop == 0)
-        pass(&times, stopped_ns);
+        made_times_pass(&times, stopped_ns);
     return times.monotonic_ns;
 }
 
 static void stopped_between_two_clocks_is_no_sleep(void **state)
 {
     (void)state;
-    const struct clock stopping = {monotonic_with_stop, boottime, realtime, &times};
+    struct clock stopping = made_times_clock(&times);
+    stopping.monotonic_ns = monotonic_with_stop;
     struct tick_clock ticks = start();
     struct reasons reasons = {0};
     int64_t stamp_ms;
@@ -162,7 +138,7 @@ static void stopped_between_two_clocks_is_no_sleep(void **state)
     stopped_ns = 90 * NS_PER_S;
     n_until_stop = 2; /* after the first monotonic reading of the look */
     tick_clock_look(&ticks);
-    pass(&times, NS_PER_S);
+    made_times_pass(&times, NS_PER_S);
     (void)tick_clock_stamp(&ticks, times.monotonic_ns, &stamp_ms, &reasons);
     assert_int_equal(reasons.n_words, 0);
 }

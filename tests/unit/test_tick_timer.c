@@ -11,16 +11,11 @@
 
 #include "common/clock.h"
 #include "sensor/tick_timer.h"
+#include "tests/unit/made_clock.h"
 
 #define MS ((int64_t)NS_PER_MS)
 
 static uint64_t now_ns;
-
-static uint64_t now(void *context)
-{
-    (void)context;
-    return now_ns;
-}
 
 /* Real time is 300 ms past a second when the monotonic clock shows 5 s: long past for the kernel's
  * timer, which fires at once. */
@@ -30,8 +25,10 @@ static uint64_t realtime(void *context)
     return now_ns + 300 * NS_PER_MS;
 }
 
-static const struct clock clock_made = {
-    .monotonic_ns = now, .boottime_ns = now, .realtime_ns = realtime};
+static const struct clock clock_made = {.monotonic_ns = made_clock_ns,
+                                        .boottime_ns = made_clock_ns,
+                                        .realtime_ns = realtime,
+                                        .context = &now_ns};
 
 static void open_timer(struct tick_timer *timer, uint64_t interval_ns)
 {
