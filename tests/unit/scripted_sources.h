@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Sources that a test scripts: which domains they have, whether they open, what each sample says.
  * Whoever includes this has a source_table of three counters, "first", "second" and "third", and an
- * estimate, "guess". */
+ * estimate, "guess", and a ladder. */
 #pragma once
 
 #include <math.h>
@@ -198,3 +198,26 @@ static inline void expect_sources(const struct ladder *ladder, const char *names
     }
     assert_string_equal(used, names);
 }
+
+static struct ladder ladder;
+
+static inline int set_up_sources(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_SOURCES; i++)
+        scripts[i] = (struct script){.availability = SOURCE_ABSENT};
+    now_ns = 1000 * NS_PER_S;
+    return 0;
+}
+
+/* Whatever was opened is closed. */
+static inline int tear_down_sources(void **state)
+{
+    (void)state;
+    ladder_close(&ladder);
+    for (size_t i = 0; i < N_SOURCES; i++)
+        assert_int_equal(scripts[i].n_open, 0);
+    return 0;
+}
+
+#define WITH_SOURCES(test) cmocka_unit_test_setup_teardown(test, set_up_sources, tear_down_sources)

@@ -5,25 +5,7 @@
 #include "common/scope.h"
 #include "sensor/counter_look.h"
 
-static struct ladder ladder;
 static const struct host real_host = {.clock = &clock_system};
-
-static int set_up(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < N_SOURCES; i++)
-        scripts[i] = (struct script){.availability = SOURCE_ABSENT};
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    ladder_close(&ladder);
-    for (size_t i = 0; i < N_SOURCES; i++)
-        assert_int_equal(scripts[i].n_open, 0);
-    return 0;
-}
 
 static struct counter_look *look(int n_wanted)
 {
@@ -95,8 +77,6 @@ static void a_comparison_comes_to_its_end(void **state)
     }
     fail();
 }
-
-#define WITH_SOURCES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

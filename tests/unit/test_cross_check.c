@@ -8,26 +8,6 @@
 #include "sensor/ladder.h"
 #include "tests/unit/scripted_sources.h"
 
-static struct ladder ladder;
-
-static int set_up(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < N_SOURCES; i++)
-        scripts[i] = (struct script){.availability = SOURCE_ABSENT};
-    now_ns = 1000 * NS_PER_S;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    ladder_close(&ladder);
-    for (size_t i = 0; i < N_SOURCES; i++)
-        assert_int_equal(scripts[i].n_open, 0);
-    return 0;
-}
-
 static void tick(uint64_t after_ns)
 {
     SCOPED(report_deinit) struct report report;
@@ -236,8 +216,6 @@ static void nothing_is_compared_with_an_estimate(void **state)
     assert_int_equal(ladder.check.n_pairs, 0);
     assert_int_equal(scripts[3].n_open, 0);
 }
-
-#define WITH_SOURCES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

@@ -15,8 +15,6 @@
 #include "sensor/ladder.h"
 #include "tests/unit/scripted_sources.h"
 
-static struct ladder ladder;
-
 /* As make_script(), with nothing open. */
 static struct script *make(size_t number, unsigned domains, int n_packages)
 {
@@ -26,20 +24,8 @@ static struct script *make(size_t number, unsigned domains, int n_packages)
 
 static int set_up(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < N_SOURCES; i++)
-        scripts[i] = (struct script){.availability = SOURCE_ABSENT};
+    (void)set_up_sources(state);
     make(3, DOMAIN_BIT(DOMAIN_MACHINE), 1);
-    now_ns = 1000 * NS_PER_S;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    ladder_close(&ladder);
-    for (size_t i = 0; i < N_SOURCES; i++)
-        assert_int_equal(scripts[i].n_open, 0);
     return 0;
 }
 
@@ -311,22 +297,22 @@ static void an_interval_that_hides_a_wrap_is_refused(void **state)
     assert_int_equal(ladder_check_interval(&ladder, UINT64_MAX, &err), 0);
 }
 
-#define WITH_SOURCES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_GUESS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down_sources)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_SOURCES(each_domain_and_package_has_a_source),
-        WITH_SOURCES(what_does_not_open_leaves_its_domains),
-        WITH_SOURCES(measurements_stand_beside_and_replace_nothing),
-        WITH_SOURCES(gpus_of_vendors_stand_side_by_side),
-        WITH_SOURCES(a_locked_counter_keeps_estimates_away),
-        WITH_SOURCES(what_is_asked_for_stands_alone),
-        WITH_SOURCES(a_domain_is_described_once),
-        WITH_SOURCES(a_valid_sample_stands_in_and_nothing_counts_twice),
-        WITH_SOURCES(silence_is_no_failure),
-        WITH_SOURCES(slow_sources_are_read_first),
-        WITH_SOURCES(an_interval_that_hides_a_wrap_is_refused),
+        WITH_GUESS(each_domain_and_package_has_a_source),
+        WITH_GUESS(what_does_not_open_leaves_its_domains),
+        WITH_GUESS(measurements_stand_beside_and_replace_nothing),
+        WITH_GUESS(gpus_of_vendors_stand_side_by_side),
+        WITH_GUESS(a_locked_counter_keeps_estimates_away),
+        WITH_GUESS(what_is_asked_for_stands_alone),
+        WITH_GUESS(a_domain_is_described_once),
+        WITH_GUESS(a_valid_sample_stands_in_and_nothing_counts_twice),
+        WITH_GUESS(silence_is_no_failure),
+        WITH_GUESS(slow_sources_are_read_first),
+        WITH_GUESS(an_interval_that_hides_a_wrap_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
