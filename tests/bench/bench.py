@@ -27,6 +27,9 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "daemon"))
+from cgroup2 import cgroup_mount  # noqa: E402
+
 ENV = os.environ
 WARMUP_S = float(ENV.get("WARMUP", "8"))
 MAX_NOISE = float(ENV.get("MAXNOISE", "0.25"))
@@ -37,18 +40,7 @@ TOOLS = ENV.get("TOOLS", SCRATCH)
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 N_CPUS = os.cpu_count()
-
-
-def cgroup_mount():
-    with open("/proc/mounts") as mounts:
-        for line in mounts:
-            fields = line.split()
-            if fields[2] == "cgroup2":
-                return fields[1]
-    sys.exit("no cgroup2 mount")
-
-
-MOUNT = cgroup_mount()
+MOUNT = cgroup_mount() or sys.exit("no cgroup2 mount")
 ROOT = MOUNT + "/bench"
 BASE = ROOT + "/w"
 

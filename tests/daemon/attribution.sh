@@ -4,8 +4,7 @@
 # none: counted per cgroup by the perf engine, and per process by the proc engine. What the machine does besides is charged to "other".
 # shellcheck source=tests/daemon/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-[ -n "$mount" ] || fail "no cgroup2 mount"
+mount=$(cgroup_mount)
 name=watt-test-$$
 
 end_test() {

@@ -41,3 +41,11 @@ until_true() {
 
 is_gone() { [ ! -e "/proc/$1" ]; }
 children_of() { cat "/proc/$1/task/$1/children"; }
+
+cgroup_mount() {
+    awk '$3 == "cgroup2" { print $2; found = 1; exit } END { exit !found }' /proc/mounts || fail "no cgroup2 mount"
+}
+
+holds() { # FILE EXPRESSION: jq says true
+    [ "$(jq "$2" "$1")" = true ] || fail "$1: not so: $2: $(cat "$1")"
+}

@@ -3,15 +3,13 @@
 """A sensor with a remote store: it spools, and its courier holds no capability, no secret in argv, is started again
 when it dies, and ends with the sensor. Nobody listens at the remote end here, so nothing may be forgotten."""
 import os
-import select
 import signal
 import sqlite3
 import sys
 import tempfile
-import time
 from contextlib import closing
 
-from sensor_run import DEADLINE_S, SENSOR, Sensor, check
+from sensor_run import SENSOR, Sensor, check, wait_for
 
 if not os.path.exists(os.path.join(os.path.dirname(SENSOR), "watt-courier")):
     print("watt-courier was not built: nothing to start")
@@ -26,14 +24,6 @@ def read(path):
             return stream.read()
     except (FileNotFoundError, ProcessLookupError):
         return b""
-
-
-def wait_for(condition, what):
-    end = time.monotonic() + DEADLINE_S
-    while not (result := condition()):
-        check(time.monotonic() < end, what)
-        select.select([], [], [], 0.02)
-    return result
 
 
 def courier_of(sensor, but_not=None):

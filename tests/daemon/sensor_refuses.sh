@@ -1,16 +1,9 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Bad input is named, and ends the sensor with the status that says what kind of trouble it was.
-set -eu
-sensor=$WATT_BUILD/watt-sensor
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-
-fail()
-{
-    echo "FAILED: $*" >&2
-    exit 1
-}
+# shellcheck source=tests/daemon/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+sensor=$build/watt-sensor
 
 # refuses STATUS TEXT OPTION...: ends with the status and says the text.
 refuses()
@@ -18,15 +11,15 @@ refuses()
     wanted=$1 text=$2
     shift 2
     status=0
-    "$sensor" --ticks 1 --interval 5ms "$@" > "$folder/out" 2> "$folder/err" || status=$?
-    [ "$status" = "$wanted" ] || fail "$*: status $status, not $wanted: $(cat "$folder/err")"
-    grep -qF -- "$text" "$folder/err" || fail "$*: \"$text\" is not in: $(cat "$folder/err")"
-    [ ! -s "$folder/out" ] || fail "$*: something on standard output"
+    "$sensor" --ticks 1 --interval 5ms "$@" > "$scratch/out" 2> "$scratch/err" || status=$?
+    [ "$status" = "$wanted" ] || fail "$*: status $status, not $wanted: $(cat "$scratch/err")"
+    grep -qF -- "$text" "$scratch/err" || fail "$*: \"$text\" is not in: $(cat "$scratch/err")"
+    [ ! -s "$scratch/out" ] || fail "$*: something on standard output"
 }
 
-printf '[sensor]\nintervall = 1s\n' > "$folder/bad.conf"
-printf 'vendor,family\n' > "$folder/bad.csv"
-: > "$folder/file"
+printf '[sensor]\nintervall = 1s\n' > "$scratch/bad.conf"
+printf 'vendor,family\n' > "$scratch/bad.csv"
+: > "$scratch/file"
 refuses 64 "--nonsense" --nonsense
 refuses 64 "interval" --interval 5
 refuses 64 "at least 1ms" --interval 999us
@@ -41,26 +34,26 @@ refuses 64 "align" --align sometimes
 refuses 64 "comm:" --target 'comm:x' --granularity cgroup
 refuses 64 "user:" --target 'cgroup:/**' --target '!user:root' --granularity cgroup
 refuses 64 "pid:" --target pid:1 --schema powerapi
-refuses 64 "powerapi" --schema powerapi --store mongodb://127.0.0.1:1/db --spool "$folder/spool"
-refuses 64 "mongodb" --store mongodb:// --spool "$folder/spool"
-refuses 64 "mongodb" --store mongodb://127.0.0.1:1 --spool "$folder/spool"
+refuses 64 "powerapi" --schema powerapi --store mongodb://127.0.0.1:1/db --spool "$scratch/spool"
+refuses 64 "mongodb" --store mongodb:// --spool "$scratch/spool"
+refuses 64 "mongodb" --store mongodb://127.0.0.1:1 --spool "$scratch/spool"
 refuses 64 "password" --store mongodb://user:secret@host/db
-refuses 78 "bad.conf:2" --config "$folder/bad.conf"
-refuses 78 "bad.csv:1" --curve-file "$folder/bad.csv" --energy curve
+refuses 78 "bad.conf:2" --config "$scratch/bad.conf"
+refuses 78 "bad.csv:1" --curve-file "$scratch/bad.csv" --energy curve
 # Two turns of a counter look like one.
-zone=$folder/sys/class/powercap/intel-rapl:0
+zone=$scratch/sys/class/powercap/intel-rapl:0
 mkdir -p "$zone"
 echo package-0 > "$zone/name"
 echo 65532610987 > "$zone/max_energy_range_uj"
 echo 5 > "$zone/energy_uj"
-refuses 78 "powercap: domain package 0 counts up to 65533 J" --sysfs "$folder/sys" --store null: --interval 1h
-refuses 69 "$folder/file/below" --store "sqlite:$folder/file/below"
+refuses 78 "powercap: domain package 0 counts up to 65533 J" --sysfs "$scratch/sys" --store null: --interval 1h
+refuses 69 "$scratch/file/below" --store "sqlite:$scratch/file/below"
 if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
-    mkdir "$folder/locked"
-    chmod 755 "$folder" && chmod 500 "$folder/locked"
+    mkdir "$scratch/locked"
+    chmod 755 "$scratch" && chmod 500 "$scratch/locked"
     real=$sensor
-    printf '#!/bin/sh\nexec setpriv --reuid 65534 --regid 65534 --clear-groups %s "$@"\n' "$real" > "$folder/other"
-    chmod 755 "$folder/other"
-    sensor=$folder/other
-    refuses 77 "$folder/locked" --store "sqlite:$folder/locked/store"
+    printf '#!/bin/sh\nexec setpriv --reuid 65534 --regid 65534 --clear-groups %s "$@"\n' "$real" > "$scratch/other"
+    chmod 755 "$scratch/other"
+    sensor=$scratch/other
+    refuses 77 "$scratch/locked" --store "sqlite:$scratch/locked/store"
 fi

@@ -10,19 +10,12 @@ import tempfile
 import time
 
 import sensor_run
+from cgroup2 import cgroup_mount
 from sensor_run import Sensor
 
-
-def mount():
-    with open("/proc/mounts") as mounts:
-        for line in mounts:
-            fields = line.split()
-            if fields[2] == "cgroup2":
-                return fields[1]
-    raise SystemExit("no cgroup2 mount")
-
-
-own = f"{mount()}/watt-reload-{os.getpid()}"
+mount = cgroup_mount()
+sensor_run.check(mount, "a cgroup2 mount")
+own = f"{mount}/watt-reload-{os.getpid()}"
 loops = {}
 
 

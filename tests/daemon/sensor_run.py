@@ -61,3 +61,12 @@ class Sensor:
 def check(condition, what):
     if not condition:
         raise SystemExit(f"FAILED: {what}")
+
+
+def wait_for(condition, what):
+    """What condition() gives as soon as it gives something."""
+    end = time.monotonic() + DEADLINE_S
+    while not (result := condition()):
+        check(time.monotonic() < end, what)
+        select.select([], [], [], 0.02)
+    return result

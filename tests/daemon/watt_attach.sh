@@ -5,15 +5,11 @@
 # shellcheck source=tests/daemon/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 export TMPDIR=$scratch
-mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-[ -n "$mount" ] || fail "no cgroup2 mount"
+mount=$(cgroup_mount)
 own=watt-attach-test-$$
 end_test() { until_true rmdir "$mount/$own" || echo "left: $mount/$own" >&2; }
 mkdir "$mount/$own"
 
-holds() { # FILE EXPRESSION
-    [ "$(jq "$2" "$1")" = true ] || fail "$1: not so: $2: $(cat "$1")"
-}
 has_watts() { [ "$(sqlite3 "$1/power.db" 'select count(*) from record')" -ge 1 ]; }
 
 # Waits for a line, then works: itself, in short children one after the other, and in an orphan. Says at the end what all of them used.

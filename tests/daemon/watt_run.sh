@@ -5,15 +5,10 @@
 # shellcheck source=tests/daemon/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 export TMPDIR=$scratch
-mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-[ -n "$mount" ] || fail "no cgroup2 mount"
+mount=$(cgroup_mount)
 controllers=$(cat "$mount/cgroup.subtree_control")
 own=$(sed -n 's/^0:://p' /proc/self/cgroup)
 own=$mount${own%/}
-
-holds() { # FILE EXPRESSION
-    [ "$(jq "$2" "$1")" = true ] || fail "$1: not so: $2: $(cat "$1")"
-}
 
 # Its input, output and status are the command's, and the report stays apart.
 status=0

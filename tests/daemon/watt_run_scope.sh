@@ -7,8 +7,7 @@ if [ "${1:-}" != inside ]; then
 fi
 # shellcheck source=tests/daemon/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-[ -n "$mount" ] || fail "no cgroup2 mount"
+mount=$(cgroup_mount)
 manager_program=/lib/systemd/systemd
 [ -x $manager_program ] || fail "$manager_program is missing: apt-get install systemd"
 [ -e /usr/lib/systemd/user/dbus.socket ] || fail "no bus for users: apt-get install dbus-user-session"

@@ -4,8 +4,8 @@ import json
 import os
 import subprocess
 
-from sensor_run import check
 from simulated import BUILD
+from sensor_run import check
 
 
 def close_books(power, what):

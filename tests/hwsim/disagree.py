@@ -7,12 +7,10 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "daemon"))
-from sensor_run import DEADLINE_S, SENSOR, check  # noqa: E402
-from simulated import BUILD, Simulated  # noqa: E402
+from simulated import BUILD, Simulated
+from sensor_run import DEADLINE_S, SENSOR, check
 
 MACHINE = """
 [machine]

@@ -8,13 +8,11 @@ import os
 import shutil
 import struct
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "daemon"))
-from sensor_run import Sensor, check  # noqa: E402
-from books import close_books, compare_watts, run_formula  # noqa: E402
-from simulated import BUILD, Simulated  # noqa: E402
+from simulated import BUILD, Simulated
+from books import close_books, compare_watts, run_formula
+from sensor_run import Sensor, check
 
 TICKS = 80
 PHASE_S = 0.5

@@ -3,19 +3,13 @@
 """The demo shows watts of the simulated counters and cleans up; killed in the middle, or its simulator killed, it leaves neither
 process, cgroup, mount nor folder."""
 import os
-import select
 import signal
 import subprocess
 import tempfile
 
-from simulated import BUILD, HERE, cannot_run, cgroup_mount
-
-DEADLINE_S = 30
-
-
-def check(condition, what):
-    if not condition:
-        raise SystemExit(f"FAILED: {what}")
+from simulated import BUILD, HERE, cannot_run
+from cgroup2 import cgroup_mount
+from sensor_run import check, wait_for
 
 
 def left(scratch, pid):
@@ -38,14 +32,6 @@ def left(scratch, pid):
     return found
 
 
-def wait_until(condition, what):
-    for _ in range(DEADLINE_S * 20):
-        if condition():
-            return
-        select.select([], [], [], 0.05)
-    raise SystemExit(f"not within {DEADLINE_S} s: {what}")
-
-
 def start(scratch, ticks):
     return subprocess.Popen([os.path.join(HERE, "demo.sh"), str(ticks)], stdout=subprocess.PIPE, text=True,
                             env={**os.environ, "WATT_BUILD": BUILD, "TMPDIR": scratch})
@@ -57,7 +43,7 @@ def whole(scratch):
     check(demo.returncode == 0, f"the demo ends with 0, not {demo.returncode}: {said}")
     check("heavy" in said and "powercap" in said, f"it shows the heavy cgroup and where watts come from: {said}")
     check("estimate" not in said, f"measured, not estimated: {said}")
-    wait_until(lambda: not left(scratch, demo.pid), f"nothing is left: {left(scratch, demo.pid)}")
+    wait_for(lambda: not left(scratch, demo.pid), f"nothing is left: {left(scratch, demo.pid)}")
 
 
 def killed(scratch):
@@ -68,7 +54,7 @@ def killed(scratch):
     check(len(left(scratch, demo.pid)) >= 4, "there is something to clean up")
     demo.send_signal(signal.SIGKILL)
     demo.wait()
-    wait_until(lambda: not left(scratch, demo.pid), "nothing is left of a killed demo")
+    wait_for(lambda: not left(scratch, demo.pid), "nothing is left of a killed demo")
 
 
 def main():

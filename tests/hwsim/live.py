@@ -4,12 +4,10 @@
 an idle one; the sensor's joules are those of the counter, read by read; the formula's books close; the split follows."""
 import os
 import subprocess
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "daemon"))
-from sensor_run import SENSOR, Sensor, check  # noqa: E402
-from books import close_books, compare_watts, run_formula  # noqa: E402
-from simulated import Simulated  # noqa: E402
+from simulated import Simulated
+from books import close_books, compare_watts, run_formula
+from sensor_run import SENSOR, Sensor, check
 
 MACHINE = """
 [machine]

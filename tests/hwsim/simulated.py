@@ -9,8 +9,11 @@ import subprocess
 import sys
 import tempfile
 
-BUILD = os.environ["WATT_BUILD"]
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "daemon"))  # for those who import this, too
+from cgroup2 import cgroup_mount  # noqa: E402
+
+BUILD = os.environ["WATT_BUILD"]
 CANNOT_RUN = 77
 WORK = "read line; while :; do :; done"
 
@@ -18,14 +21,6 @@ WORK = "read line; while :; do :; done"
 def cannot_run(why):
     print(f"cannot run: {why}")
     sys.exit(CANNOT_RUN)
-
-
-def cgroup_mount():
-    with open("/proc/mounts", encoding="utf-8") as stream:
-        for line in stream:
-            if line.split()[2] == "cgroup2":
-                return line.split()[1]
-    return None
 
 
 class Simulated:

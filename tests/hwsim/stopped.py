@@ -3,16 +3,11 @@
 """A sensor that is stopped (SIGSTOP) while the machine goes on, and continued: one tick covers the time, says how many periods it is made of
 and why, its joules are the counter's over that span, and its watts are those of the machine. Through powercap and through MSRs."""
 import json
-import os
-import select
 import signal
-import sys
-import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "daemon"))
-from sensor_run import DEADLINE_S, Sensor, check  # noqa: E402
-from books import run_formula  # noqa: E402
-from simulated import Simulated  # noqa: E402
+from simulated import Simulated
+from books import run_formula
+from sensor_run import Sensor, check, wait_for
 
 IDLE_W = 20
 STOPPED_S = 1.5
@@ -30,13 +25,6 @@ max_w = 95
 idle_w = {IDLE_W}
 dram_idle_w = 5
 """
-
-
-def wait_for(condition, what):
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        check(time.monotonic() < end, what)
-        select.select([], [], [], 0.01)
 
 
 def simulated_s(machine):
