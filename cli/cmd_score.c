@@ -9,6 +9,7 @@
 
 #include "cli/arguments.h"
 #include "cli/command.h"
+#include "cli/record_reader.h"
 #include "cli/score.h"
 #include "cli/solo.h"
 #include "cli/stores.h"
@@ -131,7 +132,9 @@ struct side {
     const char *uri, *wanted_label;
     bool is_true;
     char label[LABEL_SIZE];
-    uint64_t n_used, n_other_labels, n_damaged;
+    uint64_t n_used, n_other_labels;
+    struct record_reader reader;
+    struct scoring *scoring;
 };
 
 struct scoring {
@@ -144,9 +147,9 @@ struct scoring {
     const struct log *log;
 };
 
-static int add_power(struct scoring *scoring, struct side *side, const struct document *document,
-                     struct error *err)
+static int add_power(struct side *side, const struct document *document, struct error *err)
 {
+    struct scoring *scoring = side->scoring;
     if (side->label[0] == '\0')
         (void)snprintf(side->label, sizeof(side->label), "%s", document->label);
     if (strcmp(side->label, document->label) != 0) {
@@ -168,9 +171,9 @@ static int add_power(struct scoring *scoring, struct side *side, const struct do
     return r < 0 ? error_set(err, r, "out of memory") : 0;
 }
 
-static int add_report(struct scoring *scoring, struct side *side, const struct document *document,
-                      struct error *err)
+static int add_report(struct side *side, const struct document *document, struct error *err)
 {
+    struct scoring *scoring = side->scoring;
     struct power_report report;
     if (side->is_true)
         return 0;
@@ -193,32 +196,17 @@ static int add_report(struct scoring *scoring, struct side *side, const struct d
     return r < 0 ? error_set(err, r, "out of memory") : 0;
 }
 
-static int read_cursor(struct scoring *scoring, struct side *side, struct cursor *cursor,
-                       struct error *err)
+static int add_document(const struct document *document, void *context, struct error *err)
 {
-    struct document document;
-    int r;
-    while ((r = cursor_next(cursor, &document, err)) != CURSOR_END) {
-        if (r == CURSOR_DOCUMENT)
-            r = document.kind == RECORD_POWER ? add_power(scoring, side, &document, err)
-                                              : add_report(scoring, side, &document, err);
-        else if (r == CURSOR_BAD)
-            r = -EBADMSG;
-        if (r == -EBADMSG) {
-            if (side->n_damaged++ == 0)
-                log_warning(scoring->log, "%s (left out; more of the kind are only counted)",
-                            err->text);
-        } else if (r < 0) {
-            return r;
-        }
-    }
-    return 0;
+    struct side *side = context;
+    return document->kind == RECORD_POWER ? add_power(side, document, err)
+                                          : add_report(side, document, err);
 }
 
-static int read_side(struct scoring *scoring, struct side *side, struct error *err)
+static int read_side(struct side *side, struct error *err)
 {
+    const struct scoring *scoring = side->scoring;
     struct store *store = NULL;
-    struct cursor *cursor = NULL;
     const struct store_query query = {
         .kinds = KINDS_POWER,
         .sensor = scoring->values.sensor,
@@ -229,10 +217,7 @@ static int read_side(struct scoring *scoring, struct side *side, struct error *e
         (void)snprintf(side->label, sizeof(side->label), "%s", side->wanted_label);
     int r = store_open(&store, side->uri, STORE_READ, cli_store_tables, NULL, scoring->log, err);
     if (r >= 0)
-        r = store_query(store, &query, &cursor, err);
-    if (r >= 0)
-        r = read_cursor(scoring, side, cursor, err);
-    cursor_close(cursor);
+        r = record_reader_read(&side->reader, store, &query, err);
     store_close(store);
     if (r >= 0 && side->n_used == 0)
         return error_set(err, -EBADMSG, "%s: no watts%s%s in it", side->uri,
@@ -265,12 +250,12 @@ static int write_row(struct writer *writer, const struct score_row *row, const c
 static int note_left_out(struct writer *writer, const struct side *side, struct error *err)
 {
     char text[160];
-    if (side->n_other_labels == 0 && side->n_damaged == 0)
+    if (side->n_other_labels == 0 && side->reader.n_damaged == 0)
         return 0;
     (void)snprintf(text, sizeof(text),
                    "%s: %" PRIu64 " records of other labels and %" PRIu64
                    " damaged ones were left out",
-                   side->is_true ? "truth" : "store", side->n_other_labels, side->n_damaged);
+                   side->is_true ? "truth" : "store", side->n_other_labels, side->reader.n_damaged);
     return writer_note(writer, text, err);
 }
 
@@ -309,12 +294,23 @@ static int take_solos(struct scoring *scoring, struct error *err)
     return r;
 }
 
+static void init_side(struct scoring *scoring, struct side *side, const char *uri,
+                      const char *wanted_label)
+{
+    *side = (struct side){
+        .uri = uri,
+        .wanted_label = wanted_label,
+        .reader = {.take = add_document, .context = side, .log = scoring->log},
+        .scoring = scoring,
+    };
+}
+
 static int work(struct scoring *scoring, struct error *err)
 {
     const struct score_values *values = &scoring->values;
-    scoring->said = (struct side){.uri = values->store, .wanted_label = values->label};
-    scoring->truth =
-        (struct side){.uri = values->truth, .wanted_label = values->truth_label, .is_true = true};
+    init_side(scoring, &scoring->said, values->store, values->label);
+    init_side(scoring, &scoring->truth, values->truth, values->truth_label);
+    scoring->truth.is_true = true;
     bool is_remote =
         uri_is_remote(values->store) || (values->truth && uri_is_remote(values->truth));
     int r = take_solos(scoring, err);
@@ -327,9 +323,9 @@ static int work(struct scoring *scoring, struct error *err)
     power_record_init(&scoring->power);
     if (is_remote)
         remote_init(scoring->log);
-    r = values->truth ? read_side(scoring, &scoring->truth, err) : 0;
+    r = values->truth ? read_side(&scoring->truth, err) : 0;
     if (r >= 0)
-        r = read_side(scoring, &scoring->said, err);
+        r = read_side(&scoring->said, err);
     if (is_remote)
         remote_cleanup();
     if (r >= 0)

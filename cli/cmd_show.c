@@ -10,6 +10,7 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/energy_sum.h"
+#include "cli/record_reader.h"
 #include "cli/show_report.h"
 #include "cli/stores.h"
 #include "common/clock.h"
@@ -103,7 +104,8 @@ struct show {
     struct identities *identities;
     struct energy_sum *sum;
     char label[LABEL_SIZE];
-    uint64_t n_other_labels, n_damaged, n_power, n_power_reports;
+    uint64_t n_other_labels, n_power, n_power_reports;
+    struct record_reader reader;
     struct power_record power;
     const struct log *log;
 };
@@ -124,8 +126,9 @@ static int add_power(struct show *show, const struct document *document, struct 
     return energy_sum_add(show->sum, &show->power, err);
 }
 
-static int add_document(struct show *show, const struct document *document, struct error *err)
+static int add_document(const struct document *document, void *context, struct error *err)
 {
+    struct show *show = context;
     struct target_record target;
     if (document->kind == RECORD_POWER)
         return add_power(show, document, err);
@@ -136,10 +139,7 @@ static int add_document(struct show *show, const struct document *document, stru
     return r < 0 ? r : identities_add(show->identities, &target);
 }
 
-/* Everything of these kinds. Damage is counted and told of once; lines that cannot be read have no
- * kind and come_again with the next kinds. */
-static int read_kinds(struct show *show, struct store *store, unsigned kinds, bool come_again,
-                      struct error *err)
+static int read_kinds(struct show *show, struct store *store, unsigned kinds, struct error *err)
 {
     const struct store_query query = {
         .kinds = kinds,
@@ -148,26 +148,7 @@ static int read_kinds(struct show *show, struct store *store, unsigned kinds, bo
         .from_ms = show->values.from_ms,
         .to_ms = show->values.to_ms,
     };
-    struct cursor *cursor;
-    struct document document;
-    int r = store_query(store, &query, &cursor, err);
-    if (r < 0)
-        return r;
-    while ((r = cursor_next(cursor, &document, err)) != CURSOR_END) {
-        if (r == CURSOR_DOCUMENT)
-            r = add_document(show, &document, err);
-        else if (r == CURSOR_BAD)
-            r = come_again ? 0 : -EBADMSG;
-        if (r == -EBADMSG) {
-            if (show->n_damaged++ == 0)
-                log_warning(show->log, "%s (left out; more of the kind are only counted)",
-                            err->text);
-        } else if (r < 0) {
-            break;
-        }
-    }
-    cursor_close(cursor);
-    return r;
+    return record_reader_read(&show->reader, store, &query, err);
 }
 
 static int read_store(struct show *show, struct error *err)
@@ -180,11 +161,13 @@ static int read_store(struct show *show, struct error *err)
     unsigned identities = KIND_BIT(RECORD_TARGET);
     unsigned watts = KIND_BIT(RECORD_POWER) | KIND_BIT(RECORD_POWER_REPORT);
     if (strcmp(show->values.store, "jsonl:-") == 0) {
-        r = read_kinds(show, store, identities | watts, false, err);
+        r = read_kinds(show, store, identities | watts, err);
     } else {
-        r = read_kinds(show, store, identities, strcmp(store->ops->scheme, "jsonl") == 0, err);
+        show->reader.come_again = strcmp(store->ops->scheme, "jsonl") == 0;
+        r = read_kinds(show, store, identities, err);
+        show->reader.come_again = false;
         if (r >= 0)
-            r = read_kinds(show, store, watts, false, err);
+            r = read_kinds(show, store, watts, err);
     }
     store_close(store);
     return r;
@@ -216,7 +199,7 @@ static int show_print(struct show *show, struct error *err)
         .max_lines = show->values.top,
         .label = show->label,
         .n_other_labels = show->n_other_labels,
-        .n_damaged = show->n_damaged,
+        .n_damaged = show->reader.n_damaged,
     };
     return show_report_write(&report, show->sum, stdout, err);
 }
@@ -268,6 +251,7 @@ static int show_work(struct show *show, struct error *err)
 static int show_run(int argc, char **argv, struct log *log)
 {
     struct show show = {.log = log};
+    show.reader = (struct record_reader){.take = add_document, .context = &show, .log = log};
     const struct option_group group = {"show", specs, ARRAY_SIZE(specs), &show.values};
     struct options *options = NULL;
     struct error err = {0};

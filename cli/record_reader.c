@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/record_reader.h"
+
+#include <errno.h>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "common/store/store.h"
+
+static int take_next(struct record_reader *reader, int outcome, const struct document *document,
+                     struct error *err)
+{
+    if (outcome == CURSOR_DOCUMENT)
+        return reader->take(document, reader->context, err);
+    if (outcome == CURSOR_BAD)
+        return reader->come_again ? 0 : -EBADMSG;
+    return outcome;
+}
+
+int record_reader_read(struct record_reader *reader, struct store *store,
+                       const struct store_query *query, struct error *err)
+{
+    struct cursor *cursor;
+    struct document document;
+    int r = store_query(store, query, &cursor, err);
+    if (r < 0)
+        return r;
+    while ((r = cursor_next(cursor, &document, err)) != CURSOR_END) {
+        r = take_next(reader, r, &document, err);
+        if (r == -EBADMSG) {
+            if (reader->n_damaged++ == 0)
+                log_warning(reader->log, "%s (left out; more of the kind are only counted)",
+                            err->text);
+        } else if (r < 0) {
+            break;
+        }
+    }
+    cursor_close(cursor);
+    return r;
+}
