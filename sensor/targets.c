@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The registry of targets. Each tick the whole cgroup tree is walked: a walk cannot miss an event
- * or overflow a queue. It stays cheap because a directory without subdirectories (two links) is
- * never opened, and because cgroup.procs is read only of cgroups that are not targets yet. */
+/* The registry of targets. cgroup.procs is read only of cgroups that are not targets yet. */
 #include "sensor/targets.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,22 +17,9 @@
 #include "common/error.h"
 #include "common/name_escape.h"
 #include "common/scope.h"
+#include "sensor/cgroup_tree.h"
 #include "sensor/id_map.h"
 #include "sensor/target_name.h"
-
-#define DEPTH_MAX 64 /* a user who may make cgroups may nest them without end */
-
-/* A directory of the cgroup tree, target or not: what was decided once about a path is not decided
- * again. */
-struct cgroup_node {
-    uint64_t inode;
-    char *path;
-    bool is_allowed; /* by the rules */
-    bool is_taken;   /* targets_each_new_cgroup gave it and it was taken */
-    struct target *target;
-    struct target *charged; /* itself or the nearest target above, NULL: other */
-    uint64_t last_seen;
-};
 
 struct targets {
     const struct host *host;
@@ -45,12 +29,9 @@ struct targets {
     uint32_t next_number;
     struct target **targets;
     size_t n_targets, capacity;
-    struct cgroup_node **nodes;
-    size_t n_nodes, nodes_capacity;
-    struct id_map nodes_by_inode;
+    struct cgroup_tree tree;
     struct id_map processes;
     struct id_map commands;
-    char path[PATH_MAX]; /* of the directory being walked */
 };
 
 static void target_free(struct target *target)
@@ -60,14 +41,6 @@ static void target_free(struct target *target)
     free(target->name);
     free(target->cgroup);
     free(target);
-}
-
-static void node_free(struct cgroup_node *node)
-{
-    if (!node)
-        return;
-    free(node->path);
-    free(node);
 }
 
 /* pid_max is at most 2^22, and 2^42 clock ticks are more than a thousand years. */
@@ -141,11 +114,8 @@ void targets_free(struct targets *targets)
         return;
     for (size_t i = 0; i < targets->n_targets; i++)
         target_free(targets->targets[i]);
-    for (size_t i = 0; i < targets->n_nodes; i++)
-        node_free(targets->nodes[i]);
     free(targets->targets);
-    free(targets->nodes);
-    id_map_deinit(&targets->nodes_by_inode);
+    cgroup_tree_deinit(&targets->tree);
     id_map_deinit(&targets->processes);
     id_map_deinit(&targets->commands);
     free(targets);
@@ -172,50 +142,22 @@ static bool holds_processes(int parent_fd, const char *name)
     return fd >= 0 && read(fd, &byte, 1) == 1;
 }
 
-static int add_node(struct targets *targets, uint64_t inode, struct cgroup_node **ret_node)
+static void meet_cgroup(struct cgroup_node *node, void *context)
 {
-    int r = array_reserve(&targets->nodes, &targets->nodes_capacity, targets->n_nodes + 1,
-                          sizeof(*targets->nodes));
-    if (r < 0)
-        return r;
-    struct cgroup_node *node = calloc(1, sizeof(*node));
-    char *path = strdup(targets->path);
-    if (node && path)
-        r = id_map_put(&targets->nodes_by_inode, inode, node);
-    if (!node || !path || r < 0) {
-        free(node);
-        free(path);
-        return -ENOMEM;
-    }
-    *node = (struct cgroup_node){
-        .inode = inode,
-        .path = path,
-        .is_allowed = target_rules_match_cgroup(targets->rules, path),
-    };
-    targets->nodes[targets->n_nodes++] = node;
-    *ret_node = node;
-    return 0;
+    const struct targets *targets = context;
+    node->is_allowed = target_rules_match_cgroup(targets->rules, node->path);
 }
 
-/* targets->path names the directory, name is its last component below parent_fd; *charged is the
- * nearest target above, and becomes the nearest for what lies below. */
-static int visit(struct targets *targets, int parent_fd, const char *name, uint64_t inode,
-                 struct target **charged)
+static int visit_cgroup(struct cgroup_node *node, int parent_fd, const char *name,
+                        struct target **charged, void *context)
 {
-    struct cgroup_node *node = id_map_get(&targets->nodes_by_inode, inode);
-    /* Outside cgroup2 inodes are used again: the path decides whether it is the same life. */
-    if (!node || strcmp(node->path, targets->path) != 0) {
-        int r = add_node(targets, inode, &node);
-        if (r < 0)
-            return r;
-    }
-    node->last_seen = targets->generation;
+    struct targets *targets = context;
     if (!node->target && node->is_allowed &&
         (!target_rules_selects_by_default(targets->rules) || holds_processes(parent_fd, name))) {
         int r = add_target(targets, node->path, 0, 0, &node->target);
         if (r < 0)
             return r;
-        node->target->cgroup_inode = inode;
+        node->target->cgroup_inode = node->inode;
     }
     if (node->target) {
         node->target->last_seen = targets->generation;
@@ -225,87 +167,10 @@ static int visit(struct targets *targets, int parent_fd, const char *name, uint6
     return 0;
 }
 
-static int open_directory(int parent_fd, const char *name, DIR **ret_directory)
-{
-    int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    *ret_directory = fdopendir(fd);
-    if (*ret_directory)
-        return 0;
-    int r = -errno;
-    (void)close(fd);
-    return r;
-}
-
-static int walk(struct targets *targets, DIR *directory, size_t path_size, int depth,
-                struct target *charged);
-
-/* Visits one entry and what lies below it. path_size: of the parent's path, without the slash. */
-static int walk_entry(struct targets *targets, int parent_fd, const char *name, size_t path_size,
-                      int depth, struct target *charged)
-{
-    struct stat status;
-    size_t name_size = strlen(name);
-    if (path_size + 1 + name_size >= sizeof(targets->path) ||
-        fstatat(parent_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(status.st_mode))
-        return 0;
-    targets->path[path_size] = '/';
-    memcpy(targets->path + path_size + 1, name, name_size + 1);
-    int r = visit(targets, parent_fd, name, status.st_ino, &charged);
-    /* File systems that do not count links of directories say 1. */
-    if (r < 0 || status.st_nlink == 2 || depth >= DEPTH_MAX)
-        return r;
-    DIR *directory;
-    r = open_directory(parent_fd, name, &directory);
-    if (r == -EMFILE || r == -ENFILE || r == -ENOMEM)
-        return r;
-    if (r < 0)
-        return 0; /* gone, or not ours to see */
-    r = walk(targets, directory, path_size + 1 + name_size, depth + 1, charged);
-    (void)closedir(directory);
-    return r;
-}
-
-static int walk(struct targets *targets, DIR *directory, size_t path_size, int depth,
-                struct target *charged)
-{
-    for (;;) {
-        errno = 0;
-        const struct dirent *entry = readdir(directory);
-        if (!entry)
-            return errno == ENOMEM ? -ENOMEM : 0;
-        if (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN)
-            continue;
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-            continue;
-        int r = walk_entry(targets, dirfd(directory), entry->d_name, path_size, depth, charged);
-        if (r < 0)
-            return r;
-    }
-}
-
-/* A cgroup that was removed since the last look still has counts to be charged in this tick. */
-static void forget_vanished_nodes(struct targets *targets)
-{
-    size_t n_kept = 0;
-    for (size_t i = 0; i < targets->n_nodes; i++) {
-        struct cgroup_node *node = targets->nodes[i];
-        if (node->last_seen + 1 >= targets->generation) {
-            targets->nodes[n_kept++] = node;
-            continue;
-        }
-        if (id_map_get(&targets->nodes_by_inode, node->inode) == node)
-            id_map_remove(&targets->nodes_by_inode, node->inode);
-        node_free(node);
-    }
-    targets->n_nodes = n_kept;
-}
-
 static void keep_all(struct targets *targets)
 {
-    for (size_t i = 0; i < targets->n_nodes; i++)
-        targets->nodes[i]->last_seen = targets->generation;
+    for (size_t i = 0; i < targets->tree.n_nodes; i++)
+        targets->tree.nodes[i]->last_seen = targets->generation;
     for (size_t i = 0; i < targets->n_targets; i++)
         targets->targets[i]->last_seen = targets->generation;
 }
@@ -317,12 +182,8 @@ int targets_refresh(struct targets *targets, struct error *err)
     if (targets->granularity == GRANULARITY_PROCESS)
         return 0;
     const char *root = targets->host->cgroupfs;
-    DIR *directory;
-    int r = root ? open_directory(AT_FDCWD, root, &directory) : -ENOENT;
-    if (r == 0) {
-        r = walk(targets, directory, 0, 0, NULL);
-        (void)closedir(directory);
-    }
+    const struct cgroup_visitor visitor = {meet_cgroup, visit_cgroup, targets};
+    int r = cgroup_tree_walk(&targets->tree, root, targets->generation, &visitor);
     if (r < 0) {
         keep_all(targets);
         if (!root)
@@ -331,7 +192,7 @@ int targets_refresh(struct targets *targets, struct error *err)
                              "processes with --granularity process");
         return error_set(err, r, "%s: cannot be walked: %s", root, strerror(-r));
     }
-    forget_vanished_nodes(targets);
+    cgroup_tree_forget(&targets->tree, targets->generation);
     return 0;
 }
 
@@ -339,8 +200,8 @@ void targets_set_rules(struct targets *targets, const struct target_rules *rules
 {
     targets->rules = rules;
     targets->rules_version++;
-    for (size_t i = 0; i < targets->n_nodes; i++) {
-        struct cgroup_node *node = targets->nodes[i];
+    for (size_t i = 0; i < targets->tree.n_nodes; i++) {
+        struct cgroup_node *node = targets->tree.nodes[i];
         node->is_allowed = target_rules_match_cgroup(rules, node->path);
         if (!node->is_allowed)
             node->target = NULL;
@@ -355,10 +216,10 @@ uint64_t targets_rules_version(const struct targets *targets)
 void targets_keep(struct targets *targets)
 {
     uint64_t before = targets->generation++;
-    for (size_t i = 0; i < targets->n_nodes; i++)
-        if (targets->nodes[i]->last_seen == before)
-            targets->nodes[i]->last_seen++;
-    forget_vanished_nodes(targets);
+    for (size_t i = 0; i < targets->tree.n_nodes; i++)
+        if (targets->tree.nodes[i]->last_seen == before)
+            targets->tree.nodes[i]->last_seen++;
+    cgroup_tree_forget(&targets->tree, targets->generation);
     for (size_t i = 0; i < targets->n_targets; i++) {
         struct target *target = targets->targets[i];
         bool is_of_tree = !target->cgroup || target->cgroup_inode;
@@ -499,7 +360,7 @@ int targets_find_command(struct targets *targets, const struct seen_process *pro
 
 bool targets_find_cgroup(const struct targets *targets, uint64_t inode, struct target **ret_target)
 {
-    const struct cgroup_node *node = id_map_get(&targets->nodes_by_inode, inode);
+    const struct cgroup_node *node = cgroup_tree_find(&targets->tree, inode);
     if (node)
         *ret_target = node->charged;
     return node != NULL;
@@ -508,9 +369,9 @@ bool targets_find_cgroup(const struct targets *targets, uint64_t inode, struct t
 void targets_each_new_cgroup(struct targets *targets, bool (*take)(uint64_t inode, void *context),
                              void *context)
 {
-    for (size_t i = 0; i < targets->n_nodes; i++)
-        if (!targets->nodes[i]->is_taken)
-            targets->nodes[i]->is_taken = take(targets->nodes[i]->inode, context);
+    for (size_t i = 0; i < targets->tree.n_nodes; i++)
+        if (!targets->tree.nodes[i]->is_taken)
+            targets->tree.nodes[i]->is_taken = take(targets->tree.nodes[i]->inode, context);
 }
 
 size_t targets_count(const struct targets *targets)
