@@ -11,6 +11,8 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/scope.h"
+#include "common/store/file_lock.h"
+#include "common/store/local.h"
 
 #define LOOK_MS 100
 #define FIRST_DATA_NS (20 * NS_PER_S)
@@ -24,6 +26,23 @@ int measurement_start(struct measurement *measurement, const struct meter_settin
     return meter_start(&measurement->meter, settings, err);
 }
 
+/* 1: our sensor has the store. Beside another one ours would keep its ticks to itself, and theirs
+ * would be taken for ours. */
+static int check_writer(const struct measurement *measurement, struct error *err)
+{
+    const char *folder = strchr(measurement->meter.uri, ':') + 1;
+    char path[PATH_MAX + 32];
+    pid_t pid;
+    (void)snprintf(path, sizeof(path), "%s/raw.lock",
+                   *folder ? folder : store_sqlite.default_directory);
+    if (!file_lock_is_held(path, &pid))
+        return 0;
+    if (pid == measurement->meter.sensor.pid)
+        return 1;
+    return error_set(err, -EBUSY, "%s: process %d is writing this store: choose another folder",
+                     measurement->meter.uri, (int)pid);
+}
+
 /* 0 also while the sensor has not made its store yet. */
 static int open_live(struct measurement *measurement, struct error *err)
 {
@@ -32,8 +51,11 @@ static int open_live(struct measurement *measurement, struct error *err)
         .from_ms = measurement->start_ms,
         .patience_ns = 2 * measurement->interval_ns + NS_PER_S,
     };
-    int r = store_open(&measurement->store, measurement->meter.uri, STORE_READ, cli_store_tables,
-                       NULL, measurement->log, &why);
+    int r = check_writer(measurement, err);
+    if (r <= 0)
+        return r;
+    r = store_open(&measurement->store, measurement->meter.uri, STORE_READ, cli_store_tables, NULL,
+                   measurement->log, &why);
     if (r < 0)
         return 0;
     if (measurement->meter.formula.pid == 0)

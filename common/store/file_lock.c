@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,14 +33,19 @@ int file_lock(int fd, const char *path, struct error *err)
     return r < 0 ? error_set(err, r, "%s: cannot be locked: %s", path, strerror(-r)) : 0;
 }
 
+static void read_holder(int fd, char pid[static 16])
+{
+    ssize_t n = pread(fd, pid, 15, 0);
+    pid[n > 0 ? n : 0] = '\0';
+    pid[strspn(pid, "0123456789")] = '\0';
+}
+
 static int refuse(int fd, const char *path, struct error *err)
 {
-    char pid[16] = "";
-    ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
-    if (n > 0)
-        pid[strspn(pid, "0123456789")] = '\0';
+    char pid[16];
+    read_holder(fd, pid);
     return error_set(err, -EBUSY, "%s: %s%s is writing it: stop that one or choose another folder",
-                     path, n > 0 && pid[0] ? "process " : "another program", n > 0 ? pid : "");
+                     path, pid[0] ? "process " : "another program", pid);
 }
 
 int file_lock_open(const char *lock_path, const char *path, int *ret_fd, struct error *err)
@@ -60,4 +67,20 @@ int file_lock_open(const char *lock_path, const char *path, int *ret_fd, struct 
         (void)!pwrite(fd, pid, (size_t)length, 0);
     *ret_fd = STEAL_FD(fd);
     return 0;
+}
+
+/* The pid of a holder before stands there until the new one has written its own. */
+bool file_lock_is_held(const char *lock_path, pid_t *ret_pid)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    char text[16];
+    SCOPED(scope_close) int fd = open(lock_path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+        return false;
+    read_holder(fd, text);
+    pid_t pid = (pid_t)strtol(text, NULL, 10);
+    if (pid <= 0 || (kill(pid, 0) < 0 && errno == ESRCH))
+        return false;
+    *ret_pid = pid;
+    return true;
 }

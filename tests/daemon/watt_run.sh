@@ -88,6 +88,10 @@ status=0
 wait $run || status=$?
 [ $status = 143 ] || fail "status $status after SIGTERM"
 holds "$scratch/f.json" '.rows[0].exit_status == 143'
+status=0
+"$build/watt" run --store "sqlite:$scratch/service" -- touch "$scratch/touched" 2>"$scratch/e.err" || status=$?
+[ $status = 69 ] && [ ! -e "$scratch/touched" ] || fail "the store of another sensor: status $status, or the command was run"
+grep -q "process $service is writing" "$scratch/e.err" || fail "it does not say who writes the store"
 kill -0 $service || fail "the service beside it ended"
 kill -TERM $service
 wait $service || true
