@@ -25,9 +25,23 @@
 
 /* ---- opening ---- */
 
+static bool has_pair(const struct cross_check *check, const struct host_source *used,
+                     const struct host_source *other)
+{
+    for (size_t i = 0; i < check->n_pairs; i++) {
+        const struct check_pair *pair = &check->pairs[i];
+        if (pair->domain == used->domain && pair->package == used->package &&
+            strcmp(pair->source, used->source) == 0 && strcmp(pair->other, other->source) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int add_pair(struct cross_check *check, const struct host_source *used,
                     const struct host_source *other)
 {
+    if (has_pair(check, used, other))
+        return 0;
     double used_uj = isnan(used->unit_uj) ? USUAL_UNIT_UJ : used->unit_uj;
     double other_uj = isnan(other->unit_uj) ? USUAL_UNIT_UJ : other->unit_uj;
     int r = array_reserve(&check->pairs, &check->pairs_capacity, check->n_pairs + 1,
@@ -64,6 +78,18 @@ static int pair_up(struct cross_check *check, const struct host_record *used,
     return r < 0 ? r : n_pairs;
 }
 
+/* Sources in use with each other, and with the spares. */
+static int pair_all(struct cross_check *check, const struct ladder *ladder,
+                    const struct host_record *used)
+{
+    int r = 0;
+    for (size_t i = 0; i < ladder->n_sources && r >= 0; i++)
+        r = ladder->sources[i]->ops->is_estimate ? 0 : pair_up(check, used, ladder->sources[i]);
+    for (size_t i = 0; i < check->n_spares && r >= 0; i++)
+        r = pair_up(check, used, check->spares[i]);
+    return r < 0 ? r : 0;
+}
+
 static int open_spare(struct cross_check *check, const struct ladder *ladder,
                       const struct host_record *used, int row, const void *settings,
                       const struct topology *topology)
@@ -97,8 +123,8 @@ int cross_check_open(struct cross_check *check, const struct ladder *ladder,
     report_init(&check->report);
     check->start_ns = clock_monotonic_ns(ladder->host->clock);
     int r = ladder_describe(ladder, &used);
-    for (size_t i = 0; i < ladder->n_sources && r >= 0; i++)
-        r = ladder->sources[i]->ops->is_estimate ? 0 : pair_up(check, &used, ladder->sources[i]);
+    if (r >= 0)
+        r = pair_all(check, ladder, &used);
     for (int row = 0; source_table[row] && r >= 0; row++) {
         if (!source_table[row]->is_estimate && !ladder_uses(ladder, row) &&
             check->n_spares < CROSS_CHECK_SPARES_MAX)
@@ -228,18 +254,30 @@ static void close_spares(struct cross_check *check)
     check->n_spares = 0;
 }
 
-static int read_spares(struct cross_check *check, const struct host *host,
+/* A psys is described once it has moved. */
+static int pair_what_moved(struct cross_check *check, const struct ladder *ladder)
+{
+    struct host_record used;
+    host_record_init(&used);
+    int r = ladder_describe(ladder, &used);
+    if (r >= 0)
+        r = pair_all(check, ladder, &used);
+    host_record_deinit(&used);
+    return r;
+}
+
+static int read_spares(struct cross_check *check, const struct ladder *ladder,
                        const struct topology *topology)
 {
-    uint64_t now_ns = clock_monotonic_ns(host->clock);
+    uint64_t now_ns = clock_monotonic_ns(ladder->host->clock);
     int r = 0;
     report_clear(&check->report);
     if (check->read_at_ns && now_ns - check->read_at_ns < PAUSE_NS)
         return 0;
     check->read_at_ns = now_ns;
     for (size_t i = 0; i < check->n_spares && r >= 0; i++)
-        r = ladder_read_source(check->spares[i], host, topology, &check->report);
-    return r;
+        r = ladder_read_source(check->spares[i], ladder->host, topology, &check->report);
+    return r < 0 ? r : pair_what_moved(check, ladder);
 }
 
 bool cross_check_is_running(const struct cross_check *check)
@@ -263,12 +301,13 @@ void cross_check_end(struct cross_check *check, const struct log *log)
     close_spares(check);
 }
 
-int cross_check_take(struct cross_check *check, const struct host *host,
+int cross_check_take(struct cross_check *check, const struct ladder *ladder,
                      const struct topology *topology, const struct report *report)
 {
     if (!cross_check_is_running(check))
         return 0;
-    int r = read_spares(check, host, topology);
+    const struct host *host = ladder->host;
+    int r = read_spares(check, ladder, topology);
     if (r < 0)
         return r;
     for (size_t i = 0; i < check->n_pairs; i++) {

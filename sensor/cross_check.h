@@ -44,8 +44,8 @@ struct cross_check {
 int cross_check_open(struct cross_check *check, const struct ladder *ladder, const void *const *source_settings,
                      const struct topology *topology);
 /* To be called with all samples of a reading, those of the ladder's sources that are not published too, their moments in skew_ns. Decides what can be
- * decided, logs disagreements, and closes the spares at the end. Costs nothing once it is over. -ENOMEM. */
-int cross_check_take(struct cross_check *check, const struct host *host, const struct topology *topology, const struct report *report);
+ * decided, logs disagreements, compares from now on what the sources describe only now, and closes the spares at the end. Costs nothing once it is over. -ENOMEM. */
+int cross_check_take(struct cross_check *check, const struct ladder *ladder, const struct topology *topology, const struct report *report);
 /* Decides with what there is, and closes the spares. */
 void cross_check_end(struct cross_check *check, const struct log *log);
 /* Some pair is not decided yet. */

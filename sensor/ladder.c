@@ -395,7 +395,7 @@ int ladder_read(struct ladder *ladder, const struct topology *topology, struct r
         source->has_changed = false;
     }
     if (r >= 0)
-        r = cross_check_take(&ladder->check, ladder->host, topology, report);
+        r = cross_check_take(&ladder->check, ladder, topology, report);
     for (size_t i = n_before; i < report->n_energy && r >= 0; i++)
         r = take_one(ladder, report, i);
     return r;

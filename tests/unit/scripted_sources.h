@@ -33,8 +33,9 @@ struct row {
     double range_j, peak_w;
     const char *reason; /* of the next sample, NULL: valid */
     int64_t energy_uj, dt_ns;
-    bool is_silent; /* adds no sample */
-    double power_w; /* not 0: energy and span are those of the machine's own clock */
+    bool is_silent;  /* adds no sample */
+    bool is_unmoved; /* neither described nor sampled */
+    double power_w;  /* not 0: energy and span are those of the machine's own clock */
     uint64_t last_ns;
 };
 
@@ -71,6 +72,8 @@ static int describe(const struct source *source, struct host_record *record)
     const struct script *script = ((const struct scripted *)source)->script;
     for (size_t i = 0; i < script->n_rows; i++) {
         struct host_source *row;
+        if (script->rows[i].is_unmoved)
+            continue;
         assert_int_equal(host_record_add_source(record, &row), 0);
         row->domain = script->rows[i].domain;
         row->package = script->rows[i].package;
@@ -90,7 +93,7 @@ static int read_source(struct source *source, const struct topology *unused, str
     for (size_t i = 0; i < script->n_rows; i++) {
         struct row *row = &script->rows[i];
         struct energy_sample *sample;
-        if (row->is_silent)
+        if (row->is_silent || row->is_unmoved)
             continue;
         if (row->power_w > 0) {
             uint64_t at_ns = clock_monotonic_ns(&clock_system);

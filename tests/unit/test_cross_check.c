@@ -202,6 +202,28 @@ static void sources_in_use_are_compared(void **state)
     assert_int_equal(second->n_open, 1);
 }
 
+/* psys is described once it has moved. */
+static void what_moves_later_is_compared_too(void **state)
+{
+    (void)state;
+    struct script *first = make_script(0, PKG | PSYS, 1), *second = make_script(1, PKG | PSYS, 1);
+    set_energy(first, 20000000);
+    set_energy(second, 30000000);
+    first->rows[1].is_unmoved = second->rows[1].is_unmoved = true;
+    climb();
+    assert_int_equal(ladder.check.n_pairs, 1);
+    first->rows[1].is_unmoved = false;
+    ticks(1);
+    assert_int_equal(ladder.check.n_pairs, 1);
+    second->rows[1].is_unmoved = false;
+    ticks(1);
+    assert_int_equal(ladder.check.n_pairs, 2);
+    ticks(3);
+    assert_int_equal(ladder.check.n_pairs, 2);
+    assert_int_equal(pair_of(DOMAIN_PSYS, PACKAGE_NONE)->state, CHECK_DIFFERS);
+    assert_int_equal(second->n_open, 0);
+}
+
 static void nothing_is_compared_with_an_estimate(void **state)
 {
     (void)state;
@@ -229,6 +251,7 @@ int main(void)
         WITH_SOURCES(what_is_made_up_for_is_no_hole),
         WITH_SOURCES(short_ticks_are_not_burdened),
         WITH_SOURCES(sources_in_use_are_compared),
+        WITH_SOURCES(what_moves_later_is_compared_too),
         WITH_SOURCES(nothing_is_compared_with_an_estimate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
