@@ -315,18 +315,6 @@ static void take_signals(struct top *top)
     }
 }
 
-/* A child that ended by itself ends us too, with its words. */
-static int check_children(struct top *top, struct error *err)
-{
-    struct child *dead = top->is_private ? meter_dead_child(&top->meter) : NULL;
-    if (!dead)
-        return 0;
-    char words[sizeof(dead->words)];
-    top->child_status = child_exit_status(dead);
-    return error_set(err, -ECHILD, "%s ended: %s", dead->program,
-                     child_last_words(dead, words, sizeof(words)));
-}
-
 static int top_loop(struct top *top, struct error *err)
 {
     for (;;) {
@@ -345,7 +333,7 @@ static int top_loop(struct top *top, struct error *err)
         int r = look(top, err);
         if (r != 0)
             return r < 0 ? r : 0;
-        r = check_children(top, err);
+        r = meter_check(&top->meter, &top->child_status, err);
         if (r < 0)
             return r;
     }

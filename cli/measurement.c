@@ -69,17 +69,6 @@ static int open_live(struct measurement *measurement, struct error *err)
     return r < 0 ? r : 0;
 }
 
-static int check_parts(struct measurement *measurement, struct error *err)
-{
-    struct child *dead = meter_dead_child(&measurement->meter);
-    if (!dead)
-        return 0;
-    char words[sizeof(dead->words)];
-    measurement->child_status = child_exit_status(dead);
-    return error_set(err, -ECHILD, "%s ended: %s", dead->program,
-                     child_last_words(dead, words, sizeof(words)));
-}
-
 static int look(struct measurement *measurement, struct error *err)
 {
     uint64_t now_ns = clock_monotonic_ns(&clock_system);
@@ -90,7 +79,7 @@ static int look(struct measurement *measurement, struct error *err)
             break;
     }
     if (r >= 0)
-        r = check_parts(measurement, err);
+        r = meter_check(&measurement->meter, &measurement->child_status, err);
     if (r >= 0 && measurement->live.n_ticks == 0 &&
         now_ns - measurement->start_ns > FIRST_DATA_NS + 3 * measurement->interval_ns)
         r = error_set(err, -ENODATA, "no tick has arrived in %s", measurement->meter.uri);

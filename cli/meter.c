@@ -83,7 +83,8 @@ int meter_start_formula(struct meter *meter, struct error *err)
     return child_start(&meter->formula, "watt-formula", argv, false, err);
 }
 
-struct child *meter_dead_child(struct meter *meter)
+/* The child that has ended although nobody asked it to, or NULL. */
+static struct child *find_dead(struct meter *meter)
 {
     struct child *children[] = {&meter->sensor, &meter->formula};
     for (size_t i = 0; i < 2; i++) {
@@ -96,6 +97,17 @@ struct child *meter_dead_child(struct meter *meter)
         }
     }
     return NULL;
+}
+
+int meter_check(struct meter *meter, int *ret_status, struct error *err)
+{
+    const struct child *dead = find_dead(meter);
+    if (!dead)
+        return 0;
+    char words[sizeof(dead->words)];
+    *ret_status = child_exit_status(dead);
+    return error_set(err, -ECHILD, "%s ended: %s", dead->program,
+                     child_last_words(dead, words, sizeof(words)));
 }
 
 void meter_end(struct meter *meter)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A private sensor and formula over one store folder: what `watt top` uses where no service is running. */
+/* A private sensor and formula over one store folder: what `watt run` and `watt attach` measure with, and `watt top` where no service is running. */
 #pragma once
 
 #include <limits.h>
@@ -27,8 +27,8 @@ struct meter {
 int meter_start(struct meter *meter, const struct meter_settings *settings, struct error *err);
 int meter_start_formula(struct meter *meter, struct error *err);
 
-/* The child that has ended although nobody asked it to, or NULL. */
-struct child *meter_dead_child(struct meter *meter);
+/* -ECHILD with its last words when a child has ended although nobody asked it to; then ret_status is what a shell would say of it. */
+int meter_check(struct meter *meter, int *ret_status, struct error *err);
 
 /* Ends the sensor, then the formula, and removes a temporary folder. Zeroed is fine. */
 void meter_end(struct meter *meter);
