@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/error.h"
+#include "common/name_escape.h"
 #include "common/scope.h"
 
 /* In the new process. Never returns. A gate that closes without a word means that there is nobody
@@ -25,8 +26,10 @@ static void become(char **argv, int gate)
     if (read(gate, &word, 1) != 1)
         _exit(125);
     (void)execvp(argv[0], argv);
-    int status = errno == ENOENT ? 127 : 126;
-    (void)dprintf(STDERR_FILENO, "watt run: %s: %s\n", argv[0], strerror(errno));
+    int code = errno, status = code == ENOENT ? 127 : 126;
+    char name[1024];
+    (void)name_escape(argv[0], strlen(argv[0]), name, sizeof(name));
+    (void)dprintf(STDERR_FILENO, "watt run: %s: %s\n", name, strerror(code));
     _exit(status);
 }
 

@@ -109,13 +109,14 @@ int process_tree_add_pid(struct process_tree *tree, pid_t pid, struct error *err
 
 static bool has_name(int64_t pid, const char *name)
 {
-    char path[64], comm[64] = "";
+    char path[64], comm[64];
     (void)snprintf(path, sizeof(path), "/proc/%" PRId64 "/comm", pid);
     SCOPED(scope_fclose) FILE *file = fopen(path, "re");
-    if (!file || !fgets(comm, sizeof(comm), file))
+    size_t size = file ? fread(comm, 1, sizeof(comm), file) : 0;
+    if (size < 2) /* a newline ends it; there may be others in it */
         return false;
-    comm[strcspn(comm, "\n")] = '\0';
-    return comm[0] && strncmp(comm, name, COMM_LENGTH) == 0;
+    comm[size - 1] = '\0';
+    return strncmp(comm, name, COMM_LENGTH) == 0;
 }
 
 int process_tree_add_name(struct process_tree *tree, const char *name, struct error *err)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One line per message, written with one call so that lines of several programs do not mix. */
+/* One line per message, written with one call so that lines of several programs do not mix. What is
+ * quoted in it may be anybody's: control bytes never reach a terminal. */
 #include "common/log.h"
 
 #include <stdarg.h>
@@ -35,6 +36,9 @@ void log_print(const struct log *log, enum log_level level, const char *format, 
     length += said;
     if ((size_t)length > sizeof(line) - 2)
         length = (int)sizeof(line) - 2;
+    for (int i = 0; i < length; i++)
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+            line[i] = '?';
     line[length++] = '\n';
     if (write(STDERR_FILENO, line, (size_t)length) < 0)
         return; /* nobody is left to tell */

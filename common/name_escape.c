@@ -29,9 +29,11 @@ static size_t sequence_length(const unsigned char *bytes, size_t size)
     return length;
 }
 
-static bool is_unsafe(unsigned char c)
+/* Of two bytes: U+0080 to U+009F, which terminals take for control characters too (0x9b: ESC [). */
+static bool is_unsafe(const unsigned char *unit, size_t length)
 {
-    return c < 0x20 || c == 0x7f || c == '%';
+    return unit[0] < 0x20 || unit[0] == 0x7f || unit[0] == '%' ||
+           (length == 2 && unit[0] == 0xc2 && unit[1] < 0xa0);
 }
 
 size_t name_escape(const char *bytes, size_t size, char *text, size_t text_size)
@@ -42,7 +44,7 @@ size_t name_escape(const char *bytes, size_t size, char *text, size_t text_size)
     for (size_t at = 0; at < size;) {
         size_t length = sequence_length(in + at, size - at);
         const char escape[3] = {'%', digits[in[at] >> 4], digits[in[at] & 15]};
-        bool is_escaped = length == 0 || is_unsafe(in[at]);
+        bool is_escaped = length == 0 || is_unsafe(in + at, length);
         const char *unit = is_escaped ? escape : bytes + at;
         size_t unit_size = is_escaped ? sizeof(escape) : length;
         /* Once a unit did not fit, no later and shorter one may take its place. */

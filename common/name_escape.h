@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Names the kernel or a user chose (commands, cgroup directories) may hold any byte. They are made safe once, at the
- * sensor, reversibly: control bytes (below 0x20 and 0x7f), '%' and bytes that are not valid UTF-8 become %XX (upper-case hex). */
+ * sensor, reversibly: control characters (below 0x20, 0x7f, U+0080 to U+009F), '%' and bytes that are not valid UTF-8 become %XX (upper-case hex). */
 #pragma once
 
 #include <stddef.h>

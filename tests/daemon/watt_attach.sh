@@ -63,7 +63,7 @@ follow() { # NAME OPTION...: starts the tree in its cgroup and attaches to it; t
     sh -c 'echo $$ >"$1/cgroup.procs" && exec "$2" "$3" "$4" <"$5"' - "$mount/$own" "$python" "$scratch/tree.py" "$scratch/$name.used" "$scratch/$name.fifo" &
     tree=$!
     pids="$pids $tree"
-    until_true grep -q "tree.py" "/proc/$tree/cmdline" || fail "$name: the tree did not start"
+    until_true grep -q python "/proc/$tree/comm" || fail "$name: the tree did not start" # it is in its cgroup then
     "$build/watt" attach --json -o "$scratch/$name.json" --store "sqlite:$scratch/$name" "$@" $tree 2>"$scratch/$name.err" &
     attach=$!
     pids="$pids $attach"
@@ -93,6 +93,11 @@ grep -qx "0::/$own" "/proc/$idle/cgroup" || fail "it was not put back"
 grep -q 'J  energy' "$scratch/c.err" || fail "no report"
 [ -z "$(find "$mount/$own" -name 'watt-attach-[0-9]*')" ] || fail "a cgroup was left behind"
 cp "$(command -v sleep)" "$scratch/watt-t-sleeper"
+cp "$(command -v sleep)" "$scratch/"$'two\nlines'
+"$scratch/"$'two\nlines' 60 &
+pids="$pids $!"
+until_true grep -q lines "/proc/$!/comm" || fail "the sleeper did not start"
+"$build/watt" attach --for 200ms $'two\nlines' 2>"$scratch/d.err" || fail "by a name of two lines: ended with $?"
 "$scratch/watt-t-sleeper" 60 &
 pids="$pids $!"
 until_true grep -q watt-t-sleeper "/proc/$!/comm" || fail "the sleeper did not start"

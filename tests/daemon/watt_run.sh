@@ -51,6 +51,10 @@ status=0
 status=0
 "$build/watt" run -- "$scratch" 2>"$scratch/e.err" || status=$?
 [ $status = 126 ] || fail "not to be executed: status $status"
+"$build/watt" run -- $'\033[31m' 2>"$scratch/e.err" || true
+"$build/watt" attach $'\033[31m' 2>>"$scratch/e.err" || true
+grep -q $'\033' "$scratch/e.err" && fail "a name went to the terminal as it was"
+grep -q 'watt run: %1B\[31m' "$scratch/e.err" || fail "the name is not told"
 status=0
 "$build/watt" run 2>"$scratch/e.err" || status=$?
 [ $status = 64 ] || fail "no command: status $status"

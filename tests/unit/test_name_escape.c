@@ -33,6 +33,9 @@ static void only_what_is_unsafe_is_escaped(void **state)
     ESCAPES_TO("%41", "%2541");
     ESCAPES_TO("a\nb\x7f\x01", "a%0Ab%7F%01");
     ESCAPES_TO("a\0b", "a%00b");
+    ESCAPES_TO("\xc2\x9b"
+               "31m\xc2\xa0",
+               "%C2%9B31m\xc2\xa0"); /* ESC [ in one character */
     ESCAPES_TO("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x94\x8b",
                "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x94\x8b");
 }
