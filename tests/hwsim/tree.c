@@ -208,12 +208,14 @@ static bool add_topology(struct tree *tree, int cpu, const char *name, int numbe
 static bool add_cpu(struct tree *tree, int cpu)
 {
     const struct machine *machine = tree->energy->machine;
-    struct node *msr = add_at(tree, NODE_MSR, -1, "/dev/cpu/%d/msr", cpu);
-    if (!msr || !add_at(tree, NODE_FOLDER, -1, CPU "/cpu%d", cpu))
+    struct node *msr =
+        add_at(tree, NODE_MSR, -1, "/dev/cpu/%d/msr", cpu); /* until the next is added */
+    if (!msr)
         return false;
     msr->number = msr->cpu = cpu;
     msr->mode = 0600;
-    return add_topology(tree, cpu, "physical_package_id", machine_package_of(machine, cpu)) &&
+    return add_at(tree, NODE_FOLDER, -1, CPU "/cpu%d", cpu) &&
+           add_topology(tree, cpu, "physical_package_id", machine_package_of(machine, cpu)) &&
            add_topology(tree, cpu, "die_id", machine_die_of(machine, cpu)) &&
            add_topology(tree, cpu, "core_id", machine_core_of(machine, cpu)) &&
            add_topology(tree, cpu, "thread_siblings_list", cpu);
