@@ -48,7 +48,7 @@ echo 65532610987 > "$zone/max_energy_range_uj"
 echo 5 > "$zone/energy_uj"
 refuses 78 "powercap: domain package 0 counts up to 65533 J" --sysfs "$scratch/sys" --store null: --interval 1h
 refuses 69 "$scratch/file/below" --store "sqlite:$scratch/file/below"
-if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
+if [ "$(id -u)" = 0 ]; then
     mkdir "$scratch/locked"
     chmod 755 "$scratch" && chmod 500 "$scratch/locked"
     real=$sensor
