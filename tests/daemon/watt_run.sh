@@ -141,6 +141,14 @@ run_until() { # SIGNAL: to its sensor, while the command waits; sets run
 }
 mkfifo "$scratch/go"
 exec {go}<>"$scratch/go"
+(trap '' HUP && exec "$build/watt" run --repeat 2 --json -o "$scratch/h.json" -- sh -c 'touch "$1"; read -r x <"$2"' - "$scratch/started" "$scratch/go") &
+run=$!
+pids="$pids $run"
+until_true test -e "$scratch/started" || fail "the command did not start"
+kill -HUP $run # as nohup: it is ignored, and the second run follows
+printf '\n\n' >&$go
+wait $run || fail "ended with $? by a SIGHUP that it ignores"
+holds "$scratch/h.json" '[.rows[].row] == ["run", "run", "mean", "deviation"]'
 run_until KILL
 until_true is_gone "$sensor" || fail "the sensor goes on"
 echo >&$go
