@@ -226,6 +226,23 @@ static int read_side(struct side *side, struct error *err)
     return r;
 }
 
+/* Sides that do not fit together would have scores too, the worst ones. */
+static int check_fit(const struct scoring *scoring, struct error *err)
+{
+    if (!score_meets_truth(scoring->score))
+        return error_set(err, -EBADMSG,
+                         "%s and %s have no tick in common: they meet by sensor, timestamp, domain "
+                         "and package",
+                         scoring->said.uri, scoring->truth.uri ? scoring->truth.uri : "--solo");
+    for (size_t i = 0; i < scoring->n_solos; i++) {
+        const struct solo *solo = &scoring->solos[i];
+        if (!score_names(scoring->score, solo->target, solo->target_size))
+            log_warning(scoring->log, "--solo %.*s: the store has no watts of this target",
+                        (int)solo->target_size, solo->target);
+    }
+    return 0;
+}
+
 static int write_row(struct writer *writer, const struct score_row *row, const char *label,
                      struct error *err)
 {
@@ -328,6 +345,8 @@ static int work(struct scoring *scoring, struct error *err)
         r = read_side(&scoring->said, err);
     if (is_remote)
         remote_cleanup();
+    if (r >= 0)
+        r = check_fit(scoring, err);
     if (r >= 0)
         r = print(scoring, err);
     power_record_deinit(&scoring->power);

@@ -27,6 +27,7 @@ struct scope {
     double dt_s, true_measured_w;
     double measured_w, predicted_w, idle_w, unattributed_w;
     bool contains_idle; /* the targets' watts do */
+    bool was_said, was_true;
     struct value *values;
     size_t n_values, values_capacity;
 };
@@ -34,6 +35,7 @@ struct scope {
 struct name {
     char *text;
     uint32_t number;
+    bool was_said;
 };
 
 struct score {
@@ -115,12 +117,12 @@ void score_free(struct score *score)
 
 /* ---- collecting ---- */
 
-static int number_name(struct score *score, const char *text, uint32_t *ret_number)
+static int find_name(struct score *score, const char *text, struct name **ret_name)
 {
     const struct name wanted = {.text = (char *)text};
     struct name **node = tfind(&wanted, &score->name_tree, compare_names);
     if (node) {
-        *ret_number = (*node)->number;
+        *ret_name = *node;
         return 0;
     }
     if (array_reserve(&score->names, &score->names_capacity, score->n_names + 1,
@@ -137,7 +139,7 @@ static int number_name(struct score *score, const char *text, uint32_t *ret_numb
         return -ENOMEM;
     }
     score->names[score->n_names++] = name;
-    *ret_number = name->number;
+    *ret_name = name;
     return 0;
 }
 
@@ -167,25 +169,31 @@ static int find_scope(struct score *score, const struct scope *wanted, struct sc
 }
 
 static int scope_of(struct score *score, const struct record_key *key, enum domain domain,
-                    int32_t package, struct scope **ret_scope)
+                    int32_t package, bool is_true, struct scope **ret_scope)
 {
     struct scope wanted = {.timestamp_ms = key->timestamp_ms, .domain = domain, .package = package};
     memcpy(wanted.sensor, key->sensor, sizeof(wanted.sensor));
-    return find_scope(score, &wanted, ret_scope);
+    int r = find_scope(score, &wanted, ret_scope);
+    if (r < 0)
+        return r;
+    (*ret_scope)->was_true |= is_true;
+    (*ret_scope)->was_said |= !is_true;
+    return 0;
 }
 
 static int add_value(struct score *score, struct scope *scope, const char *target, bool is_true,
                      double watts, double sigma_w)
 {
-    uint32_t name;
-    int r = number_name(score, target, &name);
+    struct name *name;
+    int r = find_name(score, target, &name);
     if (r >= 0)
         r = array_reserve(&scope->values, &scope->values_capacity, scope->n_values + 1,
                           sizeof(*scope->values));
     if (r < 0)
         return r;
+    name->was_said |= !is_true;
     scope->values[scope->n_values] = (struct value){
-        .name = name,
+        .name = name->number,
         .is_true = is_true,
         .order = (uint32_t)scope->n_values,
         .watts = watts,
@@ -217,14 +225,14 @@ static int add_record(struct score *score, const struct power_record *power, boo
     struct scope *scope;
     for (size_t i = 0; i < power->n_balance; i++) {
         const struct balance_row *row = &power->balance[i];
-        int r = scope_of(score, &power->key, row->domain, row->package, &scope);
+        int r = scope_of(score, &power->key, row->domain, row->package, is_true, &scope);
         if (r < 0)
             return r;
         add_balance(scope, row, power->dt_ns, is_true);
     }
     for (size_t i = 0; i < power->n_targets; i++) {
         const struct power_row *row = &power->targets[i];
-        int r = scope_of(score, &power->key, row->domain, row->package, &scope);
+        int r = scope_of(score, &power->key, row->domain, row->package, is_true, &scope);
         if (r >= 0 && !isnan(row->dynamic_w))
             r = add_value(score, scope, row->target, is_true, row->dynamic_w, row->sigma_w);
         if (r < 0)
@@ -274,7 +282,7 @@ int score_add_said_report(struct score *score, const struct power_report *report
     int32_t package;
     if (!score_report_scope(report, &key, &domain, &package))
         return 0;
-    int r = scope_of(score, &key, domain, package, &scope);
+    int r = scope_of(score, &key, domain, package, false, &scope);
     if (r < 0)
         return r;
     if (strcmp(report->target, "rapl") == 0) {
@@ -290,6 +298,24 @@ int score_add_said_report(struct score *score, const struct power_report *report
         r = add_value(score, scope, report->target, false, report->power_w, NAN);
     }
     return r;
+}
+
+bool score_meets_truth(const struct score *score)
+{
+    for (size_t i = 0; i < score->n_scopes; i++)
+        if (score->scopes[i]->was_said && score->scopes[i]->was_true)
+            return true;
+    return !score->has_truth;
+}
+
+bool score_names(const struct score *score, const char *target, size_t size)
+{
+    for (size_t i = 0; i < score->n_names; i++) {
+        const char *text = score->names[i]->text;
+        if (score->names[i]->was_said && strlen(text) == size && memcmp(text, target, size) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* ---- judging ---- */

@@ -36,5 +36,10 @@ int score_add_said_report(struct score *score, const struct power_report *report
 /* Of what it speaks; false: of no package of ours. */
 bool score_report_scope(const struct power_report *report, struct record_key *ret_key, enum domain *ret_domain, int32_t *ret_package);
 
+/* Whether any tick, domain and package was both said and true; true also without any truth. */
+bool score_meets_truth(const struct score *score);
+/* Whether watts were said of a target of this name. */
+bool score_names(const struct score *score, const char *target, size_t size);
+
 /* The rows, by domain and package; nothing can be added afterwards. Owned by the score. -ENOMEM. */
 int score_rows(struct score *score, const struct score_row **ret_rows, size_t *ret_n_rows);

@@ -341,21 +341,33 @@ static void solo_runs_are_a_truth(void **state)
     assert_true(fabs(rows[0].abs_error - 20.0 / 80) < 1e-12);
 }
 
+static void sides_that_do_not_meet_are_known(void **state)
+{
+    (void)state;
+    add_said(1000, 10, 6, 2, NAN);
+    assert_true(score_meets_truth(score)); /* there is none */
+    add_truth(2000, 1000000000);
+    assert_false(score_meets_truth(score));
+    add_truth(1000, 1000000000);
+    assert_true(score_meets_truth(score));
+    begin(&power, 1000);
+    target(&power, "true alone", DOMAIN_PACKAGE, 1, NAN);
+    assert_int_equal(score_add_truth(score, &power), 0);
+    assert_true(score_names(score, "a", 1));
+    assert_false(score_names(score, "aa", 2));
+    assert_false(score_names(score, "true alone", strlen("true alone")));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(solo_runs_are_a_truth),
-        TEST(truth_itself_has_no_error),
-        TEST(shares_are_scaled_and_watts_are_not),
-        TEST(a_silent_tick_costs_half),
-        TEST(energy_is_the_weight),
-        TEST(unknown_and_missing_targets_count),
-        TEST(closure_is_the_worst_and_summed_from_targets),
-        TEST(the_truth_measures_where_it_can),
-        TEST(parts_and_repeats_are_one_tick),
-        TEST(domains_and_packages_stand_apart),
-        TEST(without_truth_only_records_are_judged),
+        TEST(sides_that_do_not_meet_are_known),  TEST(solo_runs_are_a_truth),
+        TEST(truth_itself_has_no_error),         TEST(shares_are_scaled_and_watts_are_not),
+        TEST(a_silent_tick_costs_half),          TEST(energy_is_the_weight),
+        TEST(unknown_and_missing_targets_count), TEST(closure_is_the_worst_and_summed_from_targets),
+        TEST(the_truth_measures_where_it_can),   TEST(parts_and_repeats_are_one_tick),
+        TEST(domains_and_packages_stand_apart),  TEST(without_truth_only_records_are_judged),
         TEST(power_reports_are_judged_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
