@@ -173,7 +173,7 @@ static int measure(struct attach *attach, struct run_result *result, struct erro
     measurement_machine(&attach->measurement, &after);
     int64_t quiet_ms = attach->measurement.live.shown_ms - attach->alive_ms;
     double elapsed_s = after.covered_s - (quiet_ms > 0 ? (double)quiet_ms / 1e3 : 0);
-    result->elapsed_s = elapsed_s > 0 ? elapsed_s : NAN;
+    result->elapsed_s = result->covered_s = elapsed_s > 0 ? elapsed_s : NAN;
     result->exit_status = VALUE_ABSENT;
     return 0;
 }

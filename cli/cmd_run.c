@@ -149,6 +149,7 @@ static int run_in(struct run *run, struct command_process *process,
     }
     measurement_conclude(&run->measurement, &before, is_inside,
                          (void *)workload_cgroup_path(cgroup), result);
+    result->covered_s = fmin(result->covered_s, result->elapsed_s);
     run->n_results++;
     return 0;
 }

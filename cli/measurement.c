@@ -175,6 +175,7 @@ void measurement_conclude(const struct measurement *measurement, const struct ma
     ret_result->energy_j = usage.energy_j;
     ret_result->static_j = usage.static_j;
     ret_result->cpu_s = usage.cpu_s;
+    ret_result->covered_s = span_s;
     ret_result->machine_w = span_s > 0 ? machine_j / span_s : NAN;
     ret_result->low = (after.low_j - before->low_j) / machine_j;
     ret_result->high = (after.high_j - before->high_j) / machine_j;

@@ -48,7 +48,7 @@ void measurement_add_up(const struct measurement *measurement,
 void measurement_machine(const struct measurement *measurement, struct machine_usage *ret_usage);
 
 struct run_result;
-/* Fills in what happened since the look `before`, but for the time and the status, which the caller knows. */
+/* Fills in what happened since the look `before`, but for the time and the status, which the caller knows; covered_s is of whole ticks. */
 void measurement_conclude(const struct measurement *measurement, const struct machine_usage *before,
                           bool (*is_chosen)(const struct identity *identity, void *context), void *context,
                           struct run_result *ret_result);

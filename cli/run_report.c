@@ -2,6 +2,7 @@
 #include "cli/run_report.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "cli/writer.h"
@@ -16,7 +17,7 @@ static double energy_j(const struct run_result *result)
 
 static double mean_w(const struct run_result *result)
 {
-    return result->elapsed_s > 0 ? result->energy_j / result->elapsed_s : NAN;
+    return result->covered_s > 0 ? result->energy_j / result->covered_s : NAN;
 }
 
 static double static_j(const struct run_result *result)
@@ -39,6 +40,11 @@ static double elapsed_s(const struct run_result *result)
     return result->elapsed_s;
 }
 
+static double covered_s(const struct run_result *result)
+{
+    return result->covered_s;
+}
+
 /* The quantities of a run, in the order of both outputs. */
 static const struct quantity {
     const char *name, *unit, *about;
@@ -50,6 +56,7 @@ static const struct quantity {
     {"machine_w", "W", "mean power of the whole machine meanwhile", machine_w},
     {"cpu_s", "s", "CPU time", cpu_s},
     {"elapsed_s", "s", "elapsed", elapsed_s},
+    {"covered_s", "s", "of that with watts: what the energy is of", covered_s},
 };
 
 void run_report_statistics(const struct run_result *results, size_t n_results,
@@ -87,6 +94,14 @@ static void print_quantity(const struct run_report *report, const struct quantit
     (void)fputc('\n', stream);
 }
 
+static bool is_covered(const struct run_report *report)
+{
+    bool is_whole = true;
+    for (size_t i = 0; i < report->n_results; i++)
+        is_whole &= report->results[i].covered_s >= report->results[i].elapsed_s;
+    return is_whole;
+}
+
 static int print_table(const struct run_report *report, FILE *stream, struct error *err)
 {
     const struct run_result *last = &report->results[report->n_results - 1];
@@ -95,7 +110,8 @@ static int print_table(const struct run_report *report, FILE *stream, struct err
         (void)fprintf(stream, " (%zu runs, mean ± standard deviation)", report->n_results);
     (void)fputs("\n\n", stream);
     for (size_t i = 0; i < ARRAY_SIZE(quantities); i++)
-        print_quantity(report, &quantities[i], stream);
+        if (quantities[i].value != covered_s || !is_covered(report))
+            print_quantity(report, &quantities[i], stream);
     if (isfinite(last->low))
         (void)fprintf(stream,
                       "\n estimated by %s, not measured: the truth may be %.2f to %.2f times as "

@@ -13,6 +13,7 @@ struct run_result {
     double energy_j;     /* what its activity cost */
     double static_j;     /* its share of idling, beside it */
     double cpu_s, elapsed_s;
+    double covered_s;    /* of elapsed_s, the part that energy_j is known for */
     double machine_w;    /* mean of the whole machine over the ticks that the run touched */
     double low, high;    /* bounds of an estimate, as factors of machine_w (1 is machine_w itself); NAN: measured */
     int64_t exit_status; /* VALUE_ABSENT: not ours to know */

@@ -26,6 +26,7 @@ static struct run_result run_of(double energy_j, double elapsed_s)
                                .static_j = NAN,
                                .cpu_s = 0.5,
                                .elapsed_s = elapsed_s,
+                               .covered_s = elapsed_s,
                                .machine_w = NAN,
                                .low = NAN,
                                .high = NAN,
@@ -69,19 +70,28 @@ static void formats_say_the_same(void **state)
     (void)state;
     const struct run_result runs[] = {run_of(2, 0.5), run_of(4, 1)};
     char *csv = written("csv", runs, 2);
-    assert_string_equal(csv, "row,run,command,energy_j,mean_w,static_j,machine_w,cpu_s,elapsed_s,"
-                             "low_factor,high_factor,exit_status,source\n"
-                             "run,1,make -j2,2,4,,,0.5,0.5,,,0,\n"
-                             "run,2,make -j2,4,4,,,0.5,1,,,0,\n"
-                             "mean,,make -j2,3,4,,,0.5,0.75,,,,\n"
-                             "deviation,,make -j2,1.4142135623730951,0,,,0,0.3535533905932738,,,,"
-                             "\n");
+    assert_string_equal(
+        csv,
+        "row,run,command,energy_j,mean_w,static_j,machine_w,cpu_s,elapsed_s,covered_s,"
+        "low_factor,high_factor,exit_status,source\n"
+        "run,1,make -j2,2,4,,,0.5,0.5,0.5,,,0,\n"
+        "run,2,make -j2,4,4,,,0.5,1,1,,,0,\n"
+        "mean,,make -j2,3,4,,,0.5,0.75,0.75,,,,\n"
+        "deviation,,make -j2,1.4142135623730951,0,,,0,0.3535533905932738,0.3535533905932738,,,,"
+        "\n");
     free(csv);
     char *text = written("table", runs, 1);
     assert_non_null(strstr(text, "2.0000 J  energy of its activity\n"));
     assert_non_null(strstr(text, "- J  its share of idling"));
     assert_non_null(strstr(text, "no watts: chmod something"));
     assert_null(strstr(text, "±"));
+    assert_null(strstr(text, "with watts"));
+    free(text);
+    struct run_result partly = run_of(2, 0.5);
+    partly.covered_s = 0.4;
+    text = written("table", &partly, 1);
+    assert_non_null(strstr(text, "0.4000 s  of that with watts"));
+    assert_non_null(strstr(text, "5.0000 W"));
     free(text);
 }
 
