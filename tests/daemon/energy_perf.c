@@ -279,7 +279,7 @@ static void cores_are_beside_the_packages(void **state)
     struct source_probe probe;
     put_core_pmu("nonsense\n");
     open_source();
-    pass_ms(5);
+    pass_ms(15);
     tick();
     assert_int_equal(report.n_energy, 1);
     assert_true(report.energy[0].valid);
@@ -291,7 +291,7 @@ static void cores_are_beside_the_packages(void **state)
     assert_int_equal(probe.domains, DOMAIN_BIT(DOMAIN_CORE));
     assert_false(probe.is_energy_counter);
     open_source();
-    pass_ms(5);
+    pass_ms(15);
     tick();
     assert_int_equal(report.n_energy, 1);
     assert_int_equal(report.energy[0].domain, DOMAIN_CORE);
@@ -301,15 +301,15 @@ static void a_cpu_that_leaves_the_list_is_replaced(void **state)
 {
     (void)state;
     open_source();
-    pass_ms(5);
+    pass_ms(15);
     tick();
     assert_true(report.energy[0].valid);
     made_tree_write(&tree, PMU "cpumask", "\xff nonsense"); /* is not believed */
-    pass_ms(5);
+    pass_ms(15);
     tick();
     assert_true(report.energy[0].valid);
     made_tree_write(&tree, PMU "cpumask", "1\n");
-    pass_ms(5);
+    pass_ms(15);
     tick();
     assert_int_equal(report.n_energy, 1);
     assert_false(report.energy[0].valid);
@@ -325,7 +325,7 @@ static void a_cpu_that_leaves_the_list_is_replaced(void **state)
     topology.is_online[1] = true;
     tick();
     assert_false(report.energy[0].valid); /* the new baseline */
-    pass_ms(5);
+    pass_ms(15);
     tick();
     assert_true(report.energy[0].valid);
 }
@@ -350,10 +350,10 @@ static void a_long_span_is_not_known(void **state)
     open_source();
     assert_int_equal(source_perf.describe(source, &record), 0);
     leap_ns += (uint64_t)((double)record.sources[0].range_uj / record.sources[0].peak_w * 1e3);
-    pass_ms(5);
+    pass_ms(15);
     tick();
     assert_string_equal(report.energy[0].reason, "span_too_long");
-    pass_ms(5);
+    pass_ms(15);
     tick();
     assert_true(report.energy[0].valid);
     host_record_deinit(&record);
@@ -382,7 +382,7 @@ static void psys_alone_is_not_attributed(void **state)
     assert_int_equal(probe.domains, DOMAIN_BIT(DOMAIN_PSYS));
     assert_false(probe.is_energy_counter);
     open_source();
-    pass_ms(5);
+    pass_ms(15);
     tick();
     assert_int_equal(report.n_energy, 0);
 }
@@ -435,7 +435,7 @@ static void what_does_not_open_is_absent(void **state)
     put_event("energy-ram", "event=0xee\n"); /* the msr PMU has no such counter */
     assert_int_equal(domains_of_probe(SOURCE_USABLE), DOMAIN_BIT(DOMAIN_PACKAGE));
     open_source();
-    pass_ms(5);
+    pass_ms(15);
     tick();
     assert_int_equal(report.n_energy, 1);
     put_event("energy-pkg", "event=0xee\n");

@@ -52,6 +52,12 @@ def has_reason(sensor, package, reasons):
                if not sample["valid"] and sample.get("package") == package)
 
 
+def stands_still(sensor, package):
+    """The baseline is that long ago that what moves now is no update from before it."""
+    return any(sample["reason"] == "stuck" for record in sensor.raw()[-1:] for sample in record["energy"]
+               if not sample["valid"] and sample.get("package") == package)
+
+
 def main(root):
     zones = {
         ("package", 0): Zone(root, "intel-rapl:1", "package-0", MODULUS_UJ - 3_000_000),
@@ -64,6 +70,8 @@ def main(root):
     sensor.wait_until(lambda: sensor.records, "the host record, which follows the baseline")
     sources = {(row["domain"], row.get("package")): row["source"] for row in sensor.records[0]["sources"]}
     check(sources == dict.fromkeys(zones, "powercap"), f"sources: {sources}")
+
+    sensor.wait_until(lambda: stands_still(sensor, 0) and stands_still(sensor, 1), "nothing is used yet")
 
     def use(key, energy_uj):
         zones[key].use(energy_uj)
@@ -88,6 +96,7 @@ def main(root):
     settle("the rest goes on")
     zones[("package", 1)] = Zone(root, "intel-rapl:7", "package-1", 42)
     sensor.wait_until(lambda: has_reason(sensor, 1, ("reopened",)), "package 1 is back")
+    sensor.wait_until(lambda: stands_still(sensor, 1), "package 1 stands still")
     use(("package", 1), 2_345_678)
     use(("psys", None), 0)
     settle("all together at the end")
