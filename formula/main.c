@@ -337,6 +337,7 @@ static int make_formula(struct program *program, const struct formula_settings *
     return load_model_file(program, formula, err);
 }
 
+/* What is learned over hours must not turn out at the end to have no place. */
 static int name_state(struct program *program, struct error *err)
 {
     const struct arguments *arguments = &program->arguments;
@@ -345,7 +346,10 @@ static int name_state(struct program *program, struct error *err)
         program->state_path = NULL;
         return error_set(err, -ENOMEM, "state: out of memory");
     }
-    return 0;
+    int r = program->state_path ? state_file_check(program->state_path, err) : 0;
+    if (r >= 0 && arguments->save_model)
+        r = state_file_check(arguments->save_model, err);
+    return r;
 }
 
 static int save_at_end(struct program *program, struct error *err)

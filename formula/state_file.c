@@ -52,16 +52,36 @@ static int write_new(const char *path, const bson_t *file)
     return write_all(fd, bson_get_data(file), file->len);
 }
 
+static int open_folder(const char *path)
+{
+    SCOPED(scope_free) char *folder = strdup(path);
+    if (!folder)
+        return -ENOMEM;
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder ? 1 : 0] = '\0';
+    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
 /* The name itself must reach the disk too; a file system that cannot is no reason to fail. */
 static void sync_folder(const char *path)
 {
-    SCOPED(scope_free) char *folder = strdup(path);
-    char *slash = folder ? strrchr(folder, '/') : NULL;
-    if (slash)
-        slash[slash == folder ? 1 : 0] = '\0';
-    SCOPED(scope_close) int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    SCOPED(scope_close) int fd = open_folder(path);
     if (fd >= 0)
         (void)fsync(fd);
+}
+
+int state_file_check(const char *path, struct error *err)
+{
+    struct stat status;
+    SCOPED(scope_close) int fd = open_folder(path);
+    int r = fd < 0 ? fd : 0;
+    if (r == 0 && faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+        r = -errno;
+    if (r == 0 && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+        r = -EISDIR;
+    return r < 0 ? error_set(err, r, "state %s cannot be written: %s", path, strerror(-r)) : 0;
 }
 
 int state_file_write(const char *path, const bson_t *state, struct error *err)

@@ -111,4 +111,11 @@ done
 grep -q "10 records.*label 'auto'.*stay" "$folder/err" || fail "it is not said that nothing was stored: $(cat "$folder/err")"
 "$tool" "sqlite:$folder/beside" "jsonl:$folder/after.jsonl"
 jq -c 'select(.label == "auto") | .model' "$folder/after.jsonl" | grep -q share && fail 'the same label again changed what was there'
+
+# Where what is learned cannot be kept is known before hours of learning.
+for option in --state="$folder/nowhere" --save-model="$folder/nowhere/model"; do
+    "$formula" --post-mortem --input "jsonl:$trace" --output "jsonl:$folder/too-late.jsonl" "$option" 2>"$folder/err" && fail "$option is taken"
+    grep -q 'nowhere.*cannot be written' "$folder/err" || fail "$option: $(cat "$folder/err")"
+    test ! -s "$folder/too-late.jsonl" || fail "$option is refused when everything is done"
+done
 echo ok

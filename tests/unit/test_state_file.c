@@ -124,12 +124,30 @@ static void what_is_not_there_is_said(void **state)
     (void)alarm(0);
 }
 
+static void a_place_for_a_state_is_known_before(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    char missing[112];
+    assert_int_equal(state_file_check(path, NULL), 0);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(write_number(1, 10), 0);
+    assert_int_equal(state_file_check(path, NULL), 0);
+    assert_int_equal(state_file_check(folder, NULL), -EISDIR);
+    (void)snprintf(missing, sizeof(missing), "%s/none/state", folder);
+    assert_int_equal(state_file_check(missing, &err), -ENOENT);
+    assert_non_null(strstr(err.text, missing));
+    (void)snprintf(missing, sizeof(missing), "%s/below", path);
+    assert_int_equal(state_file_check(missing, NULL), -ENOTDIR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_write_that_fails_leaves_the_old_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_damage_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_there_is_said, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_place_for_a_state_is_known_before, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
