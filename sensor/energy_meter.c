@@ -49,22 +49,34 @@ void energy_meter_add(struct energy_meter *meter, double increase_uj)
     meter->sum_uj += increase_uj;
 }
 
+static double most_uj(double bound_w, uint64_t span_ns, double unit_uj)
+{
+    return bound_w * (double)span_ns / 1e3 + (isnan(unit_uj) ? 0 : unit_uj);
+}
+
+double energy_meter_most_uj(const struct energy_meter *meter, double bound_w, double unit_uj)
+{
+    return most_uj(bound_w, meter->now_ns - meter->last_ns + LATE_UPDATE_NS, unit_uj);
+}
+
 static bool is_possible(const struct energy_meter *meter)
 {
-    double span_ns = (double)(meter->now_ns - meter->last_ns + LATE_UPDATE_NS);
-    double slack_uj = isnan(meter->unit_uj) ? 0 : meter->unit_uj;
-    return meter->sum_uj >= 0 && meter->sum_uj <= meter->bound_w * span_ns / 1e3 + slack_uj;
+    return meter->sum_uj >= 0 &&
+           meter->sum_uj <= energy_meter_most_uj(meter, meter->bound_w, meter->unit_uj);
 }
 
 static void judge_movement(struct energy_meter *meter)
 {
-    bool is_long = meter->now_ns - meter->last_ns >= ENERGY_METER_STUCK_NS;
+    uint64_t span_ns = meter->now_ns - meter->last_ns;
+    bool is_long = span_ns >= ENERGY_METER_STUCK_NS;
     if (meter->is_still)
         energy_meter_hold(meter, is_long ? "stuck" : "no_update");
     else if (meter->sum_uj == 0 && !is_long)
         energy_meter_hold(meter, "no_update");
-    else if (meter->is_unaligned && meter->now_ns - meter->last_ns < LATE_UPDATE_NS)
+    else if (meter->is_unaligned && span_ns < LATE_UPDATE_NS)
         energy_meter_fail(meter, "no_update");
+    else if (meter->sum_uj > most_uj(meter->bound_w, span_ns, meter->unit_uj))
+        energy_meter_hold(meter, "no_update");
 }
 
 static void fill_energy(struct energy_meter *meter, struct energy_sample *sample)

@@ -7,7 +7,8 @@
  * too, so that a counter which is updated more slowly than it is read gives no zeros and no spikes. From ENERGY_METER_STUCK_NS on it is "stuck" in a
  * package, which always draws power; memory, cores and graphics can rest, and psys may count whole joules: of them such a span is 0 J.
  * The first movement after a baseline may hold one update more than its span: nobody knows when the last one was. Where that would make a spike, in a span of some
- * milliseconds, it is the new baseline ("no_update"), taken right after an update. */
+ * milliseconds, it is the new baseline ("no_update"), taken right after an update. Later, energy that only the lateness of an update explains waits for
+ * the next reading ("no_update"): no sample is above the bound. */
 #pragma once
 
 #include "common/host_record.h"
@@ -36,6 +37,8 @@ struct energy_meter {
 void energy_meter_init(struct energy_meter *meter, enum domain domain, int32_t package, double bound_w);
 
 void energy_meter_begin(struct energy_meter *meter);
+/* The most that one counter can have grown by since the last reading, at bound_w, in whole units (unit_uj, NAN: any) and with an update that came late. */
+double energy_meter_most_uj(const struct energy_meter *meter, double bound_w, double unit_uj);
 /* By how much one counter grew. 0 holds the meter where that cannot be (see above). */
 void energy_meter_add(struct energy_meter *meter, double increase_uj);
 /* The first reason holds; counters start from a new baseline. */

@@ -21,8 +21,6 @@
 #include "sensor/reading.h"
 #include "sensor/source.h"
 
-#define LATE_UPDATE_NS 10e6 /* energy_meter.c */
-
 #define UNLOCK_ADVICE                                                                        \
     "run it as root, or: sudo setcap cap_sys_rawio,cap_dac_read_search+ep \"$(command -v "   \
     "watt-sensor)\"   (in a container: --cap-add SYS_RAWIO and --device /dev/cpu/N/msr for " \
@@ -171,8 +169,7 @@ static void take_counter(struct energy_meter *meter, const struct msr_reader *re
         energy_meter_fail(meter, counter->has_now || !reader->reason ? "reopened" : reader->reason);
         return;
     }
-    double span_ns = (double)(meter->now_ns - meter->last_ns) + LATE_UPDATE_NS;
-    double bound_uj = counter->bound_w * span_ns / 1e3 + counter->unit_uj;
+    double bound_uj = energy_meter_most_uj(meter, counter->bound_w, counter->unit_uj);
     const char *reason =
         msr_increase(counter->last, counter->now, counter->unit_uj, bound_uj, &counts);
     if (reason)

@@ -27,8 +27,6 @@
 #include "sensor/reading.h"
 #include "sensor/source.h"
 
-#define LATE_UPDATE_NS 10e6 /* energy_meter.c */
-
 #define UNLOCK_ADVICE                                                                    \
     "run it as root, or: sudo setcap cap_dac_read_search,cap_perfmon+ep \"$(command -v " \
     "watt-sensor)\"   (in a systemd unit: AmbientCapabilities=CAP_DAC_READ_SEARCH CAP_PERFMON)"
@@ -147,9 +145,7 @@ static void take_zone(const struct zone *zone, struct energy_meter *meter)
         energy_meter_fail(meter, zone->has_now ? "reopened" : zone->reason);
         return;
     }
-    double span_ns = (double)(meter->now_ns - meter->last_ns) + LATE_UPDATE_NS;
-    double slack_uj = isnan(zone->what.unit_uj) ? 0 : zone->what.unit_uj;
-    double bound_uj = zone->peak_w * span_ns / 1e3 + slack_uj;
+    double bound_uj = energy_meter_most_uj(meter, zone->peak_w, zone->what.unit_uj);
     int64_t increase_uj;
     const char *reason = zone_increase(zone, bound_uj, &increase_uj);
     if (reason)

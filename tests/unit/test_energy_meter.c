@@ -199,10 +199,20 @@ static void the_impossible_is_not_published(void **state)
     assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
     expect_reason("implausible");
     begin(&meter, NS_PER_S);
-    energy_meter_add(&meter, 1009e6);
+    energy_meter_add(&meter, 999e6);
     assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
     assert_true(report.energy[0].valid);
     assert_int_equal(report.energy[0].dt_ns, (int64_t)NS_PER_S); /* a new baseline each time */
+    begin(&meter, NS_PER_MS);
+    energy_meter_add(&meter, 5e6); /* 5 kW, or an update of five milliseconds */
+    assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
+    expect_reason("no_update");
+    begin(&meter, 6 * NS_PER_MS);
+    energy_meter_add(&meter, 5.1e6);
+    assert_int_equal(energy_meter_end(&meter, "test", &report), 0);
+    assert_true(report.energy[0].valid);
+    assert_int_equal(report.energy[0].energy_uj, 5100000);
+    assert_int_equal(report.energy[0].dt_ns, 6 * (int64_t)NS_PER_MS);
 }
 
 int main(void)
