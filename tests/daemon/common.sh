@@ -13,7 +13,8 @@ end_test() { :; } # a test may have more to clean up
 finish() {
     local pid
     for pid in $pids; do kill -KILL "$pid" 2>/dev/null || true; done
-    wait 2>/dev/null || true
+    # shellcheck disable=SC2086
+    [ -z "$pids" ] || wait $pids 2>/dev/null || true # not for what end_test ends
     end_test
     rm -rf "$scratch"
 }
