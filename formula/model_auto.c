@@ -399,11 +399,10 @@ static int auto_step(struct model *model, const struct scope_tick *tick,
     output->sigma_w = residual_sigma_w(&self->robust.residual);
     for (size_t i = 0; i < tick->n_activities; i++)
         output->target_sigma_w[i] = NAN;
-    if (tick->learn) {
+    if (tick->learn_idle)
         note_lowest(self, tick->measured_w);
-        if (is_counted)
-            learn(self, tick, output->predicted_w);
-    }
+    if (tick->learn && is_counted)
+        learn(self, tick, output->predicted_w);
     if (self->n_learned > 0) {
         attribute(self, tick, output);
     } else {

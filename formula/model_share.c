@@ -75,11 +75,10 @@ static int share_step(struct model *model, const struct scope_tick *tick,
     output->predicted_w = has_counts ? idle_of(share, tick) + price * rate : NAN;
     output->sigma_w = residual_sigma_w(&share->residual);
     output->scale_to_measured = true;
-    if (tick->learn) {
+    if (tick->learn_idle)
         lowest_add(&share->lowest, tick->measured_w);
-        if (has_counts)
-            learn(share, tick, rate, output->predicted_w);
-    }
+    if (tick->learn && has_counts)
+        learn(share, tick, rate, output->predicted_w);
     output->idle_w = idle_of(share, tick);
     return 0;
 }

@@ -20,6 +20,7 @@
 #include "formula/scope_events.h"
 
 #define RUNNING_SHARE_MIN 0.01 /* a count seen for less than this of its time is no count */
+#define HIDDEN_SHARE_MAX 0.01  /* of the tick: so little time hides nothing worth a doubt */
 
 struct scopes {
     double original_interval_s; /* 0: rates per second as they were */
@@ -225,15 +226,16 @@ static int list_scopes(struct scopes *scopes, const struct report *tick,
 
 /* ---- rates ---- */
 
-/* How much larger the true count is, NAN where too little was seen of it. */
-static double multiplex_factor(struct scopes *scopes, const struct count_row *row)
+/* How much larger the true count is, NAN where too little was seen of it. That makes the tick
+ * doubtful, unless there was next to nothing to see: a target's time is enabled only while it runs. */
+static double multiplex_factor(struct scopes *scopes, const struct count_row *row, double dt_s)
 {
     if (row->enabled_ns == VALUE_ABSENT || row->running_ns == VALUE_ABSENT)
         return 1;
     if (row->running_ns >= row->enabled_ns)
         return 1;
     if ((double)row->running_ns < RUNNING_SHARE_MIN * (double)row->enabled_ns) {
-        scopes->is_multiplexed = true;
+        scopes->is_multiplexed |= (double)row->enabled_ns * 1e-9 > HIDDEN_SHARE_MAX * dt_s;
         return NAN;
     }
     return (double)row->enabled_ns / (double)row->running_ns;
@@ -263,7 +265,7 @@ static void add_row(struct scopes *scopes, const struct rows *rows, const struct
 {
     double factor = NAN;
     if (row->has_counts)
-        factor = scopes->original_interval_s > 0 ? 1 : multiplex_factor(scopes, row) / rows->dt_s;
+        factor = scopes->original_interval_s > 0 ? 1 : multiplex_factor(scopes, row, rows->dt_s) / rows->dt_s;
     for (size_t e = 0; e < rows->columns.n; e++) {
         double rate = NAN;
         if (row->has_counts) {
@@ -451,11 +453,12 @@ static void fill_scope(struct scopes *scopes, size_t index, const struct report 
     scope->tick.activities = activities;
     scope->tick.total_rates = totals;
     fill_clock(tick, columns.is_cpu, scope);
-    scope->tick.learn = is_original
-                            ? !isnan(scope->tick.measured_w)
-                            : tick->valid && spans_agree(scope, columns.is_cpu, tick) &&
-                                  n_absurd == 0 && !scopes->is_multiplexed &&
-                                  (!is_uncounted || has_totals) && scope->tick.measured_w > 0;
+    scope->tick.learn_idle = is_original ? !isnan(scope->tick.measured_w)
+                                         : tick->valid && scope->tick.measured_w > 0;
+    scope->tick.learn = scope->tick.learn_idle;
+    if (!is_original)
+        scope->tick.learn &= spans_agree(scope, columns.is_cpu, tick) && n_absurd == 0 &&
+                             !scopes->is_multiplexed && (!is_uncounted || has_totals);
 }
 
 static int reserve(struct scopes *scopes)

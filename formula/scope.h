@@ -22,7 +22,8 @@ struct scope_tick {
     double measured_w;        /* NAN: no valid energy this tick: predict, learn nothing */
     double low_w, high_w;     /* bounds of an estimate, else NAN */
     bool is_estimate;
-    bool learn;               /* false: the tick is marked (invalid, incomplete, impossible counts): learn nothing from it */
+    bool learn;               /* false: the tick is marked (invalid, incomplete, impossible counts): learn no price from it */
+    bool learn_idle;          /* measured_w is good, whatever the counts are: what the scope draws at least is below it. True wherever learn is */
     double max_w;             /* plausible maximum, NAN: unknown */
     double floor_w;           /* what the scope draws when nothing runs, where the host record knows it (a curve's), else NAN */
     size_t n_events;

@@ -177,6 +177,7 @@ static double advance(struct machine *machine, struct scope_tick *tick, uint64_t
         .low_w = NAN,
         .high_w = NAN,
         .learn = true,
+        .learn_idle = true,
         .max_w = NAN,
         .floor_w = NAN,
         .n_events = machine->n_events,

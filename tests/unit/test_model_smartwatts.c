@@ -40,6 +40,7 @@ static void machine_init(struct machine *machine, const struct smartwatts_settin
             (struct activity){.name = i ? "/b" : "/a", .rates = machine->rates[i]};
     machine->tick = (struct scope_tick){
         .learn = true,
+        .learn_idle = true,
         .n_events = 1,
         .events = two_events,
         .n_activities = 2,

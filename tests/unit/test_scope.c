@@ -192,18 +192,40 @@ static void doubtful_ticks_are_not_learned_from(void **state)
     report.valid = false;
     build();
     assert_false(list[0].tick.learn);
+    assert_false(list[0].tick.learn_idle);
     report.valid = true;
-    row->enabled_ns = 1000000;
+    row->enabled_ns = 100000000;
     row->running_ns = 1;
     build();
     assert_false(list[0].tick.learn);
+    assert_true(list[0].tick.learn_idle); /* the watts are right all the same */
     assert_true(reasons_have(&reasons, "multiplexed"));
     assert_true(isnan(list[0].tick.activities[0].rates[0]));
-    row->running_ns = 1000000;
+    row->running_ns = 100000000;
     report.counts[row->first_count] = INT64_C(1) << 62;
     build();
     assert_false(list[0].tick.learn);
     assert_true(reasons_have(&reasons, "absurd_counts"));
+}
+
+/* The kernel shows a cgroup that ran for microseconds as enabled and not yet running: of a tick of two
+ * seconds that hides nothing. */
+static void what_hardly_ran_makes_no_tick_doubtful(void **state)
+{
+    (void)state;
+    add_events();
+    add_energy(DOMAIN_PACKAGE, 0, 20000000);
+    (void)add_row("/a", 0, 100, 2000);
+    struct count_row *row = add_row("/b", 0, 1, 20);
+    row->enabled_ns = 20000000;
+    row->running_ns = 0;
+    build();
+    assert_true(list[0].tick.learn);
+    assert_false(reasons_have(&reasons, "multiplexed"));
+    assert_true(isnan(list[0].tick.activities[1].rates[0]));
+    row->enabled_ns = 20000001;
+    build();
+    assert_false(list[0].tick.learn);
 }
 
 static void impossible_energy_is_not_measured(void **state)
@@ -294,6 +316,7 @@ static void spans_that_differ_are_not_learned_from(void **state)
     build();
     assert_float_equal(list[0].tick.measured_w, 10, 1e-9);
     assert_false(list[0].tick.learn);
+    assert_true(list[0].tick.learn_idle);
     report.energy[0].dt_ns = 2000000000;
     build();
     assert_true(list[0].tick.learn);
@@ -418,6 +441,7 @@ int main(void)
         TEST(counts_without_package_see_the_sum_of_packages),
         TEST(what_totals_have_beyond_targets_is_other),
         TEST(doubtful_ticks_are_not_learned_from),
+        TEST(what_hardly_ran_makes_no_tick_doubtful),
         TEST(spans_that_differ_are_not_learned_from),
         TEST(impossible_energy_is_not_measured),
         TEST(a_sum_beyond_all_bounds_is_not_measured),
