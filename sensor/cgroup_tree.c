@@ -34,6 +34,7 @@ void cgroup_tree_deinit(struct cgroup_tree *tree)
         node_free(tree->nodes[i]);
     free(tree->nodes);
     id_map_deinit(&tree->by_inode);
+    cgroup_watch_free(tree->watch);
     *tree = (struct cgroup_tree){0};
 }
 
@@ -72,7 +73,10 @@ static int visit(const struct walk *walk, int parent_fd, const char *name, uint6
         visitor->meet(node, visitor->context);
     }
     node->last_seen = walk->generation;
-    return visitor->visit(node, parent_fd, name, charged, visitor->context);
+    int r = visitor->visit(node, parent_fd, name, charged, visitor->context);
+    if (r >= 0 && walk->tree->watch)
+        cgroup_watch_put(walk->tree->watch, node->path, node->may_fill, &node->watched);
+    return r;
 }
 
 static int open_directory(int parent_fd, const char *name, DIR **ret_directory)
@@ -144,6 +148,8 @@ int cgroup_tree_walk(struct cgroup_tree *tree, const char *root, uint64_t genera
     int r = root ? open_directory(AT_FDCWD, root, &directory) : -ENOENT;
     if (r < 0)
         return r;
+    if (tree->watch)
+        cgroup_watch_put(tree->watch, "", false, &tree->watched_root);
     r = walk_directory(&walk, directory, 0, 0, NULL);
     (void)closedir(directory);
     return r;
@@ -158,8 +164,11 @@ void cgroup_tree_forget(struct cgroup_tree *tree, uint64_t generation)
             tree->nodes[n_kept++] = node;
             continue;
         }
-        if (id_map_get(&tree->by_inode, node->inode) == node)
+        /* A directory that was renamed has the same watch under its new path. */
+        if (id_map_get(&tree->by_inode, node->inode) == node) {
             id_map_remove(&tree->by_inode, node->inode);
+            cgroup_watch_remove(tree->watch, &node->watched);
+        }
         node_free(node);
     }
     tree->n_nodes = n_kept;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The directories of the cgroup2 tree, by inode. The whole tree is walked each time: a walk cannot miss an event or overflow a queue. It stays cheap
- * because a directory without subdirectories (two links) is never opened. The zero value is an empty tree. */
+/* The directories of the tree of cgroups, by inode. A walk is of the whole tree: it cannot miss an event or overflow a queue. It stays cheap
+ * because a directory without subdirectories (two links) is never opened. With a watch, each directory met is watched, so that the owner knows
+ * when to walk. The zero value is an empty tree. */
 #pragma once
 
 #include <limits.h>
@@ -8,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sensor/cgroup_watch.h"
 #include "sensor/id_map.h"
 
 struct target;
@@ -21,6 +23,8 @@ struct cgroup_node {
     struct target *target;
     struct target *charged; /* itself or the nearest target above, NULL: other */
     uint64_t last_seen;     /* generation of the walk that met it last */
+    bool may_fill;          /* set by visit: it becomes a target when a process enters */
+    struct watched_directory watched;
 };
 
 struct cgroup_tree {
@@ -28,6 +32,8 @@ struct cgroup_tree {
     size_t n_nodes, capacity;
     struct id_map by_inode;
     char path[PATH_MAX]; /* of the directory being walked */
+    struct cgroup_watch *watch; /* NULL: nobody asked for one; freed with the tree */
+    struct watched_directory watched_root;
 };
 
 /* What is done with the directories of a walk. */

@@ -40,8 +40,8 @@ struct engine_ops {
                 struct error *err);
     /* Adds one host_event per event, in the order of its counts. */
     int (*describe)(const struct engine *engine, struct host_record *host_record);
-    /* May be NULL. False: no cgroup was made or removed and no task moved since the last call, so that walking the tree of cgroups would find
-     * little: processes that were made in a cgroup of their own at once (clone3) are not noticed. */
+    /* NULL: the engine does not know, and targets_tree_has_changed tells. False: no cgroup was made or removed and no task moved since the last call, so
+     * that walking the tree of cgroups would find little: processes that were made in a cgroup of their own at once (clone3) are not noticed. */
     bool (*tree_has_changed)(struct engine *engine);
     /* Targets have come or gone (targets.h). Opens and closes what it needs; a target that cannot be opened keeps a row without counts and with
      * a reason. Called after every targets_refresh, before read. A

@@ -191,15 +191,21 @@ static bool complain(const struct sensor *sensor, bool was_failing, int r, const
     return r < 0;
 }
 
-/* The engine may know that the tree of cgroups is as it was. The look every second is the net. */
-static int refresh_targets(struct sensor *sensor, struct error *err)
+static bool tree_has_changed(struct sensor *sensor)
 {
     const struct engine *engine = sensor->engine;
+    if (engine && engine->ops->tree_has_changed)
+        return engine->ops->tree_has_changed(sensor->engine);
+    return targets_tree_has_changed(sensor->targets);
+}
+
+/* The tree of cgroups is walked when it has changed. The look every second is the net. */
+static int refresh_targets(struct sensor *sensor, struct error *err)
+{
     uint64_t now_ns = clock_monotonic_ns(sensor->host->clock);
     /* Asked in any case, and before the walk: what changes during it is seen at the next. */
-    bool is_still =
-        engine && engine->ops->tree_has_changed && !engine->ops->tree_has_changed(sensor->engine);
-    if (is_still && sensor->walked_at_ns && now_ns - sensor->walked_at_ns < WALK_INTERVAL_NS) {
+    bool has_changed = tree_has_changed(sensor);
+    if (!has_changed && sensor->walked_at_ns && now_ns - sensor->walked_at_ns < WALK_INTERVAL_NS) {
         targets_keep(sensor->targets);
         return 0;
     }

@@ -164,6 +164,7 @@ static int visit_cgroup(struct cgroup_node *node, int parent_fd, const char *nam
         *charged = node->target;
     }
     node->charged = *charged;
+    node->may_fill = !node->target && node->is_allowed;
     return 0;
 }
 
@@ -194,6 +195,17 @@ int targets_refresh(struct targets *targets, struct error *err)
     }
     cgroup_tree_forget(&targets->tree, targets->generation);
     return 0;
+}
+
+bool targets_tree_has_changed(struct targets *targets)
+{
+    const struct host *host = targets->host;
+    if (targets->granularity == GRANULARITY_PROCESS || !host->cgroupfs)
+        return true;
+    if (!targets->tree.watch &&
+        cgroup_watch_new(&targets->tree.watch, host->cgroupfs, host->log) < 0)
+        return true;
+    return cgroup_watch_has_changed(targets->tree.watch);
 }
 
 void targets_set_rules(struct targets *targets, const struct target_rules *rules)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The registry of who is charged. Cgroup targets are found by walking the cgroup2 tree and keyed by inode, so that a restarted unit is a
+/* The registry of who is charged. Cgroup targets are found by walking the tree of cgroups and keyed by inode, so that a restarted unit is a
  * new life of the same name; process targets are announced by engines that see processes, keyed by (pid, start). A target has a number
  * that engines may index by, and a target record to be written before its first use. Targets never overlap. */
 #pragma once
@@ -54,6 +54,9 @@ void targets_set_rules(struct targets *targets, const struct target_rules *rules
 uint64_t targets_rules_version(const struct targets *targets);
 /* The same when it is known that the tree has not changed since: every cgroup target that was there still is. */
 void targets_keep(struct targets *targets);
+/* Whether the tree may have changed since the previous call, by events of the kernel (cgroup_watch.h), which begin with the first call. To be asked before
+ * a refresh, so that what happens during it shows in the next answer. True with process granularity. */
+bool targets_tree_has_changed(struct targets *targets);
 uint64_t targets_generation(const struct targets *targets);
 
 /* A process was seen. Gives its target, added if new: the process itself with process granularity, the deepest selected cgroup on its path with

@@ -2,6 +2,7 @@
 if(WATT_BPF)
   watt_unit_test(test_bpf_columns watt_sensor)
 endif()
+watt_unit_test(test_cgroup_watch watt_sensor)
 watt_unit_test(test_counters_proc watt_sensor)
 watt_unit_test(test_cpu_busy watt_sensor)
 watt_unit_test(test_cpu_power_table watt_sensor)

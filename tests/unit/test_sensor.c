@@ -460,6 +460,72 @@ static void a_thread_stores_everything(void **state)
     assert_int_equal(count_stored(fixture), 500);
 }
 
+/* A tick of 100 ms in which the cgroup uses a millisecond. */
+static void tick_with_use(struct fixture *fixture, const char *cgroup)
+{
+    static int64_t usage_us;
+    char file[64], text[32];
+    (void)snprintf(file, sizeof(file), "cgroup/%s/cpu.stat", cgroup);
+    (void)snprintf(text, sizeof(text), "usage_usec %" PRId64 "\n", usage_us += 1000);
+    put(fixture, file, text);
+    pass(fixture, 100 * NS_PER_MS);
+    tick(fixture, 1);
+}
+
+static void expect_target(struct reading *reading, const char *name)
+{
+    const struct report *report = next_report(reading);
+    if (report->n_targets != (name ? 1 : 0) ||
+        (name && strcmp(report->targets[0].target, name) != 0))
+        fail_msg("tick %" PRIu64 ": %zu targets, the first %s instead of %s", report->key.seq,
+                 report->n_targets, report->n_targets ? report->targets[0].target : "-",
+                 name ? name : "none");
+}
+
+/* A new cgroup is told by an event. Another tree in place of the one that is watched is told by
+ * none: who walks on each tick would see it at once, who never walks would not see it at all. */
+static void the_tree_is_walked_when_it_changed_and_once_a_second(void **state)
+{
+    struct fixture *fixture = *state;
+    char cgroupfs[96], aside[96];
+    (void)snprintf(cgroupfs, sizeof(cgroupfs), "%s/cgroup", fixture->root);
+    (void)snprintf(aside, sizeof(aside), "%s/aside", fixture->root);
+    fixture->host.cgroupfs = cgroupfs;
+    fixture->settings.granularity = GRANULARITY_CGROUP;
+    fixture->settings.engine = "proc";
+    fixture->settings.interval_ns = 100 * NS_PER_MS;
+    put(fixture, "proc/stat", "cpu 1 0 0 9\ncpu0 1 0 0 9\n");
+    put(fixture, "cgroup/a/cgroup.procs", "1\n");
+    put(fixture, "cgroup/a/cpu.stat", "usage_usec 0\n");
+    start(fixture, fixture->uri, "");
+    for (int i = 0; i < 3; i++)
+        tick_with_use(fixture, "a");
+    put(fixture, "cgroup/b/cgroup.procs", "2\n");
+    for (int i = 0; i < 4; i++)
+        tick_with_use(fixture, "b");
+    assert_int_equal(rename(cgroupfs, aside), 0);
+    put(fixture, "cgroup/c/cgroup.procs", "3\n");
+    for (int i = 0; i < 12; i++)
+        tick_with_use(fixture, "c");
+
+    struct reading reading;
+    begin_reading(&reading, fixture, KIND_BIT(RECORD_RAW));
+    for (int i = 0; i < 3; i++)
+        expect_target(&reading, "/a");
+    expect_target(&reading, NULL); /* b's first reading is its baseline */
+    for (int i = 0; i < 3; i++)
+        expect_target(&reading, "/b");
+    int n_unseen = 0;
+    const struct report *report = next_report(&reading);
+    for (; report->n_targets == 0; report = next_report(&reading))
+        n_unseen++;
+    assert_string_equal(report->targets[0].target, "/c");
+    assert_in_range(n_unseen, 4, 10); /* its baseline is one of them */
+    for (int i = n_unseen + 1; i < 12; i++)
+        expect_target(&reading, "/c");
+    end_reading(&reading);
+}
+
 static void what_is_asked_for_must_open(void **state)
 {
     struct fixture *fixture = *state;
@@ -501,6 +567,7 @@ int main(void)
         WITH_MACHINE(what_is_asked_for_must_open),
         WITH_MACHINE(energy_alone_is_recorded_from_update_to_update),
         WITH_MACHINE(a_thread_stores_everything),
+        WITH_MACHINE(the_tree_is_walked_when_it_changed_and_once_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -330,6 +330,70 @@ static void a_tree_that_is_kept_is_not_walked(void **state)
     bench_free(&bench);
 }
 
+static bool has_changed(struct bench *bench)
+{
+    bool answer = targets_tree_has_changed(bench->targets);
+    refresh(bench);
+    return answer;
+}
+
+/* What a walk has met is watched from then on; what happened meanwhile is for the walk after it. */
+static void settle(struct bench *bench)
+{
+    assert_true(has_changed(bench));
+    (void)has_changed(bench);
+    assert_false(targets_tree_has_changed(bench->targets));
+}
+
+static void events_say_when_to_walk(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_new(&bench, NULL, 0);
+    make_cgroup(&bench, "slice/unit", "12\n");
+    make_cgroup(&bench, "slice/empty", "");
+    settle(&bench);
+    make_cgroup(&bench, "slice/unit", "12\n13\n"); /* it is a target already */
+    assert_false(targets_tree_has_changed(bench.targets));
+    make_cgroup(&bench, "slice/empty", "9\n");
+    settle(&bench);
+    assert_non_null(find(&bench, "/slice/empty"));
+    make_cgroup(&bench, "slice/unit/deep", "");
+    settle(&bench);
+    make_cgroup(&bench, "slice/unit/deep", "7\n");
+    settle(&bench);
+    assert_non_null(find(&bench, "/slice/unit/deep"));
+    made_tree_remove(&bench.tree, "slice/unit/deep");
+    settle(&bench);
+    assert_true(target_has_vanished(bench.targets, find(&bench, "/slice/unit/deep")));
+    bench_free(&bench);
+}
+
+/* Where rules name the cgroups who lives in them does not matter, until other rules ask. */
+static void rules_decide_what_is_watched(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct target_rules *by_default;
+    bench_new(&bench, (const char *const[]){"cgroup:/a"}, 1);
+    make_cgroup(&bench, "a", "");
+    make_cgroup(&bench, "b", "");
+    settle(&bench);
+    make_cgroup(&bench, "a", "1\n");
+    make_cgroup(&bench, "b", "2\n");
+    assert_false(targets_tree_has_changed(bench.targets));
+    make_cgroup(&bench, "b", "");
+    assert_int_equal(target_rules_parse(&by_default, NULL, 0, NULL), 0);
+    targets_set_rules(bench.targets, by_default);
+    refresh(&bench);
+    settle(&bench);
+    make_cgroup(&bench, "b", "2\n");
+    settle(&bench);
+    assert_non_null(find(&bench, "/b"));
+    bench_free(&bench);
+    target_rules_free(by_default);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +406,8 @@ int main(void)
         cmocka_unit_test(brief_processes_are_one_target_per_command),
         cmocka_unit_test(cgroups_are_given_until_taken_and_charged_above),
         cmocka_unit_test(a_tree_that_is_kept_is_not_walked),
+        cmocka_unit_test(events_say_when_to_walk),
+        cmocka_unit_test(rules_decide_what_is_watched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
