@@ -178,7 +178,8 @@ static const struct option_spec specs[] = {
      .type = OPTION_STRING,
      .offset = AT(cgroupfs),
      .argument = "DIR",
-     .help = "where the cgroup2 tree is (default: its mount, as PROCFS says)"},
+     .help = "the tree of cgroups: cgroup2, or what is mounted as cgroup v1's perf_event "
+             "(default: their mounts, as PROCFS says)"},
 };
 
 static int add_part(struct options *options, const char *section, const struct option_spec *part,

@@ -216,7 +216,7 @@ static int open_missing(struct counters_perf *perf, struct watch *watch,
 {
     if (perf->n_open + bill_of(perf, watch, topology) > perf->n_allowed)
         return -EMFILE;
-    SCOPED(scope_close) int cgroup_fd = target_open_cgroup(target, perf->host);
+    SCOPED(scope_close) int cgroup_fd = target_open_cgroup(target, host_perf_tree(perf->host));
     if (cgroup_fd < 0)
         return cgroup_fd;
     watch->has_gap = false;
@@ -298,8 +298,11 @@ static int perf_set_targets(struct engine *engine, struct targets *targets,
     size_t n_unpaid = 0;
     if (perf_controller_has_left(perf->host))
         return error_set(err, -ENOENT,
-                         "a cgroup v1 hierarchy has taken the perf_event controller: unmount it "
-                         "(grep perf_event /proc/mounts) and restart the sensor");
+                         perf->host->perf_cgroupfs
+                             ? "the perf_event controller has left the cgroup v1 hierarchy: "
+                               "restart the sensor"
+                             : "a cgroup v1 hierarchy has taken the perf_event controller: unmount "
+                               "it (grep perf_event /proc/mounts) and restart the sensor");
     follow_cpus(perf, targets, topology);
     for (size_t i = 0; i < targets_count(targets); i++) {
         struct target *target = targets_at(targets, i);
@@ -498,6 +501,7 @@ const struct engine_ops counters_perf = {
     .capabilities = UINT64_C(1) << CAP_PERFMON, /* new targets and CPUs */
     .about = "perf events per cgroup and CPU, through libpfm4",
     .does_cgroup = true,
+    .is_in_perf_tree = true,
     .probe = perf_probe,
     .open = perf_open,
     .describe = perf_describe,

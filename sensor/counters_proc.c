@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Engine "proc": CPU time from files that anybody may read. With process granularity it looks at
  * every process (process_table.h); with cgroup granularity it reads cpu.stat of each target's
- * cgroup, which the kernel keeps in microseconds whatever controllers are on, descendants included.
+ * cgroup, which the kernel keeps in microseconds whatever controllers are on, descendants included;
+ * cgroup v1 keeps the same in cpuacct.usage, in a tree of its own that runtimes fill alike.
  * It cannot tell packages. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +22,7 @@
 #include "sensor/process_table.h"
 #include "sensor/tally.h"
 
-/* cpu.stat of one cgroup. */
+/* cpu.stat or cpuacct.usage of one cgroup. */
 struct usage {
     int fd;
     uint64_t last_us;
@@ -49,7 +52,13 @@ static void proc_probe(const struct host *host, const struct topology *topology,
         return;
     }
     cpu_busy_close(&busy);
-    if (granularity == GRANULARITY_CGROUP && !host->cgroupfs) {
+    if (granularity == GRANULARITY_CGROUP && host->perf_cgroupfs && !host->cpuacct_cgroupfs) {
+        (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason),
+                       "cgroup v1 without its cpuacct controller");
+        (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice), "--granularity process");
+        return;
+    }
+    if (granularity == GRANULARITY_CGROUP && !host_perf_tree(host)) {
         (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "there is no cgroup2 mount");
         (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice),
                        "mount -t cgroup2 none /sys/fs/cgroup, or --granularity process");
@@ -122,23 +131,30 @@ static int proc_describe(const struct engine *engine, struct host_record *host_r
     return r;
 }
 
+static int parse_number(const char *digits, uint64_t *ret_value)
+{
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(digits, &end, 10);
+    if (errno || !isdigit((unsigned char)*digits) || (*end && *end != '\n'))
+        return -EBADMSG;
+    *ret_value = value;
+    return 0;
+}
+
 static int parse_usage(const char *text, uint64_t *ret_us)
 {
     static const char key[] = "usage_usec ";
     for (const char *line = text; line; line = strchr(line, '\n')) {
         line += *line == '\n';
-        if (strncmp(line, key, sizeof(key) - 1) != 0)
-            continue;
-        char *end;
-        errno = 0;
-        const char *digits = line + sizeof(key) - 1;
-        unsigned long long value = strtoull(digits, &end, 10);
-        if (errno || end == digits || *digits == '-' || (*end && *end != '\n'))
-            return -EBADMSG;
-        *ret_us = value;
-        return 0;
+        if (strncmp(line, key, sizeof(key) - 1) == 0)
+            return parse_number(line + sizeof(key) - 1, ret_us);
     }
-    return -EBADMSG;
+    uint64_t usage_ns; /* cpuacct.usage is a number alone */
+    int r = parse_number(text, &usage_ns);
+    if (r == 0)
+        *ret_us = usage_ns / 1000;
+    return r;
 }
 
 static int read_usage(int fd, uint64_t *ret_us)
@@ -148,14 +164,26 @@ static int read_usage(int fd, uint64_t *ret_us)
     return length < 0 ? (int)length : parse_usage(text, ret_us);
 }
 
+/* A descriptor or -errno. */
+static int open_usage_file(const struct target *target, const struct host *host)
+{
+    char path[PATH_MAX];
+    SCOPED(scope_close) int directory_fd = target_open_cgroup(target, host_perf_tree(host));
+    if (directory_fd < 0)
+        return directory_fd;
+    if (host->perf_cgroupfs &&
+        (size_t)snprintf(path, sizeof(path), "%s%s/cpuacct.usage", host->cpuacct_cgroupfs,
+                         target->cgroup) >= sizeof(path))
+        return -ENAMETOOLONG;
+    int fd = host->perf_cgroupfs ? open(path, O_RDONLY | O_CLOEXEC)
+                                 : openat(directory_fd, "cpu.stat", O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
 static void open_usage(struct usage *usage, const struct target *target, const struct host *host)
 {
-    SCOPED(scope_close) int directory_fd = target_open_cgroup(target, host);
-    int r = directory_fd < 0 ? directory_fd : 0;
-    SCOPED(scope_close)
-    int fd = r == 0 ? openat(directory_fd, "cpu.stat", O_RDONLY | O_CLOEXEC) : -1;
-    if (r == 0)
-        r = fd < 0 ? -errno : read_usage(fd, &usage->last_us);
+    SCOPED(scope_close) int fd = open_usage_file(target, host);
+    int r = fd < 0 ? fd : read_usage(fd, &usage->last_us);
     if (r == 0) {
         usage->fd = STEAL_FD(fd);
         usage->reason = NULL;
@@ -282,6 +310,7 @@ const struct engine_ops counters_proc = {
     .about = "CPU time per process or cgroup from /proc and cpu.stat, without privileges",
     .does_process = true,
     .does_cgroup = true,
+    .is_in_perf_tree = true,
     .probe = proc_probe,
     .open = proc_open,
     .describe = proc_describe,

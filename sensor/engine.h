@@ -26,6 +26,7 @@ struct engine_ops {
     const char *name; /* "perf" */
     const char *about;
     bool does_process, does_cgroup; /* granularities */
+    bool is_in_perf_tree;           /* its cgroups are those of host_perf_tree; else of cgroup2 */
     uint64_t capabilities;          /* 1 << CAP_..., needed also after opening */
     const struct option_spec *options;
     size_t n_options;

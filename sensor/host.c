@@ -16,6 +16,8 @@
 
 #include "common/scope.h"
 
+#define MOUNTS_SIZE (1u << 20)
+
 static ssize_t read_from(int fd, char *text, size_t text_size, bool from_start)
 {
     size_t length = 0;
@@ -121,18 +123,104 @@ const char *host_reason(int r)
     }
 }
 
-int host_find_cgroupfs(const char *mounts_text, char *path, size_t path_size)
+/* A field of a line: not NUL-terminated. */
+struct field {
+    const char *text;
+    size_t size;
+};
+
+static bool field_is(struct field field, const char *text)
 {
-    for (const char *line = mounts_text; *line;) {
-        size_t line_size = strcspn(line, "\n");
-        size_t device_size = strcspn(line, " \n");
-        if (line[device_size] == ' ') {
-            const char *point = line + device_size + 1;
-            size_t point_size = strcspn(point, " \n");
-            if (point[point_size] == ' ' && !strncmp(point + point_size + 1, "cgroup2 ", 8))
-                return unescape_mount(point, point_size, path, path_size);
-        }
-        line += line_size + (line[line_size] == '\n');
+    return field.size == strlen(text) && !memcmp(field.text, text, field.size);
+}
+
+static bool has_option(struct field options, const char *name)
+{
+    for (size_t at = 0; at < options.size;) {
+        struct field option = {options.text + at, 0};
+        while (at + option.size < options.size && option.text[option.size] != ',')
+            option.size++;
+        if (field_is(option, name))
+            return true;
+        at += option.size + 1;
+    }
+    return false;
+}
+
+enum { DEVICE, POINT, TYPE, OPTIONS, N_FIELDS };
+
+static bool split_mount(struct field line, struct field *fields)
+{
+    for (int i = 0; i < N_FIELDS; i++) {
+        size_t size = 0;
+        while (size < line.size && line.text[size] != ' ')
+            size++;
+        if (size == 0)
+            return false;
+        fields[i] = (struct field){line.text, size};
+        size += size < line.size;
+        line = (struct field){line.text + size, line.size - size};
+    }
+    return true;
+}
+
+static bool is_tree(const struct field *fields, const char *controller)
+{
+    if (!controller)
+        return field_is(fields[TYPE], "cgroup2");
+    return field_is(fields[TYPE], "cgroup") && has_option(fields[OPTIONS], controller);
+}
+
+int host_find_cgroupfs(const char *mounts_text, const char *controller, const char *at, char *path,
+                       size_t path_size)
+{
+    for (const char *text = mounts_text; *text;) {
+        struct field line = {text, strcspn(text, "\n")}, fields[N_FIELDS];
+        text += line.size + (text[line.size] == '\n');
+        if (!split_mount(line, fields) || !is_tree(fields, controller))
+            continue;
+        int r = unescape_mount(fields[POINT].text, fields[POINT].size, path, path_size);
+        if (!at || (r == 0 && strcmp(path, at) == 0))
+            return r;
     }
     return -ENOENT;
+}
+
+/* Without slashes at its end. */
+static void copy_asked(char *path, size_t path_size, const char *asked)
+{
+    (void)snprintf(path, path_size, "%s", asked);
+    for (size_t length = strlen(path); length > 1 && path[length - 1] == '/'; length--)
+        path[length - 1] = '\0';
+}
+
+static const char *find(const char *mounts_text, const char *controller, char *path)
+{
+    return host_find_cgroupfs(mounts_text, controller, NULL, path, PATH_MAX) == 0 ? path : NULL;
+}
+
+void host_find_trees(struct host *host, const char *asked, struct host_mounts *mounts)
+{
+    char asked_path[PATH_MAX];
+    SCOPED(scope_free) char *text = malloc(MOUNTS_SIZE);
+    if (!text || host_read_text(text, MOUNTS_SIZE, "%s/self/mounts", host->procfs) < 0) {
+        host->cgroupfs = asked;
+        return;
+    }
+    host->cpuacct_cgroupfs = find(text, "cpuacct", mounts->cpuacct);
+    if (!asked) {
+        host->cgroupfs = find(text, NULL, mounts->cgroup2);
+        host->perf_cgroupfs = find(text, "perf_event", mounts->perf_event);
+        return;
+    }
+    copy_asked(asked_path, sizeof(asked_path), asked);
+    if (host_find_cgroupfs(text, "perf_event", asked_path, mounts->perf_event, PATH_MAX) == 0)
+        host->perf_cgroupfs = mounts->perf_event;
+    else
+        host->cgroupfs = asked;
+}
+
+const char *host_perf_tree(const struct host *host)
+{
+    return host->perf_cgroupfs ? host->perf_cgroupfs : host->cgroupfs;
 }

@@ -39,7 +39,7 @@ struct program {
     struct arguments arguments;
     char name[SENSOR_NAME_SIZE];
     char state_directory[PATH_MAX], spool_directory[PATH_MAX], store_uri[PATH_MAX + 16];
-    char cgroupfs[PATH_MAX];
+    struct host_mounts mounts;
     struct host host;
     struct target_rules *rules;
     struct sensor_settings settings;
@@ -169,15 +169,9 @@ static void set_host(struct program *program)
     program->host = (struct host){.sysfs = values->sysfs,
                                   .procfs = values->procfs,
                                   .devfs = values->devfs,
-                                  .cgroupfs = values->cgroupfs,
                                   .clock = &clock_system,
                                   .log = &program->log};
-    if (values->cgroupfs)
-        return;
-    SCOPED(scope_free) char *mounts = malloc(1u << 20);
-    if (mounts && host_read_text(mounts, 1u << 20, "%s/self/mounts", values->procfs) >= 0 &&
-        host_find_cgroupfs(mounts, program->cgroupfs, sizeof(program->cgroupfs)) >= 0)
-        program->host.cgroupfs = program->cgroupfs;
+    host_find_trees(&program->host, values->cgroupfs, &program->mounts);
 }
 
 /* Combinations that would run and record nothing of what was asked for. */

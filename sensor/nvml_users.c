@@ -64,7 +64,7 @@ static int find_target(const struct host *host, struct targets *targets, pid_t p
 {
     struct process_identity identity;
     struct target *target = NULL;
-    if (process_identity_read(host, pid, &identity) == 0) {
+    if (process_identity_read(host, targets_are_v1(targets), pid, &identity) == 0) {
         const struct seen_process seen = {.pid = pid,
                                           .parent_pid = identity.parent_pid,
                                           .start_ticks = identity.start_ticks,

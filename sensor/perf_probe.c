@@ -32,14 +32,15 @@ static void explain(const struct host *host, int r, struct engine_probe *probe)
         break;
     case ENOENT:
         (void)snprintf(probe->reason, sizeof(probe->reason),
-                       "the perf_event controller is not on the cgroup2 tree %s", host->cgroupfs);
+                       "the perf_event controller is not on the tree of cgroups %s",
+                       host_perf_tree(host));
         (void)snprintf(probe->advice, sizeof(probe->advice),
-                       "unmount the cgroup v1 hierarchy that has perf_event (grep perf_event "
-                       "/proc/mounts)");
+                       "grep perf_event /proc/mounts: leave --cgroupfs out, name that mount, or "
+                       "unmount it");
         break;
     case EBADF:
-        (void)snprintf(probe->reason, sizeof(probe->reason), "%s is no cgroup2 mount",
-                       host->cgroupfs);
+        (void)snprintf(probe->reason, sizeof(probe->reason), "%s is no cgroup mount",
+                       host_perf_tree(host));
         break;
     case ENOSYS:
         (void)snprintf(probe->reason, sizeof(probe->reason), "this kernel has no perf events");
@@ -57,7 +58,7 @@ static int try_cgroup_event(const struct host *host, const struct topology *topo
     int r = event_set_add(&set, EVENT_CPU_NS, "perf::TASK-CLOCK", NULL);
     if (r < 0)
         return r;
-    SCOPED(scope_close) int fd = open(host->cgroupfs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    SCOPED(scope_close) int fd = open(host_perf_tree(host), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     r = perf_group_open(&group, &set, fd, topology_first_online(topology));
@@ -76,7 +77,7 @@ void perf_probe(const struct host *host, const struct topology *topology,
         (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice), "--granularity cgroup");
         return;
     }
-    if (!host->cgroupfs) {
+    if (!host_perf_tree(host)) {
         (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "there is no cgroup2 mount");
         (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice),
                        "mount -t cgroup2 none /sys/fs/cgroup");
@@ -98,5 +99,5 @@ bool perf_controller_has_left(const struct host *host)
     if (host_read_text(text, sizeof(text), "%s/cgroups", host->procfs) < 0)
         return false;
     const char *line = strstr(text, name);
-    return line && strtol(line + strlen(name), NULL, 10) > 0;
+    return line && (strtol(line + strlen(name), NULL, 10) > 0) != (host->perf_cgroupfs != NULL);
 }

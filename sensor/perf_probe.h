@@ -9,6 +9,6 @@
 void perf_probe(const struct host *host, const struct topology *topology, enum granularity granularity,
                 struct engine_probe *ret_probe);
 
-/* Whether a cgroup v1 hierarchy has the perf_event controller (PROCFS/cgroups). One that is mounted takes it from the cgroup2 tree also from
- * those who count there: their counters stand still from then on. False where it cannot be read. */
+/* Whether the perf_event controller is not where host_perf_tree says (PROCFS/cgroups). A cgroup v1 hierarchy that is mounted takes it from the cgroup2
+ * tree also from those who count there: their counters stand still from then on. False where it cannot be read. */
 bool perf_controller_has_left(const struct host *host);

@@ -225,6 +225,7 @@ static void append_system(bson_t *object, const struct host *host)
     int64_t paranoid = VALUE_ABSENT;
     char clock[64];
     append_text(object, "cgroup2", host->cgroupfs);
+    append_text(object, "cgroup1", host->perf_cgroupfs);
     if (host_read_int64(&paranoid, "%s/sys/kernel/perf_event_paranoid", host->procfs) < 0)
         paranoid = VALUE_ABSENT;
     append_int64(object, "perf_event_paranoid", paranoid);

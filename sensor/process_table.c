@@ -48,6 +48,7 @@ struct process {
 struct process_table {
     DIR *directory;
     bool use_clock;
+    bool is_v1; /* cgroups are those of cgroup v1's perf_event */
     bool has_scanned;
     bool rules_are_new; /* since the last look: nobody's target is sure */
     uint64_t rules_version;
@@ -88,6 +89,7 @@ int process_table_new(struct process_table **ret_table, const struct host *host,
     long ticks_per_s = sysconf(_SC_CLK_TCK);
     table->ns_per_tick = NS_PER_S / (uint64_t)(ticks_per_s > 0 ? ticks_per_s : 100);
     table->use_clock = is_own_procfs(host->procfs);
+    table->is_v1 = host->perf_cgroupfs != NULL;
     *ret_table = table;
     return 0;
 }
@@ -189,7 +191,7 @@ static int read_cgroup(const struct process_table *table, pid_t pid, char **ret_
     ssize_t length = read_file(table, pid, "cgroup", text, sizeof(text));
     if (length < 0)
         return (int)length;
-    char *cgroup = strdup(process_cgroup(text));
+    char *cgroup = strdup(process_cgroup(text, table->is_v1));
     if (!cgroup)
         return -ENOMEM;
     free(*ret_cgroup);

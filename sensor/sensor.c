@@ -122,6 +122,15 @@ static int open_engine(struct sensor *sensor, struct error *err)
     return 0;
 }
 
+/* The tree in which the engine counts; without one, in which one would. */
+static void choose_tree(struct sensor *sensor)
+{
+    const struct engine *engine = sensor->engine;
+    if (sensor->targets)
+        targets_set_tree(sensor->targets, !engine || engine->ops->is_in_perf_tree);
+    sensor->walked_at_ns = 0;
+}
+
 static void close_engine(struct sensor *sensor)
 {
     size_t n_targets = sensor->targets ? targets_count(sensor->targets) : 0;
@@ -152,6 +161,7 @@ static int step_down(struct sensor *sensor, const struct error *why)
         if (r == -ENOMEM)
             return r;
     }
+    choose_tree(sensor);
     log_warning(sensor->host->log, "engine %s: %s; %s%s from here on", failed, why->text,
                 sensor->engine ? sensor->engine->ops->name : "no engine", " counts");
     return 0;
@@ -418,6 +428,7 @@ int sensor_new(struct sensor **ret_sensor, const struct sensor_settings *setting
         r = open_engine(sensor, err);
     if (r >= 0 && strcmp(settings->engine, "none") != 0)
         r = targets_new(&sensor->targets, host, settings->granularity, settings->rules);
+    choose_tree(sensor);
     if (r >= 0)
         r = take_baseline(sensor, err);
     if (r < 0) {

@@ -25,6 +25,7 @@ struct targets {
     const struct host *host;
     const struct target_rules *rules;
     enum granularity granularity;
+    bool is_perf_tree; /* the cgroups are those of host_perf_tree */
     uint64_t generation, rules_version;
     uint32_t next_number;
     struct target **targets;
@@ -126,6 +127,25 @@ enum granularity targets_granularity(const struct targets *targets)
     return targets->granularity;
 }
 
+/* NULL: there is none. */
+static const char *root_of(const struct targets *targets)
+{
+    return targets->is_perf_tree ? host_perf_tree(targets->host) : targets->host->cgroupfs;
+}
+
+void targets_set_tree(struct targets *targets, bool is_perf_tree)
+{
+    const char *before = root_of(targets);
+    targets->is_perf_tree = is_perf_tree;
+    if (root_of(targets) != before)
+        cgroup_tree_deinit(&targets->tree);
+}
+
+bool targets_are_v1(const struct targets *targets)
+{
+    return targets->is_perf_tree && targets->host->perf_cgroupfs;
+}
+
 uint64_t targets_generation(const struct targets *targets)
 {
     return targets->generation;
@@ -182,15 +202,15 @@ int targets_refresh(struct targets *targets, struct error *err)
     targets->targets[0]->last_seen = targets->generation;
     if (targets->granularity == GRANULARITY_PROCESS)
         return 0;
-    const char *root = targets->host->cgroupfs;
+    const char *root = root_of(targets);
     const struct cgroup_visitor visitor = {meet_cgroup, visit_cgroup, targets};
     int r = cgroup_tree_walk(&targets->tree, root, targets->generation, &visitor);
     if (r < 0) {
         keep_all(targets);
         if (!root)
             return error_set(err, r,
-                             "no cgroup2 mount: name one with --cgroupfs DIR, or watch "
-                             "processes with --granularity process");
+                             "no cgroup2 mount, and no cgroup v1 mount with perf_event: name one "
+                             "with --cgroupfs DIR, or watch processes with --granularity process");
         return error_set(err, r, "%s: cannot be walked: %s", root, strerror(-r));
     }
     cgroup_tree_forget(&targets->tree, targets->generation);
@@ -199,11 +219,11 @@ int targets_refresh(struct targets *targets, struct error *err)
 
 bool targets_tree_has_changed(struct targets *targets)
 {
-    const struct host *host = targets->host;
-    if (targets->granularity == GRANULARITY_PROCESS || !host->cgroupfs)
+    const char *root = root_of(targets);
+    if (targets->granularity == GRANULARITY_PROCESS || !root)
         return true;
     if (!targets->tree.watch &&
-        cgroup_watch_new(&targets->tree.watch, host->cgroupfs, host->log) < 0)
+        cgroup_watch_new(&targets->tree.watch, root, targets->host->log) < 0)
         return true;
     return cgroup_watch_has_changed(targets->tree.watch);
 }
@@ -402,11 +422,10 @@ bool target_has_vanished(const struct targets *targets, const struct target *tar
     return target->last_seen != targets->generation;
 }
 
-int target_open_cgroup(const struct target *target, const struct host *host)
+int target_open_cgroup(const struct target *target, const char *root)
 {
     char path[PATH_MAX];
-    if ((size_t)snprintf(path, sizeof(path), "%s%s", host->cgroupfs, target->cgroup) >=
-        sizeof(path))
+    if ((size_t)snprintf(path, sizeof(path), "%s%s", root, target->cgroup) >= sizeof(path))
         return -ENAMETOOLONG;
     SCOPED(scope_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct stat status;

@@ -40,6 +40,11 @@ int targets_new(struct targets **ret_targets, const struct host *host, enum gran
                 const struct target_rules *rules /* borrowed */);
 void targets_free(struct targets *targets);
 enum granularity targets_granularity(const struct targets *targets);
+/* Whose cgroups are targets: those of cgroup2 (and so at first), or of the tree that perf events count in (host_perf_tree). Another tree's targets
+ * vanish with the next refresh, which has to walk. */
+void targets_set_tree(struct targets *targets, bool is_perf_tree);
+/* Whether that is a tree of cgroup v1. */
+bool targets_are_v1(const struct targets *targets);
 
 /* Which cgroups become targets: those that a rule includes; where no rule includes any, those that directly hold processes and are not
  * excluded (and stay so until they are removed: an emptied one costs nothing and has no row). The root is never one: it holds the
@@ -83,8 +88,8 @@ size_t targets_count(const struct targets *targets);
 struct target *targets_at(struct targets *targets, size_t index);
 bool target_has_vanished(const struct targets *targets, const struct target *target);
 
-/* Opens the cgroup's directory: a descriptor, -ESTALE if that path is another life by now, or the errno of open. */
-int target_open_cgroup(const struct target *target, const struct host *host);
+/* Opens the cgroup's directory below the root of its tree: a descriptor, -ESTALE if that path is another life by now, or the errno of open. */
+int target_open_cgroup(const struct target *target, const char *root);
 
 /* Drops targets that vanished, after their last sample was taken. released is called for each first (may be NULL). */
 void targets_sweep(struct targets *targets, void (*released)(struct target *target, void *context), void *context);

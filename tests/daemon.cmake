@@ -41,6 +41,7 @@ if(WATT_BPF AND NOT WATT_SANITIZE) # a sanitizer keeps what was freed: its memor
   set_target_properties(watt_churn PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   watt_script_test(daemon/sensor_churn daemon/sensor_churn.sh)
 endif()
+watt_script_test(daemon/sensor_cgroup1 daemon/sensor_cgroup1.py)
 watt_script_test(daemon/sensor_links daemon/sensor_links.sh)
 watt_script_test(daemon/sensor_powercap daemon/sensor_powercap.py)
 watt_script_test(daemon/sensor_supply daemon/sensor_supply.py)

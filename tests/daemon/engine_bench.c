@@ -268,7 +268,7 @@ int bench_find_machine(const struct engine_ops *ops, enum granularity granularit
     if (geteuid() != 0)
         return cannot_run("needs root to make cgroups");
     if (host_read_text(mounts, sizeof(mounts), "/proc/self/mounts") < 0 ||
-        host_find_cgroupfs(mounts, bench.cgroupfs, sizeof(bench.cgroupfs)) < 0)
+        host_find_cgroupfs(mounts, NULL, NULL, bench.cgroupfs, sizeof(bench.cgroupfs)) < 0)
         return cannot_run("no cgroup2 mount");
     (void)snprintf(bench.name, sizeof(bench.name), "/watt-test-engines-%d", (int)getpid());
     bench.host = (struct host){.sysfs = "/sys",

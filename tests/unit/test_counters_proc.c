@@ -320,6 +320,49 @@ static void cgroups_lose_their_selected_descendants(void **state)
     bench_free(&bench);
 }
 
+/* On cgroup v1 targets are perf_event's cgroups, and the time is in cpuacct's of the same path. */
+static void cgroup1_keeps_time_in_another_tree(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct engine_probe probe;
+    char cpuacct[PATH_MAX];
+    bench_new(&bench, NULL, 0);
+    made_tree_path(&bench.tree, "cpuacct", cpuacct);
+    bench.host.perf_cgroupfs = bench.cgroupfs;
+    bench.host.cgroupfs = NULL;
+    counters_proc.probe(&bench.host, &bench.topology, GRANULARITY_CGROUP, &probe);
+    assert_false(probe.is_usable);
+    assert_non_null(strstr(probe.reason, "cpuacct"));
+    bench.host.cpuacct_cgroupfs = cpuacct;
+    counters_proc.probe(&bench.host, &bench.topology, GRANULARITY_CGROUP, &probe);
+    assert_true(probe.is_usable);
+    write_usage(&bench, "/a", 1); /* its cpu.stat counts nothing here */
+    write_usage(&bench, "/a/b", 1);
+    write_usage(&bench, "/apart", 1);
+    made_tree_write(&bench.tree, "cpuacct/a/cpuacct.usage", "9000000000\n");
+    made_tree_write(&bench.tree, "cpuacct/a/b/cpuacct.usage", "5000000000\n");
+    bench_open(&bench, GRANULARITY_CGROUP);
+    targets_set_tree(bench.targets, true);
+    assert_true(targets_are_v1(bench.targets));
+    tick(&bench);
+    sweep(&bench);
+    write_usage(&bench, "/a", 700000);
+    made_tree_write(&bench.tree, "cpuacct/a/cpuacct.usage", "9300000000\n");
+    made_tree_write(&bench.tree, "cpuacct/a/b/cpuacct.usage", "5200000000\n");
+    write_busy(&bench, 100);
+    tick(&bench);
+    assert_int_equal(row_ms(&bench, "/a"), 100);
+    assert_int_equal(row_ms(&bench, "/a/b"), 200);
+    assert_int_equal(row_ms(&bench, "/apart"), -2); /* cpuacct has no such cgroup */
+    assert_int_equal(row_ms(&bench, "other"), 700);
+    sweep(&bench);
+    made_tree_write(&bench.tree, "cpuacct/a/b/cpuacct.usage", "18446744073709551616\n");
+    tick(&bench);
+    assert_int_equal(row_ms(&bench, "/a/b"), -2);
+    bench_free(&bench);
+}
+
 static void a_new_life_shares_the_row(void **state)
 {
     (void)state;
@@ -421,6 +464,7 @@ int main(void)
         cmocka_unit_test(exec_and_moves_are_noticed),
         cmocka_unit_test(damaged_files_cost_only_their_process),
         cmocka_unit_test(cgroups_lose_their_selected_descendants),
+        cmocka_unit_test(cgroup1_keeps_time_in_another_tree),
         cmocka_unit_test(a_new_life_shares_the_row),
         cmocka_unit_test(only_cpu_time_is_counted),
         cmocka_unit_test(a_real_process_is_seen_to_the_microsecond),

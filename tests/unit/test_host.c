@@ -90,13 +90,80 @@ static void the_first_cgroup2_mount_is_found(void **state)
                                         "cgroup /cgroup2 cgroup rw 0 0\n"
                                         "cgroup2 /sys/fs/cg\\040roup\\134 cgroup2 rw 0 0\n"
                                         "none /second cgroup2 rw 0 0\n",
-                                        path, sizeof(path)),
+                                        NULL, NULL, path, sizeof(path)),
                      0);
     assert_string_equal(path, "/sys/fs/cg roup\\");
-    assert_int_equal(host_find_cgroupfs("", path, sizeof(path)), -ENOENT);
-    assert_int_equal(
-        host_find_cgroupfs("cgroup2\ncgroup2 /a\ncgroup2 /a cgroup2", path, sizeof(path)), -ENOENT);
-    assert_int_equal(host_find_cgroupfs("none /long/long cgroup2 rw", path, 4), -ENAMETOOLONG);
+    assert_int_equal(host_find_cgroupfs("", NULL, NULL, path, sizeof(path)), -ENOENT);
+    assert_int_equal(host_find_cgroupfs("cgroup2\ncgroup2 /a\ncgroup2 /a cgroup2", NULL, NULL, path,
+                                        sizeof(path)),
+                     -ENOENT);
+    assert_int_equal(host_find_cgroupfs("none /long/long cgroup2 rw", NULL, NULL, path, 4),
+                     -ENAMETOOLONG);
+}
+
+static void a_controller_is_an_option_of_its_mount(void **state)
+{
+    (void)state;
+    static const char mounts[] = "perf_event /a tmpfs rw,perf_event 0 0\n"
+                                 "cgroup2 /b cgroup2 rw,perf_event 0 0\n"
+                                 "cgroup /c cgroup rw,name=perf_event 0 0\n"
+                                 "cgroup /d cgroup rw,perf_events,xperf_event 0 0\n"
+                                 "cgroup /e cgroup rw\n"
+                                 "cgroup /f\\012 cgroup rw,nosuid,cpuacct,perf_event 0 0\n"
+                                 "cgroup /g cgroup perf_event,rw";
+    char path[64];
+    assert_int_equal(host_find_cgroupfs(mounts, "perf_event", NULL, path, sizeof(path)), 0);
+    assert_string_equal(path, "/f\n");
+    assert_int_equal(host_find_cgroupfs(mounts, "cpuacct", NULL, path, sizeof(path)), 0);
+    assert_string_equal(path, "/f\n");
+    assert_int_equal(host_find_cgroupfs(mounts, "perf_event", "/g", path, sizeof(path)), 0);
+    assert_string_equal(path, "/g");
+    assert_int_equal(host_find_cgroupfs(mounts, "perf_event", "/b", path, sizeof(path)), -ENOENT);
+    assert_int_equal(host_find_cgroupfs(mounts, "pids", NULL, path, sizeof(path)), -ENOENT);
+    assert_int_equal(host_find_cgroupfs(mounts, NULL, NULL, path, sizeof(path)), 0);
+    assert_string_equal(path, "/b");
+}
+
+/* A tree: NULL for none. */
+static void expect_trees(const char *mounts, const char *asked, const char *cgroup2,
+                         const char *perf_event, const char *cpuacct)
+{
+    struct made_tree tree;
+    static struct host_mounts found;
+    made_tree_new(&tree);
+    struct host host = {.procfs = tree.root};
+    if (mounts)
+        made_tree_write(&tree, "self/mounts", mounts);
+    host_find_trees(&host, asked, &found);
+    const char *const pairs[][2] = {{host.cgroupfs, cgroup2},
+                                    {host.perf_cgroupfs, perf_event},
+                                    {host.cpuacct_cgroupfs, cpuacct},
+                                    {host_perf_tree(&host), perf_event ? perf_event : cgroup2}};
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+        if (!pairs[i][0] != !pairs[i][1] || (pairs[i][0] && strcmp(pairs[i][0], pairs[i][1]) != 0))
+            fail_msg("%zu: %s instead of %s", i, pairs[i][0] ? pairs[i][0] : "none",
+                     pairs[i][1] ? pairs[i][1] : "none");
+    made_tree_remove(&tree, "");
+}
+
+static void mounts_and_what_is_asked_for_decide_the_tree(void **state)
+{
+    (void)state;
+    static const char unified[] = "cgroup2 /cg cgroup2 rw 0 0\n";
+    static const char old[] = "cgroup /cg/cpu,cpuacct cgroup rw,cpu,cpuacct 0 0\n"
+                              "cgroup /cg/perf_event cgroup rw,perf_event 0 0\n";
+    static const char hybrid[] = "cgroup2 /cg/unified cgroup2 rw 0 0\n"
+                                 "cgroup /cg/cpuacct cgroup rw,cpuacct 0 0\n"
+                                 "cgroup /cg/perf_event cgroup rw,perf_event 0 0\n";
+    expect_trees(unified, NULL, "/cg", NULL, NULL);
+    expect_trees(old, NULL, NULL, "/cg/perf_event", "/cg/cpu,cpuacct");
+    expect_trees(hybrid, NULL, "/cg/unified", "/cg/perf_event", "/cg/cpuacct");
+    expect_trees(hybrid, "/cg/unified", "/cg/unified", NULL, "/cg/cpuacct");
+    expect_trees(hybrid, "/cg/perf_event//", NULL, "/cg/perf_event", "/cg/cpuacct");
+    expect_trees(hybrid, "/cg/cpuacct", "/cg/cpuacct", NULL, "/cg/cpuacct");
+    expect_trees("", NULL, NULL, NULL, NULL);
+    expect_trees(NULL, NULL, NULL, NULL, NULL);
+    expect_trees(NULL, "/made", "/made", NULL, NULL);
 }
 
 int main(void)
@@ -106,6 +173,8 @@ int main(void)
         cmocka_unit_test(numbers_are_whole_numbers),
         cmocka_unit_test(an_open_file_is_read_anew),
         cmocka_unit_test(the_first_cgroup2_mount_is_found),
+        cmocka_unit_test(a_controller_is_an_option_of_its_mount),
+        cmocka_unit_test(mounts_and_what_is_asked_for_decide_the_tree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -148,8 +148,8 @@ static void a_new_inode_is_a_new_life(void **state)
     assert_false(target_has_vanished(bench.targets, second));
     /* The same inode under another path is not the same life either. */
     assert_non_null(find(&bench, "/b/moved"));
-    assert_int_equal(target_open_cgroup(first, &bench.host), -ESTALE);
-    int fd = target_open_cgroup(second, &bench.host);
+    assert_int_equal(target_open_cgroup(first, bench.tree.root), -ESTALE);
+    int fd = target_open_cgroup(second, bench.tree.root);
     assert_true(fd >= 0);
     (void)close(fd);
     targets_sweep(bench.targets, count_release, &bench);
