@@ -18,7 +18,7 @@
 
 #define MOUNTS_SIZE (1u << 20)
 
-static ssize_t read_from(int fd, char *text, size_t text_size, bool from_start)
+static ssize_t read_whole(int fd, char *text, size_t text_size, bool from_start)
 {
     size_t length = 0;
     for (;;) {
@@ -34,10 +34,24 @@ static ssize_t read_from(int fd, char *text, size_t text_size, bool from_start)
             break;
         length += (size_t)n;
     }
-    while (length > 0 && isspace((unsigned char)text[length - 1]))
-        length--;
     text[length] = '\0';
     return (ssize_t)length;
+}
+
+static ssize_t read_from(int fd, char *text, size_t text_size, bool from_start)
+{
+    ssize_t length = read_whole(fd, text, text_size, from_start);
+    while (length > 0 && isspace((unsigned char)text[length - 1]))
+        length--;
+    if (length >= 0)
+        text[length] = '\0';
+    return length;
+}
+
+ssize_t host_read_as_it_is(char *text, size_t text_size, int directory_fd, const char *path)
+{
+    SCOPED(scope_close) int fd = openat(directory_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    return fd < 0 ? -errno : read_whole(fd, text, text_size, false);
 }
 
 __attribute__((format(printf, 3, 0))) static ssize_t

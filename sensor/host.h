@@ -40,6 +40,8 @@ const char *host_perf_tree(const struct host *host);
 /* Reads a small file, path given by format, into text (NUL-terminated, trailing white space cut). Returns its length, -EFBIG if it does not
  * fit, or the errno of open or read. */
 ssize_t host_read_text(char *text, size_t text_size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same without cutting anything, for names that may end in white space; path as in openat. */
+ssize_t host_read_as_it_is(char *text, size_t text_size, int directory_fd, const char *path);
 /* The same as a decimal number; -EINVAL if it is none, -ERANGE outside int64. */
 int host_read_int64(int64_t *ret_value, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Why a reading failed, in the words of records: "vanished", "permission", "read_error". r: a negative errno. */

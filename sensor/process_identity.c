@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -70,7 +71,8 @@ int process_identity_read(const struct host *host, bool is_v1, pid_t pid,
     int r = length < 0 ? (int)length : proc_stat_parse(text, (size_t)length, &process);
     if (r < 0)
         return r;
-    length = host_read_text(text, sizeof(text), "%s/%d/cgroup", host->procfs, (int)pid);
+    (void)snprintf(path, sizeof(path), "%s/%d/cgroup", host->procfs, (int)pid);
+    length = host_read_as_it_is(text, sizeof(text), AT_FDCWD, path);
     if (length < 0)
         return (int)length;
     (void)snprintf(path, sizeof(path), "%s/%d", host->procfs, (int)pid);

@@ -187,8 +187,9 @@ static ssize_t read_file(const struct process_table *table, pid_t pid, const cha
 
 static int read_cgroup(const struct process_table *table, pid_t pid, char **ret_cgroup)
 {
-    char text[8192];
-    ssize_t length = read_file(table, pid, "cgroup", text, sizeof(text));
+    char text[8192], path[64];
+    (void)snprintf(path, sizeof(path), "%d/cgroup", pid);
+    ssize_t length = host_read_as_it_is(text, sizeof(text), dirfd(table->directory), path);
     if (length < 0)
         return (int)length;
     char *cgroup = strdup(process_cgroup(text, table->is_v1));

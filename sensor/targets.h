@@ -51,7 +51,7 @@ bool targets_are_v1(const struct targets *targets);
  * whole machine, so what lives in it directly shows as other. Number 0 is other itself; it never vanishes.
  * Begins a new look at the machine: generation + 1; with cgroup granularity walks the tree and adds or refreshes its cgroup targets.
  * A tree that cannot be walked is an error, and then no target counts as vanished; a directory that vanishes on the way is none.
- * What lies deeper than 64 levels is charged to the deepest target above it. */
+ * What lies deeper than 64 levels is charged to the deepest target above it; by the bpf engine, which knows those cgroups only that were met, to other. */
 int targets_refresh(struct targets *targets, struct error *err);
 /* Other rules from the next refresh on, which has to walk the tree. A target that they do not select vanishes. */
 void targets_set_rules(struct targets *targets, const struct target_rules *rules /* borrowed */);

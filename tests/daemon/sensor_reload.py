@@ -76,7 +76,7 @@ try:
     start("a")
     start("b")
     with tempfile.TemporaryDirectory() as folder:
-        for granularity, engine in [("cgroup", "bpf"), ("cgroup", "perf"), ("process", "bpf"), ("process", "proc")]:
+        for granularity, engine in [("cgroup", "bpf"), ("cgroup", "perf"), ("cgroup", "proc"), ("process", "bpf"), ("process", "proc")]:
             reload(granularity, engine, folder)
 finally:
     finish()

@@ -65,6 +65,9 @@ static void a_process_is_read_whole_or_not_at_all(void **state)
     assert_int_equal(process_identity_read(&host, true, 7, &identity), 0);
     assert_string_equal(identity.cgroup, "/old");
     assert_int_equal(process_identity_read(&host, true, 8, &identity), -ENOENT);
+    made_tree_write(&tree, "7/cgroup", "0::/ends in blanks \t \n");
+    assert_int_equal(process_identity_read(&host, false, 7, &identity), 0);
+    assert_string_equal(identity.cgroup, "/ends in blanks \t ");
     made_tree_write(&tree, "7/stat", "7 (a");
     assert_true(process_identity_read(&host, false, 7, &identity) < 0);
     made_tree_remove(&tree, "");
