@@ -46,7 +46,7 @@ def escape(name):
 class Burner:
     """A process that uses some CPU time when it is told to."""
     SCRIPT = 'echo $$ >"$1/cgroup.procs" && echo ready && read -r word && i=0 && ' \
-             'while [ $i -lt 100000 ]; do i=$((i+1)); done && echo done && read -r word'
+             'while [ $i -lt 50000 ]; do i=$((i+1)); done && echo done && read -r word'
 
     def __init__(self, name):
         self.folder = top + name

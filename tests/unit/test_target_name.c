@@ -15,6 +15,7 @@
 #define ID "4f5c2a9e1b770123456789abcdef0123456789abcdef0123456789abcdef0123"
 #define ID2 "aa11223344556677889900aabbccddeeff00112233445566778899aabbccddee"
 #define UID "0a1b2c3d-1111-2222-3333-444455556666"
+#define STATIC_UID "0a1b2c3d111122223333444455556666"
 #define UID_ "0a1b2c3d_1111_2222_3333_444455556666"
 
 static const struct {
@@ -90,6 +91,70 @@ static const struct {
     {"/system.slice/system-getty.slice/getty@tty1.service", "unit", "getty@tty1.service", "",
      "getty@tty1.service", ""},
     {"/bad\xff\n%", "cgroup", "bad%FF%0A%25", "", "", ""},
+    /* guaranteed pods have no level of quality, static pods no dashes; a pause container is one as
+     * any other */
+    {"/kubepods/pod" UID "/" ID, "container", "pod 4f5c2a9e1b77", ID, "", UID},
+    {"/kubepods/burstable/pod" STATIC_UID "/" ID2, "container", "pod aa1122334455", ID2, "",
+     STATIC_UID},
+    {"/kubepods.slice/kubepods-pod" UID_ ".slice/cri-containerd-" ID2 ".scope", "container",
+     "containerd aa1122334455", ID2, "cri-containerd-" ID2 ".scope", UID},
+    {"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" STATIC_UID
+     ".slice/docker-" ID ".scope",
+     "container", "docker 4f5c2a9e1b77", ID, "docker-" ID ".scope", STATIC_UID},
+    {"/kubepods.slice/kubepods-burstable.slice", "slice", "kubepods-burstable.slice", "", "", ""},
+    {"/kubepods/burstable", "cgroup", "burstable", "", "", ""},
+    /* a cluster in a container: the last one is the workload, the node is what its own units are in
+     */
+    {"/docker/" ID2 "/kubelet/kubepods/burstable/pod" UID "/" ID, "container", "pod 4f5c2a9e1b77",
+     ID, "", UID},
+    {"/docker/" ID2 "/kubepods/besteffort/pod" UID "/" ID, "container", "pod 4f5c2a9e1b77", ID, "",
+     UID},
+    {"/system.slice/docker-" ID2
+     ".scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/"
+     "kubelet-kubepods-burstable-pod" UID_ ".slice/cri-containerd-" ID ".scope",
+     "container", "containerd 4f5c2a9e1b77", ID, "cri-containerd-" ID ".scope", UID},
+    {"/docker/" ID2 "/system.slice/containerd.service", "container", "docker aa1122334455", ID2,
+     "containerd.service", ""},
+    {"/moby/" ID, "container", "container 4f5c2a9e1b77", ID, "", ""},
+    {"/moby/any name", "container", "containerd any name", "any name", "", ""},
+    {"/machine.slice/libpod-" ID ".scope", "container", "podman 4f5c2a9e1b77", ID,
+     "libpod-" ID ".scope", ""},
+    {"/machine.slice/libpod-" ID ".scope/container", "container", "podman 4f5c2a9e1b77", ID,
+     "libpod-" ID ".scope", ""},
+    {"/user.slice/user-5.slice/user@5.service/user.slice/user-libpod_pod_" ID2 ".slice/libpod-" ID
+     ".scope",
+     "container", "podman 4f5c2a9e1b77", ID, "libpod-" ID ".scope", ID2},
+    {"/user.slice/user-5.slice/user@5.service/user.slice/libpod-conmon-" ID ".scope", "unit",
+     "libpod-conmon-" ID ".scope", "", "libpod-conmon-" ID ".scope", ""},
+    {"/machine.slice/machine-libpod_pod_" ID2 ".slice", "pod", "pod " ID2, "", "", ID2},
+    {"/lxc.payload.project_web1", "container", "lxc project_web1", "project_web1", "", ""},
+    {"/lxc.payload.", "cgroup", "lxc.payload.", "", "", ""},
+    {"/lxc/web1", "container", "lxc web1", "web1", "", ""},
+    {"/machine.slice/machine-qemu\\x2d12\\x2dubuntu\\x2d22.04.scope", "vm", "vm ubuntu-22.04", "",
+     "machine-qemu\\x2d12\\x2dubuntu\\x2d22.04.scope", ""},
+    {"/machine.slice/machine-qemu\\x2d12\\x2d7\\x2db.scope/libvirt/emulator", "vm", "vm 7-b", "",
+     "machine-qemu\\x2d12\\x2d7\\x2db.scope", ""},
+    {"/machine.slice/machine-qemu\\x2d1\\x2dv.scope/libvirt/iothread1", "vm", "vm v", "",
+     "machine-qemu\\x2d1\\x2dv.scope", ""},
+    {"/machine/qemu-2-web.libvirt-qemu/vcpu0", "vm", "vm web", "", "", ""},
+    {"/libvirt/qemu/web/emulator", "vm", "vm web", "", "", ""},
+    {"/machine.slice/systemd-nspawn@deb.service", "container", "nspawn deb", "deb",
+     "systemd-nspawn@deb.service", ""},
+    {"/system.slice/system-serial\\x2dgetty.slice/serial-getty@ttyS0.service", "unit",
+     "serial-getty@ttyS0.service", "", "serial-getty@ttyS0.service", ""},
+    {"/system.slice/system-serial\\x2dgetty.slice", "slice", "system-serial-getty.slice", "", "",
+     ""},
+    {"/user.slice/user-1000.slice/user@1000.service/app.slice/x.service", "unit", "x.service", "",
+     "x.service", ""},
+    {"/user.slice/user-1000.slice", "slice", "user-1000.slice", "", "", ""},
+    {"/slurm/uid_1000/job_7/step_0/task_1", "unit", "slurm job 7 step 0", "", "", ""},
+    {"/system.slice/slurmstepd.scope/job_12/step_extern/slurm", "unit",
+     "slurm job 12 step extern", "", "slurmstepd.scope", ""},
+    {"/system.slice/slurmstepd.scope/system", "unit", "slurmstepd.scope", "", "slurmstepd.scope",
+     ""},
+    /* as seen from another name space of cgroups */
+    {"/../../system.slice/nginx.service", "unit", "nginx.service", "", "nginx.service", ""},
+    {"/../" ID, "container", "container 4f5c2a9e1b77", ID, "", ""},
 };
 
 static void paths_tell_who_lives_there(void **state)
