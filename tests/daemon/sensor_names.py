@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Cgroups with odd names and deep ones, in the real cgroup2 tree, through every engine and granularity: each has its own row under its own name,
-with the CPU time that cpu.stat says."""
+with the CPU time that cpu.stat says; and one that is removed and made again is another life of the same name."""
 import datetime
 import errno
 import os
@@ -123,6 +123,41 @@ def measure(engine, granularity, rule):
     print(f"{engine}/{granularity}: {len(used_ns)} names, {sum(used_ns.values()) / 1e6:.0f} ms")
 
 
+def restart(engine):
+    name = b"/again"
+    target = escape(own + name)
+    os.mkdir(top + name)
+    burner = Burner(name)
+    burners = [burner]
+    try:
+        sensor = Sensor("--engine", engine, "--granularity", "cgroup", "--interval", "50ms")
+
+        def lives():
+            return [record["cgroup_inode"] for record in sensor.records if record["kind"] == "target" and record["target"] == target]
+
+        sensor.wait_until(lambda: len(sensor.raw()) >= 3, "three ticks")
+        burner.go()
+        sensor.wait_until(lambda: len(lives()) == 1, f"{engine}: a first life")
+        inode = os.stat(top + name).st_ino
+        burner.end()
+        sensor_run.wait_for(lambda: remove(top + name), "the cgroup can be removed")
+        os.mkdir(top + name)
+        burners.append(Burner(name))
+        n_before = counted_ns(sensor, name, False)
+        done_ms = time.time() * 1000
+        sensor.wait_until(lambda: stamp_ms(sensor.raw()[-1]) > done_ms, "the tick after")
+        burners[1].go()
+        sensor.wait_until(lambda: len(lives()) == 2, f"{engine}: a second life")
+        check(lives() == [inode, os.stat(top + name).st_ino], f"{engine}: lives {lives()}")
+        sensor.wait_until(lambda: counted_ns(sensor, name, False) > n_before + 5e6, f"{engine}: it is counted")
+        check(sensor.end() == 0, "ends in order")
+    finally:
+        for each in burners:
+            each.end()
+    sensor_run.wait_for(lambda: remove(top + name), "the cgroup can be removed")
+    print(f"{engine}: two lives of one name")
+
+
 def remove_all():
     for path, _, _ in os.walk(top, topdown=False):
         sensor_run.wait_for(lambda: remove(path), f"{path!r} can be removed")
@@ -148,5 +183,7 @@ try:
     for engine, granularity, rule in [("perf", "cgroup", everything), ("perf", "cgroup", []), ("bpf", "cgroup", []), ("bpf", "process", everything),
                                       ("proc", "cgroup", everything), ("proc", "process", everything)]:
         measure(engine, granularity, rule)
+    for engine in ["perf", "bpf", "proc"]:
+        restart(engine)
 finally:
     remove_all()
