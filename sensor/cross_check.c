@@ -14,6 +14,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "sensor/ladder.h"
+#include "sensor/slow_source.h"
 
 #define DOUBT_MAX 0.01
 #define DOUBT_MAX_DIFFERS \
@@ -104,7 +105,7 @@ static int open_spare(struct cross_check *check, const struct ladder *ladder,
     ops->probe(ladder->host, topology, settings, &probe);
     if (probe.availability != SOURCE_USABLE || !(probe.domains & domains))
         return 0;
-    int r = ops->open(&spare, ladder->host, topology, settings, &why);
+    int r = slow_source_open(&spare, ops, ladder->host, topology, settings, &why);
     if (r < 0)
         return r == -ENOMEM ? r : 0;
     r = pair_up(check, used, spare);

@@ -32,6 +32,8 @@
 /* How often devices are looked for: one that was lost, and any that may have come. */
 #define LOOK_LOST_NS NS_PER_S
 #define LOOK_NEW_NS (10 * NS_PER_S)
+/* Converters need milliseconds for a reading, and ticks come a little early at times. */
+#define READ_INTERVAL_NS (9 * NS_PER_MS)
 
 #define UNLOCK_ADVICE                                                                           \
     "run it as root (sudo watt-sensor ...), as the service (systemctl start watt-sensor), or: " \
@@ -258,6 +260,7 @@ static int hwmon_read(struct source *source, const struct topology *topology, st
     uint64_t now_ns = clock_monotonic_ns(hwmon->host->clock);
     uint64_t wait_ns = hwmon->has_lost ? LOOK_LOST_NS : LOOK_NEW_NS;
     int r = now_ns - hwmon->looked_ns >= wait_ns ? discover(hwmon, topology, now_ns) : 0;
+    hwmon->source.due_ns = now_ns + READ_INTERVAL_NS;
     return r < 0 ? r : take_reading(hwmon, report);
 }
 
@@ -461,6 +464,7 @@ const struct source_ops source_hwmon = {
     .name = "hwmon",
     .about =
         "energy counters and integrated power of hwmon drivers (amdgpu, xe, INA2xx, ARM boards)",
+    .is_slow = true,
     .options = hwmon_options,
     .n_options = ARRAY_SIZE(hwmon_options),
     .settings_size = sizeof(struct hwmon_settings),

@@ -5,7 +5,11 @@
  *
  * Calls into the driver cost far more than a file of sysfs, and counters move 10 to 50 times a
  * second: a GPU is read at most every READ_INTERVAL_NS, and a tick in between has no sample of it.
- * A GPU that is suspended (a laptop's, while nobody uses it) is not asked, which would wake it. */
+ * A GPU that is suspended (a laptop's, while nobody uses it) is not asked, which would wake it.
+ *
+ * The library knows the GPUs that were there when it was loaded. Where all of them are gone, it is
+ * loaded anew, once in a while: after a reset, or a card that fell off the bus and was found again.
+ * (The driver itself cannot be unloaded while the library is.) */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -34,6 +38,7 @@
 #define PLAUSIBLE_FACTOR 3.0
 #define ANY_LIMIT_W 2000.0 /* above any board of today */
 #define UJ_PER_MJ 1000.0
+#define RELOAD_NS (10 * NS_PER_S) /* how often, while all GPUs are gone */
 #define ASLEEP (-1) /* no status of NVML's */
 
 extern const struct source_ops source_nvml;
@@ -61,9 +66,11 @@ struct gpu {
 struct nvml {
     struct source source;
     const struct host *host;
-    struct nvml_library library;
+    const struct nvml_settings *settings;
+    struct nvml_library library; /* zeroed: could not be loaded anew */
     struct gpu *gpus;
     size_t n_gpus;
+    uint64_t alive_ns; /* a GPU was there, or the library was loaded anew */
     struct nvml_users_room room;
 };
 
@@ -109,7 +116,9 @@ static void look(void *context)
     struct look *look = context;
     struct gpu *gpu = look->gpu;
     const struct nvml_library *library = &look->nvml->library;
-    if (is_suspended(look->nvml->host, gpu->address))
+    if (!library->handle)
+        gpu->status = NVML_UNINITIALIZED;
+    else if (is_suspended(look->nvml->host, gpu->address))
         gpu->status = ASLEEP;
     else
         gpu->status = gpu->has_counter ? read_counter(library, gpu->device, &gpu->now_mj)
@@ -156,6 +165,7 @@ static void take_power(struct gpu *gpu)
 static int read_gpu(struct nvml *nvml, struct gpu *gpu, struct report *report)
 {
     struct look context = {nvml, gpu};
+    const struct nvml_library *library = &nvml->library;
     energy_meter_begin(&gpu->meter);
     gpu->meter.now_ns = reading_take(nvml->host->clock, gpu->meter.last_ns, look, &context);
     gpu->looked_ns = gpu->meter.now_ns;
@@ -169,36 +179,15 @@ static int read_gpu(struct nvml *nvml, struct gpu *gpu, struct report *report)
         gpu->has_last = true;
     }
     int r = energy_meter_end(&gpu->meter, source_nvml.name, report);
+    /* Only with a sample that ends here: its span is what is to be split. */
+    if (r >= 0 && gpu->knows_users && library->handle && !gpu->meter.is_held)
+        r = nvml_users_look(&gpu->users, &nvml->room, library, nvml->host, gpu->meter.now_ns);
     return r < 0 ? r : 0;
 }
 
-static int nvml_read(struct source *source, const struct topology *topology, struct report *report)
+static bool is_gone(const struct gpu *gpu)
 {
-    (void)topology;
-    struct nvml *nvml = (struct nvml *)source;
-    int r = 0;
-    for (size_t i = 0; i < nvml->n_gpus && r >= 0; i++) {
-        struct gpu *gpu = &nvml->gpus[i];
-        uint64_t now_ns = clock_monotonic_ns(nvml->host->clock);
-        gpu->was_read = false;
-        if (now_ns - gpu->looked_ns >= READ_INTERVAL_NS)
-            r = read_gpu(nvml, gpu, report);
-    }
-    return r;
-}
-
-/* Only with a sample that ends here: its span is what is to be split. */
-static int nvml_count(struct source *source, struct targets *targets, struct report *report)
-{
-    struct nvml *nvml = (struct nvml *)source;
-    int r = 0;
-    for (size_t i = 0; i < nvml->n_gpus && r >= 0; i++) {
-        struct gpu *gpu = &nvml->gpus[i];
-        if (gpu->knows_users && gpu->was_read && !gpu->meter.is_held)
-            r = nvml_users_count(&gpu->users, &nvml->room, &nvml->library, nvml->host,
-                                 gpu->meter.now_ns, targets, report);
-    }
-    return r;
+    return gpu->status != NVML_OK && strcmp(reason_of(gpu->status), "vanished") == 0;
 }
 
 /* ---- opening ---- */
@@ -322,13 +311,22 @@ static void nvml_probe(const struct host *host, const struct topology *topology,
     memcpy(ret_probe->advice, trouble.advice, sizeof(trouble.advice));
 }
 
+static void free_gpus(struct nvml *nvml)
+{
+    for (size_t i = 0; i < nvml->n_gpus; i++)
+        nvml_users_deinit(&nvml->gpus[i].users);
+    free(nvml->gpus);
+    nvml->gpus = NULL;
+    nvml->n_gpus = 0;
+}
+
 static void nvml_close(struct source *source)
 {
     struct nvml *nvml = (struct nvml *)source;
     if (!nvml)
         return;
     nvml_library_close(&nvml->library);
-    free(nvml->gpus);
+    free_gpus(nvml);
     nvml_users_room_deinit(&nvml->room);
     free(nvml);
 }
@@ -336,15 +334,72 @@ static void nvml_close(struct source *source)
 static int take_baselines(struct nvml *nvml)
 {
     int r = 0;
+    for (size_t i = 0; i < nvml->n_gpus && r >= 0; i++)
+        r = read_gpu(nvml, &nvml->gpus[i], NULL);
+    nvml->alive_ns = clock_monotonic_ns(nvml->host->clock);
+    return r;
+}
+
+/* ---- reading ---- */
+
+/* What it finds starts anew. */
+static int load_anew(struct nvml *nvml, uint64_t now_ns)
+{
+    struct gpu *gpus = NULL;
+    struct nvml_trouble trouble;
+    nvml_library_close(&nvml->library);
+    nvml->library = (struct nvml_library){0};
+    nvml->alive_ns = now_ns;
+    int n = open_library(nvml->host, nvml->settings, &nvml->library, &gpus, &trouble);
+    if (n <= 0) {
+        nvml_library_close(&nvml->library);
+        nvml->library = (struct nvml_library){0};
+        free(gpus);
+        return n;
+    }
+    free_gpus(nvml);
+    nvml->gpus = gpus;
+    nvml->n_gpus = (size_t)n;
+    nvml->source.has_changed = true;
+    return 0;
+}
+
+static int nvml_read(struct source *source, const struct topology *topology, struct report *report)
+{
+    (void)topology;
+    struct nvml *nvml = (struct nvml *)source;
+    uint64_t now_ns = clock_monotonic_ns(nvml->host->clock);
+    int r = 0;
+    nvml->source.due_ns = UINT64_MAX;
     for (size_t i = 0; i < nvml->n_gpus && r >= 0; i++) {
         struct gpu *gpu = &nvml->gpus[i];
-        r = read_gpu(nvml, gpu, NULL);
-        if (r >= 0 && gpu->knows_users)
-            r = nvml_users_count(&gpu->users, &nvml->room, &nvml->library, nvml->host,
-                                 gpu->meter.now_ns, NULL, NULL);
+        now_ns = clock_monotonic_ns(nvml->host->clock);
+        gpu->was_read = false;
+        if (now_ns - gpu->looked_ns >= READ_INTERVAL_NS)
+            r = read_gpu(nvml, gpu, report);
+        if (!is_gone(gpu))
+            nvml->alive_ns = now_ns;
+        uint64_t due_ns = gpu->looked_ns + READ_INTERVAL_NS;
+        nvml->source.due_ns = due_ns < nvml->source.due_ns ? due_ns : nvml->source.due_ns;
+    }
+    if (r >= 0 && now_ns - nvml->alive_ns >= RELOAD_NS)
+        r = load_anew(nvml, now_ns);
+    return r;
+}
+
+static int nvml_count(struct source *source, struct targets *targets, struct report *report)
+{
+    struct nvml *nvml = (struct nvml *)source;
+    int r = 0;
+    for (size_t i = 0; i < nvml->n_gpus && r >= 0; i++) {
+        struct gpu *gpu = &nvml->gpus[i];
+        if (gpu->knows_users && gpu->was_read && !gpu->meter.is_held)
+            r = nvml_users_count(&gpu->users, &nvml->room, nvml->host, targets, report);
     }
     return r;
 }
+
+/* ---- the interface ---- */
 
 static int nvml_open(struct source **ret_source, const struct host *host,
                      const struct topology *topology, const void *settings, struct error *err)
@@ -355,6 +410,7 @@ static int nvml_open(struct source **ret_source, const struct host *host,
         return error_set(err, -ENOMEM, "out of memory");
     nvml->source.ops = &source_nvml;
     nvml->host = host;
+    nvml->settings = settings;
     struct nvml_trouble trouble;
     int n = open_library(host, settings, &nvml->library, &nvml->gpus, &trouble);
     nvml->n_gpus = n > 0 ? (size_t)n : 0;

@@ -240,6 +240,7 @@ static int supply_read(struct source *source, const struct topology *topology,
     if (r < 0)
         return r;
     own->asked_ns = now_ns;
+    own->source.due_ns = now_ns + own->interval_ns - own->interval_ns / 20;
     if (measure(own, &now, since_ns, &sum_j, &reason) == SPAN_GOES_ON) {
         look_free(&now);
         return 0;

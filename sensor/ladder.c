@@ -19,6 +19,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/scope.h"
+#include "sensor/slow_source.h"
 
 #define ATTRIBUTED                                                                   \
     (DOMAIN_BIT(DOMAIN_PACKAGE) | DOMAIN_BIT(DOMAIN_DRAM) | DOMAIN_BIT(DOMAIN_GPU) | \
@@ -30,6 +31,7 @@
 #define VIRTUAL                                                                             \
     "its hypervisor shows none; measure on the host, or have them shown (QEMU: -accel kvm," \
     "rapl=true)"
+#define PATIENCE_MAX_NS (100 * NS_PER_MS) /* with what may block, in a tick */
 #define LATE_SHARE 0.05 /* of an interval, by which a tick may come late */
 
 /* What was last published of a domain and package. */
@@ -167,8 +169,8 @@ static int step_on(struct ladder *ladder, struct climb *climb, int row,
 {
     struct source *source;
     struct error why = {0};
-    int r = source_table[row]->open(&source, ladder->host, climb->topology,
-                                    own_settings(climb->settings, row), &why);
+    int r = slow_source_open(&source, source_table[row], ladder->host, climb->topology,
+                             own_settings(climb->settings, row), &why);
     if (r == -ENOMEM)
         return r;
     if (r < 0) {
@@ -268,8 +270,8 @@ static int open_all(struct ladder *ladder, struct climb *climb, struct error *er
 static int open_named(struct ladder *ladder, struct climb *climb, int row, struct error *err)
 {
     struct error why = {0};
-    int r = source_table[row]->open(&ladder->sources[0], ladder->host, climb->topology,
-                                    own_settings(climb->settings, row), &why);
+    int r = slow_source_open(&ladder->sources[0], source_table[row], ladder->host, climb->topology,
+                             own_settings(climb->settings, row), &why);
     if (r < 0)
         return error_set(err, r, "energy source %s: %s", source_table[row]->name,
                          why.text[0] ? why.text : strerror(-r));
@@ -401,6 +403,19 @@ int ladder_read(struct ladder *ladder, const struct topology *topology, struct r
     return r;
 }
 
+/* Ticks wait a quarter of their interval at most, and no longer than whoever looks at them notices.
+ */
+int ladder_start_threads(struct ladder *ladder, uint64_t interval_ns)
+{
+    uint64_t patience_ns = interval_ns / 4 < PATIENCE_MAX_NS ? interval_ns / 4 : PATIENCE_MAX_NS;
+    int r = 0;
+    for (size_t i = 0; i < ladder->n_sources && r >= 0; i++)
+        r = slow_source_start(ladder->sources[i], patience_ns);
+    for (size_t i = 0; i < ladder->check.n_spares && r >= 0; i++)
+        r = slow_source_start(ladder->check.spares[i], patience_ns);
+    return r;
+}
+
 int ladder_count(struct ladder *ladder, struct targets *targets, struct report *report)
 {
     int r = 0;
@@ -484,7 +499,7 @@ uint64_t ladder_capabilities(const struct ladder *ladder)
 bool ladder_uses(const struct ladder *ladder, int row)
 {
     for (size_t i = 0; i < ladder->n_sources; i++) {
-        if (ladder->sources[i]->ops == source_table[row])
+        if (strcmp(ladder->sources[i]->ops->name, source_table[row]->name) == 0)
             return true;
     }
     return false;

@@ -45,6 +45,9 @@ int ladder_open(struct ladder *ret_ladder, const struct ladder_settings *setting
  * the samples is the moment of the reading on the monotonic clock. 0 or -ENOMEM. */
 int ladder_read(struct ladder *ladder, const struct topology *topology, struct report *report);
 
+/* From now on what may block is read by threads, which have the capabilities of the caller. 0 or negative errno. */
+int ladder_start_threads(struct ladder *ladder, uint64_t interval_ns);
+
 /* Reads one source, and says of every sample when: skew_ns as above. 0 or -ENOMEM. */
 int ladder_read_source(struct source *source, const struct host *host, const struct topology *topology, struct report *report);
 

@@ -320,6 +320,9 @@ static int prepare_ticks(struct program *program, struct error *err)
                 : 0;
     if (r < 0)
         return error_set(err, r, "starting a thread that stores: %s", strerror(-r));
+    r = sensor_start_source_threads(program->sensor);
+    if (r < 0)
+        return error_set(err, r, "starting a thread that reads energy: %s", strerror(-r));
     return tick_timer_open(&program->timer, program->host.clock, program->settings.interval_ns,
                            err);
 }

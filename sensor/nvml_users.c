@@ -21,10 +21,15 @@ struct nvml_use {
     int64_t busy_ns;
 };
 
+void nvml_users_deinit(struct nvml_users *users)
+{
+    free(users->times);
+    *users = (struct nvml_users){0};
+}
+
 void nvml_users_room_deinit(struct nvml_users_room *room)
 {
     free(room->samples);
-    free(room->times);
     free(room->uses);
     *room = (struct nvml_users_room){0};
 }
@@ -80,22 +85,23 @@ static int find_target(const struct host *host, struct targets *targets, pid_t p
 }
 
 /* Adds up the processes of each target; returns how many targets there are. */
-static int sum_uses(struct nvml_users_room *room, const struct host *host, struct targets *targets,
-                    size_t n_times)
+static int sum_uses(const struct nvml_users *users, struct nvml_users_room *room,
+                    const struct host *host, struct targets *targets)
 {
+    size_t n_times = users->n_times;
     if (array_reserve(&room->uses, &room->uses_capacity, n_times + 1, sizeof(*room->uses)) < 0)
         return -ENOMEM;
     size_t n = 0;
     for (size_t i = 0; i < n_times; i++) {
         const char *name;
-        if (find_target(host, targets, room->times[i].pid, &name) < 0)
+        if (find_target(host, targets, users->times[i].pid, &name) < 0)
             return -ENOMEM;
         size_t at = 0;
         while (at < n && room->uses[at].target != name)
             at++;
         if (at == n)
             room->uses[n++] = (struct nvml_use){name, 0};
-        room->uses[at].busy_ns += room->times[i].busy_ns;
+        room->uses[at].busy_ns += users->times[i].busy_ns;
     }
     return (int)n;
 }
@@ -143,9 +149,8 @@ static int add_rows(const struct nvml_users *users, const struct nvml_use *uses,
     return add_row(report, event, NULL, users->number, total_ns);
 }
 
-int nvml_users_count(struct nvml_users *users, struct nvml_users_room *room,
-                     const struct nvml_library *library, const struct host *host, uint64_t now_ns,
-                     struct targets *targets, struct report *report)
+int nvml_users_look(struct nvml_users *users, struct nvml_users_room *room,
+                    const struct nvml_library *library, const struct host *host, uint64_t now_ns)
 {
     uint64_t now_us = clock_realtime_ns(host->clock) / 1000;
     uint64_t span_ns = users->asked_ns ? now_ns - users->asked_ns : 0;
@@ -153,17 +158,25 @@ int nvml_users_count(struct nvml_users *users, struct nvml_users_room *room,
         users->seen_us = 0; /* the clock was set back */
     int n = ask(users, room, library);
     users->asked_ns = now_ns;
+    users->is_known = n >= 0;
     if (n < 0)
         return n == -ENOMEM ? n : 0;
-    if (array_reserve(&room->times, &room->times_capacity, (size_t)n + 1, sizeof(*room->times)) < 0)
+    if (array_reserve(&users->times, &users->times_capacity, (size_t)n + 1, sizeof(*users->times)) <
+        0)
         return -ENOMEM;
     /* What comes next is of the time after this look, by the driver's own clock. */
     if (n == 0 && users->seen_us)
         users->seen_us += span_ns / 1000;
-    size_t n_times = gpu_time_of(room->samples, (size_t)n, users->seen_us, now_us, span_ns,
-                                 room->times, &users->seen_us);
-    if (!report)
+    users->n_times = gpu_time_of(room->samples, (size_t)n, users->seen_us, now_us, span_ns,
+                                 users->times, &users->seen_us);
+    return 0;
+}
+
+int nvml_users_count(const struct nvml_users *users, struct nvml_users_room *room,
+                     const struct host *host, struct targets *targets, struct report *report)
+{
+    if (!users->is_known)
         return 0;
-    n = sum_uses(room, host, targets, n_times);
+    int n = sum_uses(users, room, host, targets);
     return n < 0 ? n : add_rows(users, room->uses, (size_t)n, report);
 }

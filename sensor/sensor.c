@@ -483,6 +483,11 @@ int64_t sensor_offset_ns(const struct sensor *sensor)
     return sensor->is_aligned ? sensor->aligned.phase.offset_ns : 0;
 }
 
+int sensor_start_source_threads(struct sensor *sensor)
+{
+    return ladder_start_threads(&sensor->ladder, sensor->settings.interval_ns);
+}
+
 int sensor_start_store_thread(struct sensor *sensor, void (*appended)(void *context), void *context)
 {
     return store_thread_start(&sensor->store_thread, sensor->outbox.store, sensor->host->log,

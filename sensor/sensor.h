@@ -37,6 +37,8 @@ void sensor_set_rules(struct sensor *sensor, const struct target_rules *rules);
 /* When the next tick is best taken, ns after its period's boundary or (negative) before: 0, or at short intervals just after the counter's
  * update. */
 int64_t sensor_offset_ns(const struct sensor *sensor);
+/* From here on energy sources that may block are read by threads (slow_source.h), with the capabilities of the caller. 0 or negative errno. */
+int sensor_start_source_threads(struct sensor *sensor);
 /* From here on a thread appends, so that a slow store delays no tick; what appended(context) does is done there, after every append. At intervals
  * below SENSOR_STORE_INTERVAL_NS, with a thread or without, the store is given what has come once in so long. */
 #define SENSOR_STORE_INTERVAL_NS (100 * NS_PER_MS)

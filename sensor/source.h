@@ -32,13 +32,15 @@ struct targets;
 struct source {
     const struct source_ops *ops; /* embedded first in each source's own struct */
     bool has_changed;             /* set by read when describe has something new to say; the sensor clears it */
+    uint64_t due_ns;              /* a read before this moment of the monotonic clock adds nothing; 0: any may (what is_slow only) */
 };
 
 struct source_ops {
     const char *name;    /* "powercap": --energy NAME, section [powercap], "source" in records */
     const char *about;
     bool is_estimate;    /* of last resort: used only where no energy counter exists, or when asked for by name */
-    bool is_slow;        /* reading takes milliseconds at times: it is read before the others, so that these stay close to the counts */
+    bool is_slow;        /* reading takes milliseconds at times, or may block: it is read before the others, so that these stay close to the counts, and
+                            by a thread of its own (slow_source.h): read, describe and count are never called at the same time */
     const struct option_spec *options;
     size_t n_options;
     size_t settings_size;
@@ -64,7 +66,7 @@ struct source_ops {
     /* May be NULL. Called after the engine's read of the same tick by a source that knows who used its device: adds an event, a row per target that did and a
      * total row for each device of which it is known, their package the device's (a GPU's number, gpu_number.h). What it counts covers the span of the
      * device's sample in the report; no sample, no rows. 0 or -ENOMEM. */
-    int (*count)(struct source *source, struct targets *targets, struct report *report);
+    int (*count)(struct source *source, struct targets *targets, struct report *report); /* never waits: what blocks belongs into read */
     void (*close)(struct source *source);
 };
 

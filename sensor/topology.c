@@ -275,6 +275,52 @@ int topology_first_online(const struct topology *topology)
     return 0;
 }
 
+/* n items of a size; NULL stays NULL. */
+static int copy_items(void *ret_copy, const void *items, size_t n, size_t size)
+{
+    void *copy = items ? malloc(n * size + 1) : NULL;
+    if (items && !copy)
+        return -ENOMEM;
+    if (items)
+        memcpy(copy, items, n * size);
+    memcpy(ret_copy, &copy, sizeof(copy));
+    return 0;
+}
+
+static bool is_same(const struct topology *a, const struct topology *b)
+{
+    size_t n_cpus = (size_t)a->n_cpus;
+    return a->n_cpus == b->n_cpus && a->n_packages == b->n_packages && a->online && b->online &&
+           strcmp(a->online, b->online) == 0 &&
+           memcmp(a->package, b->package, n_cpus * sizeof(*a->package)) == 0 &&
+           memcmp(a->packages, b->packages, a->n_packages * sizeof(*a->packages)) == 0;
+}
+
+int topology_assign(struct topology *to, const struct topology *from)
+{
+    if (is_same(to, from))
+        return 0;
+    size_t n_cpus = (size_t)from->n_cpus;
+    struct topology copy = *from;
+    copy.is_online = NULL;
+    copy.online = NULL;
+    copy.package = copy.packages = NULL;
+    int r = copy_items(&copy.is_online, from->is_online, n_cpus, sizeof(*from->is_online));
+    if (r >= 0 && from->online)
+        r = copy_items(&copy.online, from->online, strlen(from->online) + 1, 1);
+    if (r >= 0)
+        r = copy_items(&copy.package, from->package, n_cpus, sizeof(*from->package));
+    if (r >= 0)
+        r = copy_items(&copy.packages, from->packages, from->n_packages, sizeof(*from->packages));
+    if (r < 0) {
+        topology_deinit(&copy);
+        return r;
+    }
+    topology_deinit(to);
+    *to = copy;
+    return 0;
+}
+
 void topology_deinit(struct topology *topology)
 {
     if (!topology)

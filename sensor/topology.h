@@ -28,6 +28,8 @@ int cpu_list_parse(const char *text, bool *is_member, size_t size);
 int topology_read(struct topology *ret_topology, const struct host *host, struct error *err);
 /* The lowest online CPU; 0 if none is known. */
 int topology_first_online(const struct topology *topology);
+/* Makes `to`, zeroed or a topology, a copy of `from`; does nothing where it is one. -ENOMEM leaves it as it was. */
+int topology_assign(struct topology *to, const struct topology *from);
 void topology_deinit(struct topology *topology);
 /* 1 if the online list differs from what topology says (then read it anew), 0 if not, negative errno if it cannot be read. */
 int topology_has_changed(const struct topology *topology, const struct host *host);

@@ -14,7 +14,7 @@ from simulated import BUILD, Simulated
 from books import close_books, compare_watts, run_formula
 from sensor_run import Sensor, check
 
-TICKS = 80
+TICKS = 110
 PHASE_S = 0.5
 IDLE_W = 50
 WATTS = {"train": 250, "infer": 100, "gone": 80}  # per second of GPU time
@@ -22,6 +22,7 @@ GONE_PID = 4194303
 GPUS = {1: "00000000:41:00.0", 2: "00000000:C1:00.0"}  # 0 is the console adapter
 GPU_LOST = 15
 LOST_PHASES = range(8, 11)
+HANG_PHASES = range(13, 19)  # calls into the driver do not return
 NOT_SUPPORTED = 3
 
 
@@ -48,6 +49,8 @@ class World:
             lines += [f"user {pids[name]} {WATTS[name]} {share}" for name, share in shares.items() if share > 0]
             if phase in LOST_PHASES:
                 lines.append(f"fail energy {GPU_LOST}")
+            if phase in HANG_PHASES:
+                lines.append("hang")
         with open(self.path, "w", encoding="ascii") as stream:
             stream.write("\n".join(lines) + "\n")
 
@@ -96,16 +99,32 @@ def compare_energy(records, world):
     samples = samples_of(records, 1)
     reads = world.reads()
     lost = [sample for sample in samples if not sample["valid"] and sample["reason"] == "vanished"]
-    check(lost and all(sample["valid"] or sample["reason"] in ("vanished", "no_update") for sample in samples),
+    check(lost and all(sample["valid"] or sample["reason"] in ("vanished", "no_update", "no_answer") for sample in samples),
           f"samples: {samples}")
     sum_mj = sum(sample["energy_uj"] for sample in samples if sample["valid"]) / 1000
-    first = [read for read in reads if reads[-1][1] - read[1] == sum_mj]
-    check(first, f"{sum_mj} mJ before the last reading lies no reading: {reads}")
-    idle_j, users_j = world.joules(first[0][0], reads[-1][0])
+    # The last reading may have come after the last tick.
+    spans = [(first, last) for last in reads[:-4:-1] for first in reads if last[1] - first[1] == sum_mj]
+    check(spans, f"{sum_mj} mJ lie between no two readings: {reads}")
+    first, last = spans[0]
+    idle_j, users_j = world.joules(first[0], last[0])
     true_j = idle_j + sum(users_j.values())
     check(abs(sum_mj / 1e3 - true_j) <= 0.002, f"recorded {sum_mj / 1e3} J, true {true_j} J")
     print(f"GPU 1: {len(samples)} samples, {len(lost)} while it was lost, {sum_mj / 1e3:.3f} J, true {true_j:.3f} J")
-    return first[0][0], reads[-1][0]
+    return first[0], last[0]
+
+
+def check_hang(records):
+    """A driver that does not answer is missing, and holds up nothing else."""
+    reports = [record for record in records if record["kind"] == "raw"]
+    hung = [report for report in reports
+            if any(sample["reason"] == "no_answer" for sample in report["energy"] if not sample["valid"])]
+    check(len(hung) >= 3, f"{len(hung)} ticks say that the driver does not answer")
+    for report in hung:
+        gpus = {sample["package"] for sample in report["energy"] if sample["domain"] == "gpu" and sample["reason"] == "no_answer"}
+        check(gpus == set(GPUS), f"missing are GPUs {gpus}")
+        check(any(sample["domain"] == "machine" and sample["valid"] for sample in report["energy"]), "all else is measured")
+    missed = sum(report["missed"] for report in hung)
+    print(f"{len(hung)} ticks while the driver did not answer, {missed} periods missed there")
 
 
 def gpu_s(records, gpu, target):
@@ -130,7 +149,8 @@ def check_formula(machine, records, world, span, model):
     close_books(closed, model)
     compare_watts(closed, records, model, TICKS // 2)
     for line in lines_of(power, 2):
-        check(line["reason"] == "no_gpu_time" and line["dynamic_w"] == 0, f"{model}: GPU 2 is split by nothing: {line}")
+        check(line["reason"] == "no_answer" or line["reason"] == "no_gpu_time" and line["dynamic_w"] == 0,
+              f"{model}: GPU 2 is split by nothing: {line}")
     check(any(line.get("reason") == "vanished" for line in lines_of(power, 1)), f"{model}: the fault has a reason")
     idle_j, true_j = world.joules(*span)
     wrong = 0
@@ -180,6 +200,7 @@ def main():
     sources = {(row["source"], row["domain"], row.get("package")) for row in records[0]["sources"]}
     check(sources == {("nvml", "gpu", 1), ("nvml", "gpu", 2), ("curve", "machine", None)}, f"sources: {sources}")
     span = compare_energy(records, world)
+    check_hang(records)
     by_time, learned = (check_formula(machine, records, world, span, model) for model in ("share", "auto"))
     check(by_time < 0.7, "share splits by GPU time")
     check(learned < 0.3, "auto learns what each costs")

@@ -3,14 +3,19 @@
  * happens when; it is read again at every call, so that a test can go on writing it. One statement
  * per line:
  *
- *   init CODE                     nvmlInit fails with it
- *   clock MONOTONIC_NS REAL_US    it is that late, instead of what the system's clocks say
- *   gpu ADDRESS LIMIT_W           one more GPU, drawing nothing; the first is 0. LIMIT_W 0: it
- * tells no limit at NS [GPU]                   what follows holds from that moment of the monotonic
- * clock on (GPU: of that one, which starts with nothing) idle W                        it draws so
- * much, and user PID W BUSY               so much more while it runs kernels of a process, which it
- * does for that share of the time fail energy|power|users CODE  these calls fail with it reset the
- * energy counter began at 0 then
+ * - `init CODE`: nvmlInit fails with it
+ * - `loaded NS`: handles from an nvmlInit before that moment are lost from then on
+ * - `clock MONOTONIC_NS REAL_US`: it is that late, instead of what the system's clocks say
+ * - `gpu ADDRESS LIMIT_W`: one more GPU, drawing nothing; the first is 0. LIMIT_W 0: it tells no
+ *   limit
+ * - `at NS [GPU]`: what follows holds from that moment of the monotonic clock on (GPU: of that one,
+ *   which starts with nothing)
+ * - `idle W`: it draws so much, and
+ * - `user PID W BUSY`: so much more while it runs kernels of a process, which it does for that share
+ *   of the time
+ * - `fail energy|power|users CODE`: these calls fail with it
+ * - `reset`: the energy counter began at 0 then
+ * - `hang`: calls that read energy do not return while it holds
  *
  * Energy is the integral of that, as of the last update (every 20 ms) and in whole millijoules;
  * with NVML_STUB_LOG every reading of it is appended to a file: GPU, the moment it is of in
@@ -57,7 +62,7 @@ typedef struct {
     unsigned sm, memory, encoder, decoder;
 } process_sample;
 
-enum { OK = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7 };
+enum { OK = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, GPU_IS_LOST = 15 };
 
 struct user {
     unsigned pid;
@@ -71,12 +76,13 @@ struct segment {
     double idle_w;
     struct user users[USERS_MAX];
     size_t n_users;
-    bool is_reset;
+    bool is_reset, hangs;
     int energy_status, power_status, users_status;
 };
 
 struct world {
     int init_status;
+    uint64_t loaded_ns;
     bool has_clock;
     uint64_t now_ns, now_us;
     struct {
@@ -89,6 +95,7 @@ struct world {
 };
 
 static struct world world;
+static uint64_t init_ns;
 
 static void bad_line(const char *line)
 {
@@ -110,6 +117,8 @@ static bool take_machine_line(const char *line)
     unsigned limit_w;
     char address[32];
     if (sscanf(line, "init %d", &world.init_status) == 1)
+        return true;
+    if (sscanf(line, "loaded %" SCNu64, &world.loaded_ns) == 1)
         return true;
     if (sscanf(line, "clock %" SCNu64 " %" SCNu64, &world.now_ns, &world.now_us) == 2)
         return world.has_clock = true;
@@ -141,6 +150,8 @@ static bool take_gpu_line(const char *line, struct segment *segment)
             segment->users_status = status;
         return true;
     }
+    if (strcmp(line, "hang") == 0)
+        return segment->hangs = true;
     if (strcmp(line, "reset") == 0)
         return segment->is_reset = true;
     return sscanf(line, "idle %lf", &segment->idle_w) == 1;
@@ -216,6 +227,11 @@ static const struct segment *present(unsigned gpu)
     return found;
 }
 
+static bool is_lost(void)
+{
+    return init_ns < world.loaded_ns && world.loaded_ns <= world.now_ns;
+}
+
 /* Handles are 1 + the number. */
 static unsigned number_of(void *device)
 {
@@ -238,6 +254,7 @@ EXPORT_NEW int nvmlDeviceGetProcessUtilization(void *device, process_sample *sam
 int nvmlInit_v2(void)
 {
     read_world();
+    init_ns = world.now_ns;
     return world.init_status;
 }
 
@@ -294,6 +311,11 @@ int nvmlDeviceGetTotalEnergyConsumption(void *device, unsigned long long *mj)
 {
     read_world();
     unsigned gpu = number_of(device);
+    const struct timespec moment = {.tv_nsec = 1000000};
+    for (; present(gpu)->hangs; read_world())
+        (void)nanosleep(&moment, NULL);
+    if (is_lost())
+        return GPU_IS_LOST;
     uint64_t at_ns = world.now_ns / UPDATE_NS * UPDATE_NS;
     *mj = (unsigned long long)(energy_j(gpu, at_ns) * 1e3);
     const char *path = getenv("NVML_STUB_LOG");

@@ -286,6 +286,37 @@ static void a_driver_loaded_anew_is_a_reset(void **state)
     expect_energy(fixture, 1, 50000000, NS_PER_S);
 }
 
+/* All fell off the bus and were found again: the library that knew them does not, a new one does. */
+static void a_library_that_lost_all_is_loaded_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    from_now(fixture, 0);
+    say(fixture, "idle 50");
+    from_now(fixture, 1);
+    say(fixture, "idle 80");
+    open_source(fixture);
+    tick_after(fixture, NS_PER_S);
+    expect_energy(fixture, 1, 50000000, NS_PER_S);
+    say(fixture, "init 9\nloaded %" PRIu64, now_ns + NS_PER_S);
+    int n_gone = 0;
+    do {
+        tick_after(fixture, NS_PER_S);
+        expect_reason(fixture, 1, "vanished");
+        expect_reason(fixture, 2, "vanished");
+    } while (++n_gone < 15); /* at first the driver is not there either */
+    say(fixture, "init 0");
+    do {
+        tick_after(fixture, NS_PER_S);
+        assert_true(++n_gone < 30);
+    } while (strcmp(sample_of(fixture, 1)->reason, "vanished") == 0);
+    expect_reason(fixture, 1, "reopened");
+    expect_reason(fixture, 2, "reopened");
+    assert_true(fixture->source->has_changed);
+    tick_after(fixture, NS_PER_S);
+    expect_energy(fixture, 1, 50000000, NS_PER_S);
+    expect_energy(fixture, 2, 80000000, NS_PER_S);
+}
+
 static void no_gpu_draws_that_much_or_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -590,6 +621,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_fails_has_a_reason_and_loses_nothing, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_driver_loaded_anew_is_a_reset, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_library_that_lost_all_is_loaded_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_gpu_draws_that_much_or_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_suspended_gpu_is_left_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(processes_are_targets, set_up, tear_down),
