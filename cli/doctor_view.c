@@ -171,7 +171,7 @@ void doctor_check_text(const struct machine_domain *domain, char *text, size_t s
             (void)snprintf(more, sizeof(more), "%s says the same, within %.1f %%", check->source,
                            fmax(check->difference * 100, 0.1));
         else
-            (void)snprintf(more, sizeof(more), "too little energy to compare with %s",
+            (void)snprintf(more, sizeof(more), "too little energy so far to compare with %s",
                            check->source);
         append(text, size, more);
     }

@@ -2,7 +2,8 @@
 /* Powers are compared, each over its own span, since the sources are read one after the other. What
  * remains is doubt: of whole units at both ends, of counters that are updated about once a
  * millisecond, and of the time between the readings, in which the power may be another. The check
- * goes on until all of it together is small. */
+ * goes on until all of it together is small, more and more rarely: where little energy passes, that
+ * may take hours. */
 #include "sensor/cross_check.h"
 
 #include <errno.h>
@@ -21,8 +22,12 @@
     0.0025 /* a sensor that was kept waiting within a reading sees more than there is */
 #define UPDATE_NS (2 * (double)NS_PER_MS)
 #define USUAL_UNIT_UJ 61.03515625 /* where a source does not know its own */
-#define PATIENCE_NS (60 * NS_PER_S)
-#define PAUSE_NS (50 * NS_PER_MS) /* between readings of the spares: ticks may be shorter */
+
+/* Between readings of the spares: ticks may be shorter. A thousandth of what has passed means that
+ * the readings of a day are some ten thousand. */
+#define PAUSE_MIN_NS (50 * NS_PER_MS)
+#define PAUSE_SHARE 1000
+#define PAUSE_MAX_NS (10 * NS_PER_S)
 
 /* ---- opening ---- */
 
@@ -228,7 +233,7 @@ void cross_check_sentence(const struct check_pair *pair, char *text, size_t size
     if (pair->package != PACKAGE_NONE)
         (void)snprintf(package, sizeof(package), " %d", (int)pair->package);
     if (pair->state == CHECK_RUNNING || pair->state == CHECK_UNDECIDED)
-        (void)snprintf(text, size, "%s%s: too little energy to compare %s with %s",
+        (void)snprintf(text, size, "%s%s: too little energy so far to compare %s with %s",
                        domain_name(pair->domain), package, pair->source, pair->other);
     else
         (void)snprintf(text, size,
@@ -267,13 +272,21 @@ static int pair_what_moved(struct cross_check *check, const struct ladder *ladde
     return r;
 }
 
+static uint64_t pause_ns(const struct cross_check *check, uint64_t now_ns)
+{
+    uint64_t share_ns = (now_ns - check->start_ns) / PAUSE_SHARE;
+    if (share_ns <= PAUSE_MIN_NS)
+        return PAUSE_MIN_NS;
+    return share_ns < PAUSE_MAX_NS ? share_ns : PAUSE_MAX_NS;
+}
+
 static int read_spares(struct cross_check *check, const struct ladder *ladder,
                        const struct topology *topology)
 {
     uint64_t now_ns = clock_monotonic_ns(ladder->host->clock);
     int r = 0;
     report_clear(&check->report);
-    if (check->read_at_ns && now_ns - check->read_at_ns < PAUSE_NS)
+    if (check->read_at_ns && now_ns - check->read_at_ns < pause_ns(check, now_ns))
         return 0;
     check->read_at_ns = now_ns;
     for (size_t i = 0; i < check->n_spares && r >= 0; i++)
@@ -321,8 +334,7 @@ int cross_check_take(struct cross_check *check, const struct ladder *ladder,
         if (pair->state != CHECK_RUNNING)
             say(pair, host->log);
     }
-    bool is_late = clock_monotonic_ns(host->clock) - check->start_ns > PATIENCE_NS;
-    if (is_late || !cross_check_is_running(check))
+    if (!cross_check_is_running(check))
         cross_check_end(check, host->log);
     return 0;
 }

@@ -99,8 +99,17 @@ static void it_waits_for_enough_energy(void **state)
     assert_int_equal(second->n_open, 1);
     set_energy(first, 0);
     set_energy(second, 0);
-    ticks(60);
-    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_UNDECIDED);
+    ticks(3600);
+    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_RUNNING);
+    assert_int_equal(second->n_open, 1);
+    int n_before = second->n_reads;
+    ticks(40);
+    assert_int_equal(second->n_reads - n_before, 10); /* rarely by now: each covers four seconds */
+    set_energy(first, 20000000);
+    set_energy(second, 84000000);
+    second->rows[0].dt_ns = 4 * (int64_t)NS_PER_S;
+    ticks(40);
+    assert_int_equal(pair_of(DOMAIN_PACKAGE, 0)->state, CHECK_DIFFERS);
     assert_int_equal(second->n_open, 0);
 }
 

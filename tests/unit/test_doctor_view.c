@@ -97,8 +97,8 @@ static void everything_known_is_said(void **state)
     expect("61.03 uJ a count; full at 262143 J, that is after 5 min at 810 W; --interval may be up "
            "to 307 s\n");
     expect("updated     every 1.00 ms, as seen\n");
-    expect("msr DIFFERS by 4.8 %; perf says the same, within 0.1 %; too little energy to compare "
-           "with x\n");
+    expect("msr DIFFERS by 4.8 %; perf says the same, within 0.1 %; too little energy so far to "
+           "compare with x\n");
     expect("filtered    the processor adds noise");
     expect("includes    the processor");
     expect("leaves out  memory modules");
