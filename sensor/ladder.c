@@ -19,6 +19,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/scope.h"
+#include "sensor/ladder_slot.h"
 #include "sensor/slow_source.h"
 
 #define ATTRIBUTED                                                                   \
@@ -32,15 +33,6 @@
     "its hypervisor shows none; measure on the host, or have them shown (QEMU: -accel kvm," \
     "rapl=true)"
 #define PATIENCE_MAX_NS (100 * NS_PER_MS) /* with what may block, in a tick */
-#define LATE_SHARE 0.05 /* of an interval, by which a tick may come late */
-
-/* What was last published of a domain and package. */
-struct ladder_slot {
-    enum domain domain;
-    int32_t package;
-    char source[WORD_SIZE]; /* "": nothing yet */
-    int64_t until_ns;
-};
 
 /* The sources on their way to being opened. */
 struct climb {
@@ -282,7 +274,7 @@ static int open_named(struct ladder *ladder, struct climb *climb, int row, struc
 int ladder_open(struct ladder *ret_ladder, const struct ladder_settings *settings,
                 const struct host *host, const struct topology *topology, struct error *err)
 {
-    struct ladder ladder = {.host = host};
+    struct ladder ladder = {.host = host, .settings = *settings};
     struct climb climb = {.settings = settings, .topology = topology};
     bool is_auto = strcmp(settings->energy, "auto") == 0;
     int row = is_auto ? 0 : find_row(settings->energy, err);
@@ -325,13 +317,6 @@ static bool is_same_counter(const struct energy_sample *a, const struct energy_s
     return a->domain == b->domain && a->package == b->package;
 }
 
-/* The sample covers more than half of the time since another source was published. */
-static bool reaches_back(const struct ladder_slot *slot, const struct energy_sample *sample)
-{
-    int64_t from_ns = sample->skew_ns - sample->dt_ns;
-    return from_ns < slot->until_ns - (sample->skew_ns - slot->until_ns) / 2;
-}
-
 static void refuse(struct energy_sample *sample)
 {
     sample->valid = false;
@@ -339,8 +324,25 @@ static void refuse(struct energy_sample *sample)
     (void)snprintf(sample->reason, sizeof(sample->reason), "reopened");
 }
 
-/* Of the samples [first, n_energy) the first of its domain and package, or the first valid one,
- * stays. */
+static size_t place_of(const struct ladder *ladder, const char *source)
+{
+    size_t i = 0;
+    while (i < ladder->n_sources && strcmp(ladder->sources[i]->ops->name, source) != 0)
+        i++;
+    return i;
+}
+
+/* Slow sources are read before others that go before them. */
+static bool is_better(const struct ladder *ladder, const struct energy_sample *sample,
+                      const struct energy_sample *other)
+{
+    if (sample->valid != other->valid)
+        return sample->valid;
+    return place_of(ladder, sample->source) < place_of(ladder, other->source);
+}
+
+/* Of the samples [first, n_energy) of its domain and package one stays: of the valid ones, else of
+ * all, the first in order. */
 static int take_one(struct ladder *ladder, struct report *report, size_t first)
 {
     struct energy_sample *chosen = &report->energy[first];
@@ -352,19 +354,15 @@ static int take_one(struct ladder *ladder, struct report *report, size_t first)
     for (size_t i = first; i < report->n_energy; i++) {
         struct energy_sample *sample = &report->energy[i];
         bool is_rival = i != first && is_same_counter(sample, chosen);
-        if (is_same_counter(sample, chosen) && sample->valid && slot->source[0] &&
-            strcmp(slot->source, sample->source) != 0 && reaches_back(slot, sample))
+        if (is_same_counter(sample, chosen) && ladder_slot_refuses(slot, sample))
             refuse(sample);
-        if (is_rival && sample->valid && !chosen->valid)
+        if (is_rival && is_better(ladder, sample, chosen))
             *chosen = *sample;
         if (i != first && !is_rival)
             report->energy[n_kept++] = *sample;
     }
     report->n_energy = n_kept;
-    if (chosen->valid) {
-        (void)snprintf(slot->source, sizeof(slot->source), "%s", chosen->source);
-        slot->until_ns = chosen->skew_ns;
-    }
+    ladder->has_changed |= ladder_slot_note(slot, chosen);
     return 0;
 }
 
@@ -384,6 +382,84 @@ int ladder_read_source(struct source *source, const struct host *host,
     return 0;
 }
 
+/* ---- a source that fails for good ---- */
+
+static int start_threads(struct ladder *ladder)
+{
+    int r = 0;
+    for (size_t i = 0; i < ladder->n_sources && r >= 0; i++)
+        r = slow_source_start(ladder->sources[i], ladder->patience_ns);
+    return r;
+}
+
+/* What the open ones give, but for what fails. */
+static int list_given(const struct ladder *ladder, const struct ladder_slot *slot,
+                      struct host_record *given)
+{
+    size_t n_kept = 0;
+    int r = 0;
+    for (size_t i = 0; i < ladder->n_sources && r >= 0; i++)
+        r = ladder->sources[i]->ops->describe(ladder->sources[i], given);
+    for (size_t i = 0; i < given->n_sources; i++) {
+        const struct host_source *row = &given->sources[i];
+        if (row->domain != slot->domain || row->package != slot->package)
+            given->sources[n_kept++] = *row;
+    }
+    given->n_sources = n_kept;
+    return r;
+}
+
+static void say_opened(const struct ladder *ladder, const struct ladder_slot *slot,
+                       const char *source)
+{
+    char package[16] = "";
+    if (slot->package != PACKAGE_NONE)
+        (void)snprintf(package, sizeof(package), "-%d", (int)slot->package);
+    log_warning(ladder->host->log, "energy of %s%s: no reading for some time; %s is opened beside",
+                domain_name(slot->domain), package, source);
+}
+
+/* Opens the first source that can give what fails; the one that failed stays, and goes before it
+ * once it is back. */
+static int open_another(struct ladder *ladder, const struct ladder_slot *slot,
+                        struct climb *climb)
+{
+    unsigned wanted = DOMAIN_BIT(slot->domain);
+    int r = list_given(ladder, slot, &climb->given);
+    for (int row = 0; row < LADDER_SOURCES_MAX && source_table[row] && r >= 0; row++) {
+        if (source_table[row]->is_estimate || ladder_uses(ladder, row))
+            continue;
+        const struct source_probe *probe = probe_of(ladder, climb, row);
+        if (probe->availability != SOURCE_USABLE || !(probe->domains & wanted))
+            continue;
+        size_t n_before = ladder->n_sources;
+        r = step_on(ladder, climb, row, probe, wanted);
+        if (r < 0 || ladder->n_sources == n_before)
+            continue;
+        say_opened(ladder, slot, source_table[row]->name);
+        ladder->has_changed = true;
+        return ladder->patience_ns ? start_threads(ladder) : 0;
+    }
+    return r;
+}
+
+static int replace_failing(struct ladder *ladder, const struct topology *topology)
+{
+    int64_t now_ns = (int64_t)clock_monotonic_ns(ladder->host->clock);
+    int r = 0;
+    for (size_t i = 0; i < ladder->n_slots && r >= 0; i++) {
+        if (!ladder_slot_wants_another(&ladder->slots[i], now_ns) ||
+            strcmp(ladder->settings.energy, "auto") != 0)
+            continue;
+        struct climb climb = {
+            .settings = &ladder->settings, .topology = topology, .is_locked = true};
+        host_record_init(&climb.given);
+        r = open_another(ladder, &ladder->slots[i], &climb);
+        host_record_deinit(&climb.given);
+    }
+    return r;
+}
+
 int ladder_read(struct ladder *ladder, const struct topology *topology, struct report *report)
 {
     size_t n_before = report->n_energy;
@@ -400,19 +476,17 @@ int ladder_read(struct ladder *ladder, const struct topology *topology, struct r
         r = cross_check_take(&ladder->check, ladder, topology, report);
     for (size_t i = n_before; i < report->n_energy && r >= 0; i++)
         r = take_one(ladder, report, i);
-    return r;
+    return r < 0 ? r : replace_failing(ladder, topology);
 }
 
 /* Ticks wait a quarter of their interval at most, and no longer than whoever looks at them notices.
  */
 int ladder_start_threads(struct ladder *ladder, uint64_t interval_ns)
 {
-    uint64_t patience_ns = interval_ns / 4 < PATIENCE_MAX_NS ? interval_ns / 4 : PATIENCE_MAX_NS;
-    int r = 0;
-    for (size_t i = 0; i < ladder->n_sources && r >= 0; i++)
-        r = slow_source_start(ladder->sources[i], patience_ns);
+    ladder->patience_ns = interval_ns / 4 < PATIENCE_MAX_NS ? interval_ns / 4 : PATIENCE_MAX_NS;
+    int r = start_threads(ladder);
     for (size_t i = 0; i < ladder->check.n_spares && r >= 0; i++)
-        r = slow_source_start(ladder->check.spares[i], patience_ns);
+        r = slow_source_start(ladder->check.spares[i], ladder->patience_ns);
     return r;
 }
 
@@ -428,6 +502,27 @@ int ladder_count(struct ladder *ladder, struct targets *targets, struct report *
 
 /* ---- what is said of it ---- */
 
+static bool is_settled(const struct ladder *ladder, const struct host_source *row)
+{
+    for (size_t i = 0; i < ladder->n_slots; i++) {
+        const struct ladder_slot *slot = &ladder->slots[i];
+        if (slot->domain == row->domain && slot->package == row->package)
+            return strcmp(slot->settled, row->source) == 0;
+    }
+    return false;
+}
+
+/* The row of the same domain and package among the first n_rows, or NULL. */
+static struct host_source *find_row_of(struct host_record *record, size_t n_rows,
+                                       const struct host_source *like)
+{
+    for (size_t i = 0; i < n_rows; i++) {
+        if (record->sources[i].domain == like->domain && record->sources[i].package == like->package)
+            return &record->sources[i];
+    }
+    return NULL;
+}
+
 int ladder_describe(const struct ladder *ladder, struct host_record *host_record)
 {
     for (size_t i = 0; i < ladder->n_sources; i++) {
@@ -438,54 +533,15 @@ int ladder_describe(const struct ladder *ladder, struct host_record *host_record
             return r;
         for (size_t j = n_before; j < host_record->n_sources; j++) {
             const struct host_source *row = &host_record->sources[j];
-            if (!has_row(host_record, n_before, row->domain, row->package))
+            struct host_source *named = find_row_of(host_record, n_before, row);
+            if (!named)
                 host_record->sources[n_kept++] = *row;
+            else if (is_settled(ladder, row))
+                *named = *row;
         }
         host_record->n_sources = n_kept;
     }
     return 0;
-}
-
-uint64_t ladder_longest_ns(const struct host_source *row)
-{
-    if (row->range_uj == VALUE_ABSENT || isnan(row->peak_w) || row->peak_w <= 0)
-        return UINT64_MAX;
-    double longest_ns = (double)row->range_uj / row->peak_w * 1e3 * (1 - LATE_SHARE);
-    if (longest_ns < (double)NS_PER_MS || longest_ns >= 9e18)
-        return UINT64_MAX;
-    return (uint64_t)longest_ns;
-}
-
-static int refuse_interval(const struct host_source *row, uint64_t interval_ns, struct error *err)
-{
-    char package[24] = "";
-    if (row->package != PACKAGE_NONE)
-        (void)snprintf(package, sizeof(package), " %d", (int)row->package);
-    return error_set(err, -EDOM,
-                     "interval: %.3f s is too long for the energy source %s: domain %s%s counts up "
-                     "to %.0f J, which %.0f W use in %.1f s, and two turns of the counter look "
-                     "like one; at most %.3f s may be asked for here",
-                     (double)interval_ns / 1e9, row->source, domain_name(row->domain), package,
-                     (double)row->range_uj / 1e6, row->peak_w,
-                     (double)row->range_uj / 1e6 / row->peak_w,
-                     (double)ladder_longest_ns(row) / 1e9);
-}
-
-int ladder_check_interval(const struct ladder *ladder, uint64_t interval_ns, struct error *err)
-{
-    struct host_record record;
-    const struct host_source *shortest = NULL;
-    host_record_init(&record);
-    int r = ladder_describe(ladder, &record);
-    for (size_t i = 0; i < record.n_sources && r >= 0; i++) {
-        const struct host_source *row = &record.sources[i];
-        if (!shortest || ladder_longest_ns(row) < ladder_longest_ns(shortest))
-            shortest = row;
-    }
-    if (r >= 0 && shortest && interval_ns > ladder_longest_ns(shortest))
-        r = refuse_interval(shortest, interval_ns, err);
-    host_record_deinit(&record);
-    return r;
 }
 
 uint64_t ladder_capabilities(const struct ladder *ladder)

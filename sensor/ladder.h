@@ -5,6 +5,8 @@
  *     vendors stand side by side;
  *   - a source of measurements only (core, uncore, psys, wall) is opened if it adds one;
  *   - one that does not open leaves its domains to those after it;
+ *   - one that gives nothing but failures for LADDER_SLOT_PATIENCE_NS while it runs (it stays open, and may come back) makes the ladder open another that can
+ *     give the domain; the host record names it once it has been used for as long;
  *   - an estimate is used only where there is no energy counter of the CPUs (package, dram, machine), not even a locked one; a GPU's stands beside it. */
 #pragma once
 
@@ -15,8 +17,15 @@
 
 struct ladder_slot;
 
+struct ladder_settings {
+    const char *energy;                 /* "auto" or a source's name: that one alone, which must open */
+    const void *const *source_settings; /* [row of source_table], or NULL */
+};
+
 struct ladder {
     const struct host *host;
+    struct ladder_settings settings;
+    uint64_t patience_ns; /* of ticks, with sources that may block; 0: no threads yet */
     struct source *sources[LADDER_SOURCES_MAX]; /* in the ladder's order */
     unsigned domains[LADDER_SOURCES_MAX];       /* DOMAIN_BITs of each */
     size_t n_sources;    /* 0: no energy, why says so */
@@ -27,20 +36,15 @@ struct ladder {
     size_t n_slots, slots_capacity;
 };
 
-struct ladder_settings {
-    const char *energy;                 /* "auto" or a source's name: that one alone, which must open */
-    const void *const *source_settings; /* [row of source_table], or NULL */
-};
-
 /* Whether the name may stand in ladder_settings: 0, or -EINVAL, err names those that may. */
 int ladder_check_name(const char *name, struct error *err);
 
-/* Opens what is to be used. No usable source is not a failure. Errors: -EINVAL for a name that is not in the table, -EDOM for wrong settings of a
+/* Opens what is to be used; what the settings point to is kept. No usable source is not a failure. Errors: -EINVAL for a name that is not in the table, -EDOM for wrong settings of a
  * source, -ENOMEM, and what opening says where one source was asked for. The ladder is then closed. */
 int ladder_open(struct ladder *ret_ladder, const struct ladder_settings *settings, const struct host *host,
                 const struct topology *topology, struct error *err);
 
-/* Reads all sources, slow ones first, and adds one sample per domain and package: that of the first source in order whose sample is valid, and where none is, of the
+/* Reads all sources, slow ones first (and opens another, where one fails for good: that tick may be late), and adds one sample per domain and package: that of the first source in order whose sample is valid, and where none is, of the
  * first. After a source has stood in for another, the first one is back as soon as its span no longer covers what was published meanwhile. skew_ns of
  * the samples is the moment of the reading on the monotonic clock. 0 or -ENOMEM. */
 int ladder_read(struct ladder *ladder, const struct topology *topology, struct report *report);
@@ -54,7 +58,7 @@ int ladder_read_source(struct source *source, const struct host *host, const str
 /* Lets the sources that know who used their devices add rows, after the engine has added its own. 0 or -ENOMEM. */
 int ladder_count(struct ladder *ladder, struct targets *targets, struct report *report);
 
-/* One row per domain and package, as the first source in order describes it. 0 or -ENOMEM. */
+/* One row per domain and package, as the source that has long been used for it describes it, at first the first in order. 0 or -ENOMEM. */
 int ladder_describe(const struct ladder *ladder, struct host_record *host_record);
 
 /* -EDOM if the interval is so long that a counter may wrap more than once in it (host_source: range_uj at peak_w); err names the counter and the longest

@@ -237,6 +237,88 @@ static void a_valid_sample_stands_in_and_nothing_counts_twice(void **state)
     assert_int_equal(read_one(DOMAIN_DRAM, 1).energy_uj, 100);
 }
 
+static void expect_described(const char *source)
+{
+    SCOPED(host_record_deinit) struct host_record record;
+    host_record_init(&record);
+    assert_int_equal(ladder_describe(&ladder, &record), 0);
+    for (size_t i = 0; i < record.n_sources; i++) {
+        if (record.sources[i].domain == DOMAIN_PACKAGE && record.sources[i].package == 1)
+            assert_string_equal(record.sources[i].source, source);
+    }
+}
+
+static void what_fails_for_good_is_replaced(void **state)
+{
+    (void)state;
+    struct row *first = &make(0, PKG, 2)->rows[1];
+    struct script *second = make(1, PKG | RAM, 1), *third = make(2, PKG, 2);
+    first->energy_uj = 1;
+    third->rows[1].energy_uj = 3;
+    second->open_error = -EIO;
+    climb();
+    expect_sources(&ladder, "first");
+    ladder.has_changed = false;
+    expect_sample("first", 1);
+    first->reason = "asleep"; /* no failure */
+    for (int i = 0; i < 60; i++)
+        expect_sample("first", VALUE_ABSENT);
+    expect_sources(&ladder, "first");
+    first->reason = "vanished";
+    third->availability = SOURCE_UNREADABLE;
+    second->open_error = 0; /* it opens, and has not what is looked for */
+    for (int i = 0; i < 15; i++)
+        expect_sample("first", VALUE_ABSENT);
+    expect_sources(&ladder, "first");
+    assert_int_equal(second->n_open, 0);
+    third->availability = SOURCE_USABLE;
+    for (int i = 0; ladder.n_sources == 1 && i < 20; i++)
+        expect_sample("first", VALUE_ABSENT);
+    expect_sources(&ladder, "first third");
+    assert_true(ladder.has_changed);
+    assert_int_equal(ladder_capabilities(&ladder), 1 | 4);
+    for (int i = 0; i < 12; i++)
+        expect_sample("third", 3);
+    expect_described("third");
+    first->reason = NULL; /* it comes back */
+    for (int i = 0; i < 5; i++)
+        expect_sample("first", 1);
+    expect_described("third");
+    ladder.has_changed = false;
+    for (int i = 0; i < 12; i++)
+        expect_sample("first", 1);
+    expect_described("first");
+    assert_true(ladder.has_changed);
+}
+
+/* A minute of failures in every second tick is bad, and not for good. */
+static void what_fails_at_times_is_not_replaced(void **state)
+{
+    (void)state;
+    struct row *first = &make(0, PKG, 2)->rows[1];
+    make(1, PKG, 2);
+    climb();
+    for (int i = 0; i < 60; i++) {
+        first->reason = i % 2 ? "read_error" : NULL;
+        expect_sample("first", i % 2 ? VALUE_ABSENT : 100);
+    }
+    expect_sources(&ladder, "first");
+}
+
+static void what_was_asked_for_is_not_replaced(void **state)
+{
+    (void)state;
+    struct row *first = &make(0, PKG, 2)->rows[1];
+    make(1, PKG, 2);
+    const struct ladder_settings settings = {.energy = "first"};
+    ladder_close(&ladder);
+    assert_int_equal(ladder_open(&ladder, &settings, &host, &topology, NULL), 0);
+    first->reason = "vanished";
+    for (int i = 0; i < 60; i++)
+        expect_sample("first", VALUE_ABSENT);
+    expect_sources(&ladder, "first");
+}
+
 /* A source with a rate of its own is not hurried. */
 static void silence_is_no_failure(void **state)
 {
@@ -266,6 +348,23 @@ static void slow_sources_are_read_first(void **state)
     assert_int_equal(report.energy[0].domain, DOMAIN_WALL);
     assert_int_equal(report.energy[1].domain, DOMAIN_PACKAGE);
     report_deinit(&report);
+}
+
+/* That it was read first does not make it the one in use. */
+static void slow_sources_keep_their_place(void **state)
+{
+    (void)state;
+    make(0, PKG, 2)->rows[1].energy_uj = 1;
+    make(2, PKG | WALL, 2)->rows[1].energy_uj = 3;
+    scripts[2].rows[2].domain = DOMAIN_CORE;
+    scripts[2].domains = CORE;
+    climb();
+    expect_sources(&ladder, "first third");
+    expect_sample("first", 1);
+    scripts[0].rows[1].reason = "read_error";
+    expect_sample("third", 3);
+    scripts[2].rows[1].reason = "vanished";
+    assert_string_equal(read_one(DOMAIN_PACKAGE, 1).reason, "read_error");
 }
 
 static void an_interval_that_hides_a_wrap_is_refused(void **state)
@@ -310,8 +409,12 @@ int main(void)
         WITH_GUESS(what_is_asked_for_stands_alone),
         WITH_GUESS(a_domain_is_described_once),
         WITH_GUESS(a_valid_sample_stands_in_and_nothing_counts_twice),
+        WITH_GUESS(what_fails_for_good_is_replaced),
+        WITH_GUESS(what_fails_at_times_is_not_replaced),
+        WITH_GUESS(what_was_asked_for_is_not_replaced),
         WITH_GUESS(silence_is_no_failure),
         WITH_GUESS(slow_sources_are_read_first),
+        WITH_GUESS(slow_sources_keep_their_place),
         WITH_GUESS(an_interval_that_hides_a_wrap_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
