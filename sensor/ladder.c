@@ -552,6 +552,15 @@ uint64_t ladder_capabilities(const struct ladder *ladder)
     return capabilities;
 }
 
+bool ladder_counts_users(const struct ladder *ladder)
+{
+    for (size_t i = 0; i < ladder->n_sources; i++) {
+        if (ladder->sources[i]->ops->count)
+            return true;
+    }
+    return false;
+}
+
 bool ladder_uses(const struct ladder *ladder, int row)
 {
     for (size_t i = 0; i < ladder->n_sources; i++) {

@@ -69,6 +69,8 @@ uint64_t ladder_longest_ns(const struct host_source *row);
 
 /* What the sources need while they run: 1 << CAP_... */
 uint64_t ladder_capabilities(const struct ladder *ladder);
+/* Whether ladder_count() may add anything. */
+bool ladder_counts_users(const struct ladder *ladder);
 /* Whether row of source_table is in use. */
 bool ladder_uses(const struct ladder *ladder, int row);
 void ladder_close(struct ladder *ladder);

@@ -521,8 +521,11 @@ uint64_t sensor_capabilities(const struct sensor *sensor)
 {
     uint64_t capabilities = ladder_capabilities(&sensor->ladder);
     if (sensor->targets)
-        /* cgroups of others are walked, by id too, and processes seen where /proc hides them. */
-        capabilities |= UINT64_C(1) << CAP_DAC_READ_SEARCH | UINT64_C(1) << CAP_SYS_PTRACE;
+        capabilities |= UINT64_C(1) << CAP_DAC_READ_SEARCH; /* cgroups of others, by id too */
+    bool sees_processes = sensor->settings.granularity == GRANULARITY_PROCESS ||
+                          ladder_counts_users(&sensor->ladder);
+    if (sensor->targets && sees_processes)
+        capabilities |= UINT64_C(1) << CAP_SYS_PTRACE; /* where /proc hides them (hidepid) */
     if (sensor->engine)
         capabilities |= sensor->engine->ops->capabilities;
     return capabilities;

@@ -70,10 +70,10 @@ def check_capabilities(pid, said, needed):
         check((name in kept[0]) == (number in own), f"{name}: {kept[0]}")
 
 
-def check_what_is_kept(machine, engine, energy, needed):
-    """A sensor that opens registers again may do so, one that counts nothing may not count, and one without targets may see nobody."""
+def check_what_is_kept(machine, engine, energy, needed, *more):
+    """A sensor that opens registers again may do so, one that counts cgroups sees no hidden process, one that counts nothing may not count, and one without targets may see nobody."""
     process = subprocess.Popen([SENSOR, "--interval", "100ms", "--engine", engine, "--energy", energy, "--store", "null:",
-                                *machine.roots()], stderr=subprocess.PIPE)
+                                *more, *machine.roots()], stderr=subprocess.PIPE)
     try:
         check_capabilities(process.pid, lines_until(process, ["capabilities kept"]), needed)
     finally:
@@ -140,6 +140,7 @@ def main():
     check("disagree" not in said, f"they agree: {said}")
     check_doctor(machine, "msr says the same", 0)
     check_what_is_kept(machine, "proc", "msr", {**SEES, 17: "cap_sys_rawio"})
+    check_what_is_kept(machine, "proc", "powercap", {2: "cap_dac_read_search"}, "--granularity", "cgroup")
     check_what_is_kept(machine, "none", "powercap", {2: "cap_dac_read_search"})
     check_what_is_kept(machine, "none", "curve", {})
     machine.stop()
