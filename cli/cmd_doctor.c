@@ -36,6 +36,7 @@ static const struct option_spec specs[] = {
      .offset = offsetof(struct doctor_values, store),
      .fallback = DEFAULT_STORE,
      .argument = "URI",
+     .check = cli_check_store,
      .help = "the store to try"},
     {.key = "format",
      .type = OPTION_CHOICE,

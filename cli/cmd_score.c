@@ -36,12 +36,14 @@ static const struct option_spec specs[] = {
      .offset = AT(store),
      .fallback = DEFAULT_STORE,
      .argument = "URI",
+     .check = cli_check_store,
      .help = "the watts to judge: power records or PowerReports in sqlite:DIR, jsonl:FILE, "
              "mongodb://..."},
     {.key = "truth",
      .type = OPTION_STRING,
      .offset = AT(truth),
      .argument = "URI",
+     .check = cli_check_store,
      .flag_only = true,
      .help = "what is true: power records; without it only cover, closure and the model's error "
              "can be told"},

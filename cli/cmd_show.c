@@ -40,6 +40,7 @@ static const struct option_spec specs[] = {
      .offset = AT(store),
      .fallback = DEFAULT_STORE,
      .argument = "URI",
+     .check = cli_check_store,
      .help =
          "where the records lie: sqlite:DIR, jsonl:FILE, jsonl:- (standard input), mongodb://..."},
     {.key = "from",

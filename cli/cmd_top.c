@@ -47,6 +47,7 @@ static const struct option_spec specs[] = {
      .type = OPTION_STRING,
      .offset = AT(store),
      .argument = "URI",
+     .check = cli_check_store,
      .help = "read this store while a service writes it, or keep the private measurement here "
              "(default: "
              "the service's store if it is alive, else a temporary folder)"},

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/machine.h"
+#include "cli/stores.h"
 #include "common/error.h"
 #include "common/name_escape.h"
 #include "common/scope.h"
@@ -44,6 +45,7 @@ static const struct option_spec specs[] = {
      .type = OPTION_STRING,
      .offset = AT(store),
      .argument = "URI",
+     .check = cli_check_store,
      .help = "keep the records in this sqlite:DIR store, for watt show (default: a temporary "
              "folder, removed at the end)"},
 };

@@ -6,3 +6,8 @@
 
 const struct store_ops *const *const cli_store_tables[] = {store_table_local, store_table_remote,
                                                            NULL};
+
+int cli_check_store(const char *uri, struct error *err)
+{
+    return store_check_uri(uri, cli_store_tables, err);
+}

@@ -8,3 +8,5 @@
 
 /* For store_open and store_settings_new. */
 extern const struct store_ops *const *const cli_store_tables[];
+/* The check of an option: whether the URI can be one of them. */
+int cli_check_store(const char *uri, struct error *err);

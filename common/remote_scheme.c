@@ -16,3 +16,14 @@ bool uri_is_remote(const char *uri_text)
             return true;
     return false;
 }
+
+bool uri_has_host(const char *uri_text)
+{
+    const char *authority = strstr(uri_text, "//");
+    if (!authority)
+        return false;
+    authority += strlen("//");
+    size_t length = strcspn(authority, "/?");
+    const char *user = memrchr(authority, '@', length);
+    return user ? user + 1 < authority + length : length > 0;
+}

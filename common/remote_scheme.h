@@ -6,3 +6,5 @@
 
 /* True for "mongodb://...", "mongodb+srv://...". */
 bool uri_is_remote(const char *uri_text);
+/* True if a remote URI names a host: what else is wrong with it, only the store's driver knows. */
+bool uri_has_host(const char *uri_text);

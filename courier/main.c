@@ -27,6 +27,14 @@ struct courier_options {
     bool once, with_parent;
 };
 
+static const struct store_ops *const *const all_stores[] = {store_table_local, store_table_remote,
+                                                            NULL};
+
+static int check_store(const char *uri, struct error *err)
+{
+    return store_check_uri(uri, all_stores, err);
+}
+
 #define OFFSET(member) offsetof(struct courier_options, member)
 static const struct option_spec courier_specs[] = {
     {.key = "spool",
@@ -34,11 +42,13 @@ static const struct option_spec courier_specs[] = {
      .offset = OFFSET(spool),
      .fallback = "sqlite:/var/lib/wattribute",
      .argument = "URI",
+     .check = check_store,
      .help = "the local store that the sensor writes; it is only read"},
     {.key = "store",
      .type = OPTION_STRING,
      .offset = OFFSET(store),
      .argument = "URI",
+     .check = check_store,
      .help = "where the records go, e.g. mongodb://HOST/DATABASE; a password belongs into a "
              "configuration file, WATT_COURIER_STORE or --credentials-file"},
     {.key = "position",
@@ -80,9 +90,6 @@ struct program {
     char *position;
     int signal_fd;
 };
-
-static const struct store_ops *const *const all_stores[] = {store_table_local, store_table_remote,
-                                                            NULL};
 
 /* What was not said follows from the spool: sqlite:DIR keeps the position in DIR. */
 static int position_path(struct program *program, struct error *err)

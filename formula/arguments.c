@@ -9,18 +9,25 @@ static const char *const schemas[] = {"native", "powerapi", NULL};
 static const char *const static_choices[] = {"apart", "share", NULL};
 static const char *model_choices[16]; /* from model_table */
 
+static int check_store(const char *uri, struct error *err)
+{
+    return store_check_uri(uri, formula_store_tables, err);
+}
+
 static const struct option_spec specs[] = {
     {.key = "input",
      .type = OPTION_STRING,
      .offset = offsetof(struct arguments, input),
      .fallback = "sqlite:",
      .argument = "URI",
+     .check = check_store,
      .help = "where the reports are: sqlite:DIR, mongodb://HOST/DB, jsonl:FILE"},
     {.key = "output",
      .type = OPTION_STRING,
      .offset = offsetof(struct arguments, output),
      .fallback = "sqlite:",
      .argument = "URI",
+     .check = check_store,
      .help = "where the watts go: sqlite:DIR, mongodb://HOST/DB, jsonl:FILE, jsonl:- (standard "
              "output), null:"},
     {.key = "post-mortem",

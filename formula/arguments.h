@@ -2,7 +2,7 @@
 /* The options of watt-formula itself; models and stores bring their own. */
 #pragma once
 
-#include "common/options.h"
+#include "common/store/store.h"
 
 struct arguments {
     char *input, *output;
@@ -14,6 +14,9 @@ struct arguments {
     bool no_close;
     char *state, *save_model, *model_file, *show_model;
 };
+
+/* The stores that the program was linked with: main.c's. */
+extern const struct store_ops *const *const formula_store_tables[];
 
 /* Adds them to a program's options; the values live as long as those, in arguments. -ENOMEM. */
 int arguments_add(struct arguments *arguments, struct options *options);

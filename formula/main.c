@@ -33,7 +33,7 @@
 #define IDLE_WAIT_MS 200
 #define SAVE_RECORDS 300 /* records of watts between two savings of the state */
 
-static const struct store_ops *const *const store_tables[] = {store_table_local, store_table_remote,
+const struct store_ops *const *const formula_store_tables[] = {store_table_local, store_table_remote,
                                                               NULL};
 
 struct program {
@@ -187,12 +187,12 @@ static int resume(const char *sensor, struct record_key *ret_last, void *context
 /* An output that cannot be read, or is not there yet, has no history. */
 static void open_history(struct program *program)
 {
-    const struct store_ops *ops = store_find(program->arguments.output, store_tables, NULL);
+    const struct store_ops *ops = store_find(program->arguments.output, formula_store_tables, NULL);
     if (program->arguments.post_mortem || !ops || !ops->can_read ||
         strcmp(program->arguments.output, "jsonl:-") == 0)
         return;
     struct error failure = {0};
-    if (store_open(&program->history, program->arguments.output, STORE_READ, store_tables,
+    if (store_open(&program->history, program->arguments.output, STORE_READ, formula_store_tables,
                    program->store_settings, &program->log, &failure) < 0) {
         program->history = NULL;
         log_debug(&program->log, "output: no history: %s", failure.text);
@@ -427,7 +427,7 @@ static int run(struct program *program, struct error *err)
 static int check(struct program *program, struct error *err)
 {
     struct arguments *arguments = &program->arguments;
-    const struct store_ops *ops = store_find(arguments->input, store_tables, err);
+    const struct store_ops *ops = store_find(arguments->input, formula_store_tables, err);
     if (!ops)
         return -EINVAL;
     if (!ops->can_read)
@@ -453,12 +453,12 @@ static int check(struct program *program, struct error *err)
 
 static int open_stores(struct program *program, struct error *err)
 {
-    int r = store_open(&program->input, program->arguments.input, STORE_READ, store_tables,
+    int r = store_open(&program->input, program->arguments.input, STORE_READ, formula_store_tables,
                        program->store_settings, &program->log, err);
     if (r < 0)
         return error_wrap(err, r, "input");
     open_history(program);
-    r = store_open(&program->output, program->arguments.output, STORE_WRITE, store_tables,
+    r = store_open(&program->output, program->arguments.output, STORE_WRITE, formula_store_tables,
                    program->store_settings, &program->log, err);
     if (r < 0)
         return error_wrap(err, r, "output");
@@ -528,7 +528,7 @@ int main(int argc, char **argv)
     int r = options_new(&options, "watt-formula",
                         "turns the reports of sensors into watts and joules per target", NULL);
     if (r >= 0)
-        r = store_settings_new(&program.store_settings, store_tables);
+        r = store_settings_new(&program.store_settings, formula_store_tables);
     if (r >= 0)
         r = model_settings_new(&program.model_settings);
     if (r >= 0)

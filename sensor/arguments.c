@@ -10,9 +10,11 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/record.h"
+#include "common/remote_scheme.h"
 #include "common/scope.h"
 #include "common/timestamp.h"
 #include "sensor/engine.h"
+#include "sensor/event_set.h"
 #include "sensor/ladder.h"
 #include "sensor/probe.h"
 #include "sensor/source.h"
@@ -48,6 +50,16 @@ static int check_interval(const char *text, struct error *err)
                      text);
 }
 
+/* The sensor links no remote store: what it would carry to one, the courier checks. */
+static int check_store(const char *uri, struct error *err)
+{
+    if (!uri_is_remote(uri))
+        return store_check_uri(uri, sensor_store_tables, err);
+    if (uri_has_host(uri))
+        return 0;
+    return error_set(err, -EINVAL, "it names no host: mongodb://HOST[:PORT]/DATABASE");
+}
+
 static int check_target(const char *text, struct error *err)
 {
     struct target_rules *rules;
@@ -78,6 +90,7 @@ static const struct option_spec specs[] = {
      .type = OPTION_STRING,
      .offset = AT(store),
      .argument = "URI",
+     .check = check_store,
      .help = "where records go: sqlite:DIR, jsonl:FILE, null:, or mongodb://HOST/DB, which "
              "watt-courier carries them to (default: sqlite: in /var/lib/wattribute for root, in "
              "$XDG_STATE_HOME/wattribute for others)"},
@@ -123,6 +136,7 @@ static const struct option_spec specs[] = {
      .type = OPTION_LIST,
      .offset = AT(events),
      .argument = "NAME",
+     .check = event_check,
      .help = "event to count, as libpfm4 names it or by canonical name (default: the set of this "
              "CPU family)"},
     {.key = "align",

@@ -15,6 +15,7 @@
 #include "common/error.h"
 #include "common/events.h"
 #include "common/log.h"
+#include "common/record.h"
 #include "common/scope.h"
 #include "sensor/host.h"
 #include "sensor/topology.h"
@@ -199,6 +200,18 @@ static int add_asked(struct event_set *set, const char *asked, const struct topo
         find_in_list(events_software_conf, asked, event))
         return event_set_add(set, asked, event, err);
     return event_set_add(set, canonical, asked, err);
+}
+
+int event_check(const char *asked, struct error *err)
+{
+    const struct topology unknown = {.family = VALUE_ABSENT, .model = VALUE_ABSENT};
+    struct event_set set = {0};
+    char event[128];
+    for (size_t i = 0; i < ARRAY_SIZE(vendor_lists); i++) {
+        if (find_in_list(vendor_lists[i].list, asked, event))
+            return 0;
+    }
+    return add_asked(&set, asked, &unknown, err);
 }
 
 static int choose_asked(struct event_set *set, const struct topology *topology,

@@ -42,5 +42,8 @@ int event_set_try(const struct counted_event *event, int cpu);
 int event_set_choose(struct event_set *set, const struct host *host, const struct topology *topology,
                      const char *const *events, size_t n_events, struct error *err);
 
+/* The check of an option: whether libpfm4, or a list of any CPU, knows the event; what this CPU counts is another question. -EINVAL. */
+int event_check(const char *asked, struct error *err);
+
 /* tsc, aperf, mperf of the msr PMU, those that SYSFS offers; possibly none. */
 void event_set_clock(struct event_set *set, const struct host *host);

@@ -146,20 +146,29 @@ static char *hosts_text(const mongoc_uri_t *uri)
     return text;
 }
 
-static int uri_read(const struct uri *uri, const char *credentials_file, mongoc_uri_t **ret_uri,
-                    struct error *err)
+static int uri_parse_text(const struct uri *uri, mongoc_uri_t **ret_uri, struct error *err)
 {
     char *text = NULL;
     if (asprintf(&text, "%s:%s", uri->scheme, uri->rest) < 0)
         return -ENOMEM;
     bson_error_t cause;
-    SCOPED(scope_uri) mongoc_uri_t *read = mongoc_uri_new_with_error(text, &cause);
+    mongoc_uri_t *read = mongoc_uri_new_with_error(text, &cause);
     int r = 0;
-    if (!read)
+    if (read)
+        *ret_uri = read;
+    else
         r = error_set(err, -EINVAL, "not a MongoDB URI (mongodb://HOST[:PORT]/DATABASE): %s",
                       uri_complaint(text, &cause));
     explicit_bzero(text, strlen(text));
     free(text);
+    return r;
+}
+
+static int uri_read(const struct uri *uri, const char *credentials_file, mongoc_uri_t **ret_uri,
+                    struct error *err)
+{
+    SCOPED(scope_uri) mongoc_uri_t *read = NULL;
+    int r = uri_parse_text(uri, &read, err);
     if (r < 0)
         return r;
     r = credentials_file ? mongodb_credentials_apply(credentials_file, &read, err) : 0;
@@ -168,6 +177,13 @@ static int uri_read(const struct uri *uri, const char *credentials_file, mongoc_
     if (r == 0)
         *ret_uri = STEAL(read);
     return r;
+}
+
+int mongodb_check_uri(const struct uri *uri, struct error *err)
+{
+    SCOPED(scope_uri) mongoc_uri_t *unused = NULL;
+    mongoc_log_set_handler(NULL, NULL); /* remote_init() comes later, and err says it all */
+    return uri_parse_text(uri, &unused, err);
 }
 
 int mongodb_connection_init(struct mongodb_connection *connection, const struct uri *uri,

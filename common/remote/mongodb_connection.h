@@ -22,6 +22,8 @@ struct mongodb_connection {
  * where the URI is silent. -EINVAL: the URI (malformed, no database, w=0); -EDOM: the credentials file; -ENOMEM. */
 int mongodb_connection_init(struct mongodb_connection *connection, const struct uri *uri, const char *credentials_file,
                             struct error *err);
+/* Whether the driver understands the URI; the database may come with the credentials. To be called before remote_init(). -EINVAL, -ENOMEM. */
+int mongodb_check_uri(const struct uri *uri, struct error *err);
 void mongodb_connection_deinit(struct mongodb_connection *connection); /* zeroed is fine */
 
 /* 0 when the server answers and lets us in; else as mongodb_failure says. */

@@ -84,6 +84,7 @@ const struct store_ops store_mongodb = {
     .options = mongodb_options,
     .n_options = ARRAY_SIZE(mongodb_options),
     .settings_size = sizeof(struct mongodb_settings),
+    .check = mongodb_check_uri,
     .open = mongodb_open,
     .append = mongodb_append,
     .query = mongodb_query,

@@ -54,6 +54,19 @@ const struct store_ops *store_find(const char *uri_text,
     return find(&uri, tables, err);
 }
 
+int store_check_uri(const char *uri_text, const struct store_ops *const *const *tables,
+                    struct error *err)
+{
+    SCOPED(uri_deinit) struct uri uri = {0};
+    int r = uri_parse(uri_text, &uri, err);
+    if (r < 0)
+        return r;
+    const struct store_ops *ops = find(&uri, tables, err);
+    if (!ops)
+        return -EINVAL;
+    return ops->check ? ops->check(&uri, err) : 0;
+}
+
 static int use_default_directory(struct uri *uri, const struct store_ops *ops)
 {
     if (uri->rest[0] != '\0' || !ops->default_directory)

@@ -82,6 +82,8 @@ struct store_ops {
     size_t n_options;
     size_t settings_size; /* of the struct the options' offsets point into */
 
+    /* NULL, or refuses a URI that can be no store of this kind, without opening anything: -EINVAL, -ENOMEM. */
+    int (*check)(const struct uri *uri, struct error *err);
     /* settings: as parsed, or zeroed (then built-in defaults hold). ret_store is written on success only. */
     int (*open)(struct store **ret_store, const struct uri *uri, enum store_mode mode, const void *settings,
                 const struct log *log, struct error *err);
@@ -106,6 +108,9 @@ int store_open(struct store **ret_store, const char *uri_text, enum store_mode m
                struct error *err);
 /* Finds the ops for a URI without opening; NULL and err if there is none. */
 const struct store_ops *store_find(const char *uri_text, const struct store_ops *const *const *tables, struct error *err);
+
+/* Whether the URI can be one of a store in tables: for the check of an option. Opens nothing. -EINVAL, -ENOMEM. */
+int store_check_uri(const char *uri_text, const struct store_ops *const *const *tables, struct error *err);
 
 /* The stores' own options, one group per store, as part of a program's options. Free after the options. */
 int store_settings_new(struct store_settings **ret_settings, const struct store_ops *const *const *tables);

@@ -98,19 +98,26 @@ static int start(struct jsonl_store *store, struct error *err)
     return store->path ? open_for_writing(store, err) : 0;
 }
 
+static int jsonl_check(const struct uri *uri, struct error *err)
+{
+    if (uri->rest[0] != '\0')
+        return 0;
+    return error_set(err, -EINVAL, "say which file, jsonl:FILE, or jsonl:- for a pipe");
+}
+
 static int jsonl_open(struct store **ret_store, const struct uri *uri, enum store_mode mode,
                       const void *settings, const struct log *log, struct error *err)
 {
     (void)settings;
-    if (uri->rest[0] == '\0')
-        return error_set(err, -EINVAL, "say which file, jsonl:FILE, or jsonl:- for a pipe");
+    int r = jsonl_check(uri, err);
+    if (r < 0)
+        return r;
     struct jsonl_store *store = calloc(1, sizeof(*store));
     if (!store)
         return error_set(err, -ENOMEM, "jsonl: out of memory");
     store->store = (struct store){.ops = &store_jsonl, .log = log};
     store->mode = mode;
     store->fd = STDOUT_FILENO;
-    int r = 0;
     if (strcmp(uri->rest, "-") != 0) {
         store->fd = -1;
         store->path = strdup(uri->rest);
@@ -222,6 +229,7 @@ const struct store_ops store_jsonl = {
     .can_read = true,
     .can_follow = true,
     .section = "jsonl",
+    .check = jsonl_check,
     .open = jsonl_open,
     .append = jsonl_append,
     .query = jsonl_query,

@@ -14,10 +14,26 @@ env -i "$sensor" --config config/sensor.conf --check-config
 # What the program would refuse to start with is refused, and where it stands is said.
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-for line in 'name = a b' 'interval = 0' 'interval = 999us' 'energy = rapl' 'engine = foo' 'target = nonsense'; do
-    printf '[sensor]\n%s\n' "$line" > "$folder/bad.conf"
+# refuse PROGRAM SECTION LINE
+refuse()
+{
+    printf '[%s]\n%s\n' "$2" "$3" > "$folder/bad.conf"
     status=0
-    env -i "$sensor" --config "$folder/bad.conf" --check-config 2> "$folder/err" || status=$?
-    [ "$status" = 78 ] && grep -q "bad.conf:2: ${line%% *}: " "$folder/err" ||
-        { echo "FAILED: $line: status $status: $(cat "$folder/err")" >&2; exit 1; }
+    env -i "$1" --config "$folder/bad.conf" --check-config 2> "$folder/err" || status=$?
+    [ "$status" = 78 ] && grep -q "bad.conf:2: ${3%% *}: " "$folder/err" && [ "$(wc -l < "$folder/err")" = 1 ] ||
+        { echo "FAILED: $1: $3: status $status: $(cat "$folder/err")" >&2; exit 1; }
+}
+for line in 'name = a b' 'interval = 0' 'interval = 999us' 'energy = rapl' 'engine = foo' 'target = nonsense' \
+    'store = sqlit:/x' 'store = nonsense' 'store = jsonl:' 'store = mongodb:///x' 'store = mongodb://me@/x' 'event = no_such_event' 'event = x=perf::NOPE'; do
+    refuse "$sensor" sensor "$line"
+done
+for line in 'input = nonsense' 'input = jsonl:' 'output = mongodb://' 'output = mongodb://h:99999999/x'; do
+    refuse "$WATT_BUILD/watt-formula" formula "$line"
+done
+for line in 'spool = nonsense' 'store = mongodb:h/x' 'store = postgres://h/x'; do
+    refuse "$WATT_BUILD/watt-courier" courier "$line"
+done
+for line in 'store = sqlite:' 'store = jsonl:-' 'store = null:' 'store = mongodb://h/x' 'event = page_faults' 'event = x=perf::CPU-CLOCK'; do
+    printf '[sensor]\n%s\n' "$line" > "$folder/good.conf"
+    env -i "$sensor" --config "$folder/good.conf" --check-config
 done
