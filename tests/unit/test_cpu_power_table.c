@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,28 +179,100 @@ static void known_cpus_have_their_row(void **state)
     }
 }
 
-static bool is_within(const struct cpu_power *power, double idle_w, double full_w)
-{
-    return idle_w >= power->idle_w * power->low_factor &&
-           idle_w <= power->idle_w * power->high_factor &&
-           full_w >= power->full_w * power->low_factor &&
-           full_w <= power->full_w * power->high_factor;
-}
+#define ROWS_MAX 64
+#define RESULTS_MAX 128
 
-struct row_use {
-    size_t n, n_idle_below, n_full_below; /* results, and those below the row's watts */
+/* What results say of one row of the table: watts per hardware thread. */
+struct row_results {
+    struct cpu_power power;
+    double idle_w[RESULTS_MAX], full_w[RESULTS_MAX];
+    size_t n;
 };
 
-/* Field bug 4.24. Between idle and full both are straight lines, and so is their ratio's way from
- * end to end: what holds at both ends holds between. */
+static int compare_doubles(const void *a, const void *b)
+{
+    double one = *(const double *)a, other = *(const double *)b;
+    return (one > other) - (one < other);
+}
+
+static double median(double *values, size_t n)
+{
+    qsort(values, n, sizeof(*values), compare_doubles);
+    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+/* In three digits, as in the table. */
+static void expect_watts(const struct row_results *row, double watts, double wanted_w)
+{
+    char text[32];
+    (void)snprintf(text, sizeof(text), "%.3g", wanted_w);
+    if (strtod(text, NULL) != watts)
+        fail_msg("%s: %.9g W, the results say %s", row->power.source, watts, text);
+}
+
+/* Rounded outwards, to twentieths and tenths; a bent curve and few results have their least. */
+static void expect_bounds(const struct row_results *row)
+{
+    const struct cpu_power *power = &row->power;
+    double lowest = 1, highest = 1;
+    for (size_t i = 0; i < row->n; i++) {
+        double idle = row->idle_w[i] / power->idle_w, full = row->full_w[i] / power->full_w;
+        lowest = fmin(lowest, fmin(idle, full));
+        highest = fmax(highest, fmax(idle, full));
+    }
+    double low = floor(lowest * 20) / 20, high = ceil(highest * 10) / 10;
+    low = row->n < 5 ? fmin(low, 0.5) : low;
+    high = fmax(high, row->n < 5 ? 2 : 1.5);
+    if (fabs(power->low_factor - low) > 1e-9 || fabs(power->high_factor - high) > 1e-9)
+        fail_msg("%s: %g to %g, the results say %g to %g", power->source, power->low_factor,
+                 power->high_factor, low, high);
+}
+
+static void expect_number(const struct row_results *row)
+{
+    char text[32];
+    (void)snprintf(text, sizeof(text), ": %zu result%s", row->n, row->n > 1 ? "s" : "");
+    size_t length = strlen(row->power.source), wanted = strlen(text);
+    if (length < wanted || strcmp(row->power.source + length - wanted, text) != 0)
+        fail_msg("\"%s\" is of%s", row->power.source, text);
+}
+
+static struct row_results *row_of(struct row_results *rows, size_t *n_rows,
+                                  const struct cpu_power *power)
+{
+    size_t i = 0;
+    while (i < *n_rows && strcmp(rows[i].power.source, power->source) != 0)
+        i++;
+    assert_true(i < ROWS_MAX);
+    if (i == *n_rows)
+        rows[(*n_rows)++].power = *power;
+    return &rows[i];
+}
+
+static size_t count_rows(void)
+{
+    size_t n_rows = 0;
+    const char *line = cpu_power_csv, *end = cpu_power_csv + cpu_power_csv_size;
+    for (bool has_header = false; line && line < end;) {
+        const char *next = memchr(line, '\n', (size_t)(end - line));
+        n_rows += *line != '#' && has_header;
+        has_header |= *line != '#';
+        line = next ? next + 1 : NULL;
+    }
+    return n_rows;
+}
+
+/* Field bug 4.24. Every figure of the table is what the results say, and so its bounds hold each of
+ * them. Between idle and full both are straight lines, and so is their ratio's way from end to end:
+ * what holds at both ends holds between. */
 static void bounds_hold_the_results_they_were_made_from(void **state)
 {
     (void)state;
-    static struct row_use uses[256];
+    static struct row_results rows[ROWS_MAX];
     FILE *file = fopen("tests/fixtures/specpower/results.csv", "re");
     assert_non_null(file);
     char line[128], vendor[32];
-    size_t n_results = 0;
+    size_t n_results = 0, n_rows = 0;
     assert_non_null(fgets(line, sizeof(line), file));
     struct cpu_power power, fallback;
     assert_false(find_built_in("", VALUE_ABSENT, VALUE_ABSENT, &fallback));
@@ -209,24 +282,26 @@ static void bounds_hold_the_results_they_were_made_from(void **state)
         assert_int_equal(sscanf(line, "%31[^,],%d,%d,%d,%lf,%lf", vendor, &family, &model, &threads,
                                 &idle_w, &full_w),
                          6);
-        idle_w /= threads;
-        full_w /= threads;
         if (!find_built_in(vendor, family, model, &power))
             fail_msg("no row: %s", line);
-        if (!is_within(&power, idle_w, full_w))
-            fail_msg("outside of %s: %s", power.source, line);
-        if (!is_within(&fallback, idle_w, full_w))
+        struct row_results *row = row_of(rows, &n_rows, &power);
+        assert_true(row->n < RESULTS_MAX);
+        row->idle_w[row->n] = idle_w /= threads;
+        row->full_w[row->n++] = full_w /= threads;
+        if (fmin(idle_w / fallback.idle_w, full_w / fallback.full_w) < fallback.low_factor ||
+            fmax(idle_w / fallback.idle_w, full_w / fallback.full_w) > fallback.high_factor)
             fail_msg("outside of the last row: %s", line);
-        struct row_use *use = &uses[(unsigned char)(model ^ family)];
-        use->n++;
-        use->n_idle_below += idle_w < power.idle_w * 0.995;
-        use->n_full_below += full_w < power.full_w * 0.995;
         n_results++;
     }
     assert_int_equal(fclose(file), 0);
     assert_int_equal(n_results, 515);
-    for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) /* the rows are medians */
-        assert_true(uses[i].n_idle_below * 2 <= uses[i].n && uses[i].n_full_below * 2 <= uses[i].n);
+    assert_int_equal(n_rows, count_rows() - 1); /* the last is of no processor */
+    for (size_t i = 0; i < n_rows; i++) {
+        expect_bounds(&rows[i]);
+        expect_number(&rows[i]);
+        expect_watts(&rows[i], rows[i].power.idle_w, median(rows[i].idle_w, rows[i].n));
+        expect_watts(&rows[i], rows[i].power.full_w, median(rows[i].full_w, rows[i].n));
+    }
 }
 
 /* Teads' curve: at a tenth of the load 32 % of the TDP, where the line from 12 % to 102 % says 21
