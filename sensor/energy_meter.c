@@ -27,7 +27,7 @@ void energy_meter_begin(struct energy_meter *meter)
 {
     meter->now_ns = 0;
     meter->sum_uj = 0;
-    meter->reason = NULL;
+    meter->reason = meter->note = NULL;
     meter->is_still = meter->is_held = false;
 }
 
@@ -41,6 +41,11 @@ void energy_meter_hold(struct energy_meter *meter, const char *reason)
 {
     energy_meter_fail(meter, reason);
     meter->is_held = true;
+}
+
+void energy_meter_note(struct energy_meter *meter, const char *note)
+{
+    meter->note = note;
 }
 
 void energy_meter_add(struct energy_meter *meter, double increase_uj)
@@ -99,9 +104,10 @@ static int add_sample(struct energy_meter *meter, const char *source, struct rep
     sample->skew_ns = (int64_t)meter->now_ns;
     sample->valid = false;
     (void)snprintf(sample->source, sizeof(sample->source), "%s", source);
-    if (meter->reason)
-        (void)snprintf(sample->reason, sizeof(sample->reason), "%s", meter->reason);
-    else
+    const char *word = meter->reason ? meter->reason : meter->note;
+    if (word)
+        (void)snprintf(sample->reason, sizeof(sample->reason), "%s", word);
+    if (!meter->reason)
         fill_energy(meter, sample);
     return 0;
 }

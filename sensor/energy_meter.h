@@ -30,6 +30,7 @@ struct energy_meter {
     uint64_t now_ns;
     double sum_uj;
     const char *reason; /* static; NULL: all is well */
+    const char *note;   /* static; what to know of it if it is valid, or NULL */
     bool is_still;      /* a counter did not move that must have */
     bool is_held;       /* a counter could not be read: the next good reading covers this span too */
 };
@@ -45,6 +46,9 @@ void energy_meter_add(struct energy_meter *meter, double increase_uj);
 void energy_meter_fail(struct energy_meter *meter, const char *reason);
 /* The same, but the counters keep their baseline. */
 void energy_meter_hold(struct energy_meter *meter, const char *reason);
+
+/* What to know of the sample if all is well: a counter "wrapped", which was corrected. */
+void energy_meter_note(struct energy_meter *meter, const char *note);
 
 enum { ENERGY_METER_TAKEN = 0, ENERGY_METER_MOVED = 1 };
 

@@ -172,10 +172,13 @@ static void take_counter(struct energy_meter *meter, const struct msr_reader *re
     double bound_uj = energy_meter_most_uj(meter, counter->bound_w, counter->unit_uj);
     const char *reason =
         msr_increase(counter->last, counter->now, counter->unit_uj, bound_uj, &counts);
-    if (reason)
+    if (reason) {
         energy_meter_fail(meter, reason);
-    else
-        energy_meter_add(meter, (double)counts * counter->unit_uj);
+        return;
+    }
+    if (counter->now < counter->last)
+        energy_meter_note(meter, "wrapped");
+    energy_meter_add(meter, (double)counts * counter->unit_uj);
 }
 
 static size_t run_end(const struct msr_source *msr, size_t first)

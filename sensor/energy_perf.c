@@ -293,10 +293,13 @@ static void add_increases(struct perf_source *perf, const struct power_group *gr
                                                 bound_uj, &increase_uj);
         if (!reason && bound_uj > (double)meter->range_uj)
             reason = "span_too_long";
-        if (reason)
+        if (reason) {
             energy_meter_fail(meter, reason);
-        else
-            energy_meter_add(meter, increase_uj);
+            continue;
+        }
+        if (group->now[e] < group->last[e])
+            energy_meter_note(meter, "wrapped");
+        energy_meter_add(meter, increase_uj);
     }
 }
 

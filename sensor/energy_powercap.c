@@ -148,10 +148,13 @@ static void take_zone(const struct zone *zone, struct energy_meter *meter)
     double bound_uj = energy_meter_most_uj(meter, zone->peak_w, zone->what.unit_uj);
     int64_t increase_uj;
     const char *reason = zone_increase(zone, bound_uj, &increase_uj);
-    if (reason)
+    if (reason) {
         energy_meter_fail(meter, reason);
-    else
-        energy_meter_add(meter, (double)increase_uj);
+        return;
+    }
+    if (zone->now_uj < zone->last_uj)
+        energy_meter_note(meter, "wrapped");
+    energy_meter_add(meter, (double)increase_uj);
 }
 
 static bool is_same_counter(const struct zone *a, const struct zone *b)

@@ -238,6 +238,19 @@ struct counter_sum harness_sum(const struct harness *harness, const struct count
     return sum;
 }
 
+size_t harness_count_noted(const struct harness *harness, const struct counter_truth *truth,
+                           const char *note)
+{
+    size_t n = 0;
+    for (size_t t = 0; t < harness->n_ticks; t++) {
+        const struct harness_tick *tick = &harness->ticks[t];
+        for (size_t i = 0; i < tick->n_samples; i++)
+            n += is_of(&tick->samples[i], truth) && tick->samples[i].valid &&
+                 strcmp(tick->samples[i].reason, note) == 0;
+    }
+    return n;
+}
+
 size_t harness_count(const struct harness *harness, const struct counter_truth *truth,
                      const char *reason)
 {

@@ -76,6 +76,8 @@ void harness_read_truth(struct harness *harness);
 struct counter_sum harness_sum(const struct harness *harness, const struct counter_truth *truth);
 /* Invalid samples of a counter with that reason. */
 size_t harness_count(const struct harness *harness, const struct counter_truth *truth, const char *reason);
+/* Valid ones that say it. */
+size_t harness_count_noted(const struct harness *harness, const struct counter_truth *truth, const char *note);
 
 /* NULL: no such row in the table of sources. */
 const struct source_ops *harness_source(const char *name);

@@ -39,6 +39,7 @@ struct fault_case {
     int32_t package;
     const char *reason, *or_reason; /* NULL: none */
     size_t least, most;             /* invalid ticks */
+    size_t n_wrapped;    /* valid ticks that say so */
     size_t lost;         /* seconds that no valid sample covers, at most; they are declared */
     bool steps_back;     /* its 32 bits do, once */
     bool switches_cores; /* a core without a CPU uses nothing: not what is simulated */
@@ -48,11 +49,13 @@ struct fault_case {
  * is lost, and said to be. */
 static const struct fault_case cases[] = {
     {"nothing", "", .domain = DOMAIN_PACKAGE, .any_domain = true},
-    {"wrap", "time 300 package-0 wrap\n", .domain = DOMAIN_PACKAGE, .steps_back = true},
-    {"wrap of memory", "time 100 dram-1 wrap\n", .domain = DOMAIN_DRAM, .package = 1,
+    {"wrap", "time 300 package-0 wrap\n", .domain = DOMAIN_PACKAGE, .n_wrapped = 1,
      .steps_back = true},
+    {"wrap of memory", "time 100 dram-1 wrap\n", .domain = DOMAIN_DRAM, .package = 1,
+     .n_wrapped = 1, .steps_back = true},
     {"wrap that nobody sees", "time 300 package-0 wrap\ntime 290 package-0 eio for 20\n",
-     .domain = DOMAIN_PACKAGE, .reason = "read_error", .least = 20, .most = 20, .steps_back = true},
+     .domain = DOMAIN_PACKAGE, .reason = "read_error", .least = 20, .most = 20, .n_wrapped = 1,
+     .steps_back = true},
     {"reset", "time 200.5 package-0 reset\n", .domain = DOMAIN_PACKAGE, .reason = "counter_reset",
      .least = 1, .most = 1, .lost = 1, .steps_back = true},
     {"reset of memory", "time 300.5 dram-1 reset\n", .domain = DOMAIN_DRAM, .package = 1,
@@ -134,7 +137,9 @@ static void check_counter(const struct fault_case *fault, const struct counter_t
                    harness.ops->name, fault->name, domain_name(truth->domain), truth->package,
                    sum.n_valid, sum.n_invalid, n_wanted, sum.valid_uj / 1e6, sum.true_uj / 1e6,
                    sum.worst_uj, sum.highest_w, (double)sum.covered_ns / 1e9);
-    if (!is_right(fault, truth, &sum, n_wanted))
+    size_t n_wrapped = harness_count_noted(&harness, truth, "wrapped");
+    if (!is_right(fault, truth, &sum, n_wanted) ||
+        n_wrapped != (concerns(fault, truth) ? fault->n_wrapped : 0))
         fail_msg("%s", what);
     if (concerns(fault, truth))
         print_message("%s\n", what);
