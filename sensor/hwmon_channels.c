@@ -211,6 +211,27 @@ static int add_attributes(struct channel_list *list, const char *folder,
     return 0;
 }
 
+/* The chip has three, and the sum of some as a fourth. */
+#define INA3221_RAILS 3
+
+static int add_products(struct channel_list *list, const char *folder,
+                        const struct hwmon_channel *chip)
+{
+    for (int number = 1; number <= INA3221_RAILS; number++) {
+        struct hwmon_channel channel = *chip;
+        if (!read_words(channel.label, sizeof(channel.label), "%s/in%d_label", folder, number))
+            continue;
+        (void)snprintf(channel.path, sizeof(channel.path), "%s/curr%d_input", folder, number);
+        (void)snprintf(channel.voltage, sizeof(channel.voltage), "%s/in%d_input", folder, number);
+        if (access(channel.path, F_OK) < 0 || access(channel.voltage, F_OK) < 0)
+            continue;
+        int r = add_channel(list, list->n_channels, &channel);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 static int add_chip(struct channel_list *list, const char *folder)
 {
     struct hwmon_channel chip = {.limit_w = NAN};
@@ -229,6 +250,8 @@ static int add_chip(struct channel_list *list, const char *folder)
     chip.with_cpu = strcmp(chip.chip, "amdgpu") == 0 && access(voltage, F_OK) == 0;
     size_t n_before = list->n_channels;
     int r = add_attributes(list, folder, &chip);
+    if (r >= 0 && list->n_channels == n_before && strcmp(chip.chip, "ina3221") == 0)
+        r = add_products(list, folder, &chip);
     if (r < 0 || list->n_channels > n_before)
         return r;
     return add_attributes(list, device, &chip);

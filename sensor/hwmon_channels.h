@@ -9,7 +9,8 @@
 struct host;
 
 struct hwmon_channel {
-    char path[512];   /* the attribute: microwatts, or microjoules */
+    char path[512];   /* the attribute: microwatts, or microjoules; milliamperes with: */
+    char voltage[512]; /* millivolts of a rail whose driver multiplies nothing; "" where it does */
     char asleep[512]; /* the device's runtime_status; "" where it has none */
     char chip[32];    /* `name` of the driver: "amdgpu" */
     char device[64];  /* what it hangs on: "0000:03:00.0", "1-0040"; "" not known */
@@ -22,7 +23,8 @@ struct hwmon_channel {
 /* Finds the channels, sorted by chip, device, label, energy before power; free(*ret_channels). Of a power that has both an average and an
  * instantaneous reading the average is taken, if it can be read. A sleeping device is not read, since that would wake it. Names and labels
  * are printable ASCII: other bytes become '?'. Returns how many there are (0: none, or no hwmon at all) or -ENOMEM.
- * Source: kernel documentation, hwmon/sysfs-interface.rst, hwmon/acpi_power_meter.rst, gpu/amdgpu/thermal.rst. */
+ * The ina3221 shows voltage and current of its rails (in1 and curr1 to in3 and curr3), and no power: a rail that has a label is a power here, their product.
+ * Source: kernel documentation, hwmon/sysfs-interface.rst, hwmon/ina3221.rst, hwmon/acpi_power_meter.rst, gpu/amdgpu/thermal.rst. */
 int hwmon_channels_find(const struct host *host, struct hwmon_channel **ret_channels);
 
 /* Order by chip, device, label, kind: <0, 0, >0. */

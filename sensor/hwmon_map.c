@@ -11,6 +11,7 @@
 #include "common/options.h"
 #include "common/scope.h"
 #include "sensor/gpu_number.h"
+#include "sensor/host.h"
 #include "sensor/hwmon_channels.h"
 #include "sensor/topology.h"
 
@@ -19,25 +20,32 @@ enum placing {
     BY_SOCKET_LABEL, /* the label ends in the package's number */
     BY_CPU_LABEL,    /* the label ends in the number of a CPU of the package */
     ONLY_PACKAGE,    /* known where there is one package only */
+    WHOLE_MACHINE,   /* no package */
 };
 
-/* Labels end with "%" where a number follows. */
+/* Labels end with "%" where a number follows. A label from a device tree means what it means on
+ * that board (its `compatible`). */
 static const struct {
     const char *chip, *label;
     bool is_energy;
     enum domain domain;
     enum placing placing;
+    const char *board; /* NULL: any */
 } known[] = {
-    {"amdgpu", "PPT", false, DOMAIN_GPU, BY_PCI_ADDRESS},
-    {"amdgpu", "power1", false, DOMAIN_GPU, BY_PCI_ADDRESS},
-    {"xe", "card", true, DOMAIN_GPU, BY_PCI_ADDRESS},
-    {"xe", "energy1", true, DOMAIN_GPU, BY_PCI_ADDRESS},
-    {"i915", "energy1", true, DOMAIN_GPU, BY_PCI_ADDRESS},
-    {"amd_energy", "Esocket%", true, DOMAIN_PACKAGE, BY_SOCKET_LABEL},
-    {"amd_energy", "Ecore%", true, DOMAIN_CORE, BY_CPU_LABEL},
-    {"fam15h_power", "power1", false, DOMAIN_PACKAGE, ONLY_PACKAGE},
-    {"apm_xgene", "CPU power", false, DOMAIN_PACKAGE, ONLY_PACKAGE},
-    {"power_meter", "Grace Power Socket %", false, DOMAIN_PACKAGE, BY_SOCKET_LABEL},
+    {"amdgpu", "PPT", false, DOMAIN_GPU, BY_PCI_ADDRESS, NULL},
+    {"amdgpu", "power1", false, DOMAIN_GPU, BY_PCI_ADDRESS, NULL},
+    {"xe", "card", true, DOMAIN_GPU, BY_PCI_ADDRESS, NULL},
+    {"xe", "energy1", true, DOMAIN_GPU, BY_PCI_ADDRESS, NULL},
+    {"i915", "energy1", true, DOMAIN_GPU, BY_PCI_ADDRESS, NULL},
+    {"amd_energy", "Esocket%", true, DOMAIN_PACKAGE, BY_SOCKET_LABEL, NULL},
+    {"amd_energy", "Ecore%", true, DOMAIN_CORE, BY_CPU_LABEL, NULL},
+    {"fam15h_power", "power1", false, DOMAIN_PACKAGE, ONLY_PACKAGE, NULL},
+    {"apm_xgene", "CPU power", false, DOMAIN_PACKAGE, ONLY_PACKAGE, NULL},
+    {"power_meter", "Grace Power Socket %", false, DOMAIN_PACKAGE, BY_SOCKET_LABEL, NULL},
+    {"ina3221", "VDD_GPU_SOC", false, DOMAIN_MACHINE, WHOLE_MACHINE, "nvidia,p3701"},
+    {"ina3221", "VDD_CPU_CV", false, DOMAIN_MACHINE, WHOLE_MACHINE, "nvidia,p3701"},
+    {"ina3221", "VIN_SYS_5V0", false, DOMAIN_MACHINE, WHOLE_MACHINE, "nvidia,p3701"},
+    {"ina3221", "VDD_IN", false, DOMAIN_MACHINE, WHOLE_MACHINE, "nvidia,p3767"},
 };
 
 /* "ina226@1-0040/VDD=": everything before the last '='. */
@@ -154,10 +162,55 @@ static int32_t place(enum placing placing, int number, const struct hwmon_channe
         return has_such_package(topology, number) ? number : PACKAGE_NONE;
     case BY_CPU_LABEL:
         return number >= 0 && number < topology->n_cpus ? topology->package[number] : PACKAGE_NONE;
+    case WHOLE_MACHINE:
+        return PACKAGE_NONE;
     case ONLY_PACKAGE:
         return topology->n_packages == 1 ? topology->packages[0] : PACKAGE_NONE;
     }
     return PACKAGE_NONE;
+}
+
+/* The device tree's `compatible`: strings one after the other, each with its end. */
+static bool is_board(const struct host *host, const char *board)
+{
+    char path[512], text[512];
+    (void)snprintf(path, sizeof(path), "%s/firmware/devicetree/base/compatible", host->sysfs);
+    SCOPED(scope_fclose) FILE *file = fopen(path, "re");
+    size_t size = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+    text[size] = '\0';
+    for (size_t at = 0; at < size; at += strlen(text + at) + 1) {
+        /* "nvidia,p3701-0004": the module's revisions have numbers. */
+        size_t length = strlen(board);
+        if (strncmp(text + at, board, length) == 0 &&
+            (text[at + length] == '\0' || text[at + length] == '-'))
+            return true;
+    }
+    return false;
+}
+
+static bool has_rail(const struct hwmon_channel *channel, const char *label)
+{
+    const char *slash = strrchr(channel->path, '/');
+    for (int i = 1; slash && i <= 3; i++) {
+        char text[64];
+        if (host_read_text(text, sizeof(text), "%.*s/in%d_label", (int)(slash - channel->path),
+                           channel->path, i) > 0 &&
+            strcmp(text, label) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A board's rails are one figure together: without one of them there is none. */
+static bool is_known_board(const char *board, const struct host *host,
+                           const struct hwmon_channel *channel)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+        if (known[i].board && strcmp(known[i].board, board) == 0 &&
+            !has_rail(channel, known[i].label))
+            return false;
+    }
+    return is_board(host, board);
 }
 
 static int map_as_documented(const struct hwmon_channel *channel, const struct host *host,
@@ -167,10 +220,12 @@ static int map_as_documented(const struct hwmon_channel *channel, const struct h
     int number;
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
         if (strcmp(known[i].chip, channel->chip) != 0 || known[i].is_energy != channel->is_energy ||
-            !match_label(known[i].label, channel->label, &number))
+            !match_label(known[i].label, channel->label, &number) ||
+            (known[i].board && !is_known_board(known[i].board, host, channel)))
             continue;
         int32_t package = place(known[i].placing, number, channel, host, topology);
-        if (channel->with_cpu || package == PACKAGE_NONE)
+        bool is_placed = package != PACKAGE_NONE || known[i].placing == WHOLE_MACHINE;
+        if (channel->with_cpu || !is_placed)
             return HWMON_UNKNOWN;
         *ret_domain = known[i].domain;
         *ret_package = package;

@@ -34,6 +34,7 @@ enum { HWMON_UNKNOWN = 0, HWMON_KNOWN = 1 };
 /* HWMON_KNOWN with the domain and package, or HWMON_UNKNOWN. rules (may be NULL) are well-formed; the last one that matches holds, before the
  * table. A package that a rule does not name is 0, or the GPU's own number.
  * Source of the table: kernel documentation, gpu/amdgpu/thermal.rst, hwmon/amd_energy.rst, hwmon/fam15h_power.rst, hwmon/xgene-hwmon.rst,
- * ABI/testing/sysfs-driver-intel-xe-hwmon and -i915-hwmon; NVIDIA Grace Performance Tuning Guide, "Power and Thermals". */
+ * ABI/testing/sysfs-driver-intel-xe-hwmon and -i915-hwmon; NVIDIA Grace Performance Tuning Guide, "Power and Thermals"; NVIDIA Jetson Linux Developer Guide,
+ * "Software-Based Power Consumption Modeling", and the kernel's tegra234-p3701.dtsi and -p3767.dtsi for the labels. */
 int hwmon_map(const struct hwmon_channel *channel, const struct option_list *rules, const struct host *host, const struct topology *topology,
               enum domain *ret_domain, int32_t *ret_package);

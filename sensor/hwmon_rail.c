@@ -19,8 +19,9 @@
 static void close_files(struct hwmon_rail *rail)
 {
     scope_close(&rail->fd);
+    scope_close(&rail->voltage_fd);
     scope_close(&rail->asleep_fd);
-    rail->fd = rail->asleep_fd = -1;
+    rail->fd = rail->voltage_fd = rail->asleep_fd = -1;
 }
 
 void hwmon_rail_close(struct hwmon_rail *rail)
@@ -33,6 +34,10 @@ static int rail_open(struct hwmon_rail *rail)
 {
     rail->fd = open(rail->what.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (rail->fd < 0)
+        return -errno;
+    if (rail->what.voltage[0])
+        rail->voltage_fd = open(rail->what.voltage, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (rail->what.voltage[0] && rail->voltage_fd < 0)
         return -errno;
     if (rail->what.asleep[0])
         rail->asleep_fd = open(rail->what.asleep, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -64,6 +69,22 @@ static int read_value(int fd, int64_t *ret_value)
     return 0;
 }
 
+/* A power, or milliamperes times millivolts: what is out of range makes no product. */
+static int read_rail(struct hwmon_rail *rail)
+{
+    int64_t voltage_mv, product;
+    int r = read_value(rail->fd, &rail->now);
+    if (r < 0 || rail->voltage_fd < 0)
+        return r;
+    r = read_value(rail->voltage_fd, &voltage_mv);
+    if (r < 0)
+        return r;
+    if (__builtin_mul_overflow(rail->now, voltage_mv, &product))
+        return -EBADMSG;
+    rail->now = product;
+    return 0;
+}
+
 /* A processor always draws something. */
 static bool is_possible(const struct hwmon_rail *rail)
 {
@@ -81,7 +102,7 @@ const char *hwmon_rail_look(struct hwmon_rail *rail)
         return "asleep";
     }
     if (r == 0)
-        r = read_value(rail->fd, &rail->now);
+        r = read_rail(rail);
     if (r < 0) {
         const char *reason = host_reason(r);
         close_files(rail);
@@ -123,6 +144,7 @@ void hwmon_rail_init(struct hwmon_rail *rail, const struct hwmon_channel *channe
         .package = package,
         .bound_w = has_limit ? channel->limit_w * CAP_FACTOR : hwmon_bound_w(domain),
         .fd = -1,
+        .voltage_fd = -1,
         .asleep_fd = -1,
     };
 }

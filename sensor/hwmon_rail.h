@@ -17,7 +17,7 @@ struct hwmon_rail {
     enum domain domain;
     int32_t package;
     double bound_w;     /* twice what the driver says can be set as cap, else the bound of the domain */
-    int fd, asleep_fd;  /* -1: closed */
+    int fd, voltage_fd, asleep_fd; /* -1: closed */
     bool has_last, has_now;
     int64_t last, now;  /* microwatts or microjoules */
     const char *reason; /* of the reading under way; static, NULL: has_now */

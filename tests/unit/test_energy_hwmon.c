@@ -173,6 +173,31 @@ static void power_is_integrated_by_trapezoids(void **state)
     assert_int_equal(sum_uj, 2); /* 0.5 + 1 + 1, the rest is carried */
 }
 
+/* Two amperes of five volts, then three. */
+static void voltage_and_current_are_a_power(void **state)
+{
+    (void)state;
+    made_tree_write(&tree, "sys/firmware/devicetree/base/compatible", "nvidia,p3767-0005");
+    put(3, "name", "ina3221\n");
+    put(3, "in1_label", "VDD_IN\n");
+    put_number(3, "in1_input", 5000);
+    put_number(3, "curr1_input", 2000);
+    open_source();
+    put_number(3, "curr1_input", 3000);
+    tick(NS_PER_S);
+    check_energy(DOMAIN_MACHINE, PACKAGE_NONE, 12500000, NS_PER_S);
+    put_number(3, "in1_input", INT64_MAX / 2);
+    tick(NS_PER_S);
+    check_missing(DOMAIN_MACHINE, PACKAGE_NONE, "read_error");
+    put_number(3, "in1_input", 5000);
+    put_number(3, "curr1_input", -8); /* the converter's last bit */
+    tick(NS_PER_S);
+    check_missing(DOMAIN_MACHINE, PACKAGE_NONE, "implausible");
+    put(3, "in1_input", "");
+    tick(NS_PER_S);
+    check_missing(DOMAIN_MACHINE, PACKAGE_NONE, "read_error");
+}
+
 static void a_gap_is_not_bridged(void **state)
 {
     (void)state;
@@ -515,6 +540,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(power_is_integrated_by_trapezoids),
+        TEST(voltage_and_current_are_a_power),
         TEST(a_gap_is_not_bridged),
         TEST(nothing_impossible_is_published),
         TEST(hostile_readings_are_no_readings),

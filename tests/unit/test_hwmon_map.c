@@ -11,6 +11,7 @@
 
 #include "common/error.h"
 #include "common/options.h"
+#include "common/scope.h"
 #include "sensor/host.h"
 #include "sensor/hwmon_channels.h"
 #include "sensor/hwmon_map.h"
@@ -229,6 +230,74 @@ static void documentation_says_what_is_known(void **state)
     check_map("amdgpu@0000:c3:00.0/PPT", NULL, NULL, 0);
 }
 
+static void make_board(const char *compatible, size_t size)
+{
+    char path[PATH_MAX];
+    made_tree_mkdir(&tree, "firmware/devicetree/base");
+    (void)snprintf(path, sizeof(path), "%s/firmware/devicetree/base/compatible", tree.root);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(compatible, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void put_rail(int number, int rail, const char *label)
+{
+    char name[32];
+    (void)snprintf(name, sizeof(name), "in%d_label", rail);
+    if (label)
+        put(number, name, label);
+    (void)snprintf(name, sizeof(name), "in%d_input", rail);
+    put(number, name, "5000\n");
+    (void)snprintf(name, sizeof(name), "curr%d_input", rail);
+    put(number, name, "400\n");
+}
+
+/* A label of a device tree means what it does on that board only, and a part of the sum is none. */
+static void a_boards_rails_are_its_makers(void **state)
+{
+    (void)state;
+    static const char agx_orin[] = "nvidia,p3737-0000+p3701-0000\0nvidia,p3701-0000\0nvidia,tegra234";
+    put(1, "name", "ina3221\n");
+    put_rail(1, 1, "VDD_GPU_SOC\n");
+    put_rail(1, 2, "VDD_CPU_CV\n");
+    put_rail(1, 3, "VIN_SYS_5V0\n");
+    put(1, "curr4_input", "1\n"); /* the sum of some */
+    link_device(1, "1-0040");
+    put(2, "name", "ina3221\n");
+    put_rail(2, 1, NULL); /* not in use */
+    put_rail(2, 2, "VDDQ_VDD2_1V8AO\n");
+    link_device(2, "1-0041");
+    put(3, "name", "nct6775\n"); /* voltages and currents of others say nothing of a power */
+    put_rail(3, 1, "VIN\n");
+    find();
+    assert_int_equal(n_channels, 4);
+    check_map("ina3221@1-0040/VDD_CPU_CV", NULL, NULL, 0);
+    make_board(agx_orin, sizeof(agx_orin));
+    const char *inputs[] = {"VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"};
+    for (size_t i = 0; i < ARRAY_SIZE(inputs); i++) {
+        char name[64];
+        (void)snprintf(name, sizeof(name), "ina3221@1-0040/%s", inputs[i]);
+        check_map(name, NULL, "machine", PACKAGE_NONE);
+    }
+    check_map("ina3221@1-0041/VDDQ_VDD2_1V8AO", NULL, NULL, 0);
+    put(1, "in3_label", "SPARE\n");
+    find();
+    check_map("ina3221@1-0040/VDD_CPU_CV", NULL, NULL, 0);
+    make_board("nvidia,p37011", sizeof("nvidia,p37011"));
+    put(1, "in3_label", "VIN_SYS_5V0\n");
+    find();
+    check_map("ina3221@1-0040/VDD_CPU_CV", NULL, NULL, 0);
+    static const char orin_nx[] = "nvidia,p3768-0000+p3767-0005\0nvidia,p3767-0005";
+    make_board(orin_nx, sizeof(orin_nx) - 1); /* whoever wrote it forgot the end */
+    put(1, "in1_label", "VDD_IN\n");
+    put(1, "in2_label", "VDD_CPU_GPU_CV\n");
+    put(1, "in3_label", "VDD_SOC\n");
+    find();
+    check_map("ina3221@1-0040/VDD_IN", NULL, "machine", PACKAGE_NONE);
+    check_map("ina3221@1-0040/VDD_SOC", NULL, NULL, 0);
+}
+
 static void rules_say_the_rest(void **state)
 {
     (void)state;
@@ -316,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(old_drivers_keep_attributes_in_the_device, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(documentation_says_what_is_known, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_boards_rails_are_its_makers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rules_say_the_rest, set_up, tear_down),
         cmocka_unit_test(bad_rules_are_refused),
         cmocka_unit_test_setup_teardown(hostile_names_stay_printable, set_up, tear_down),
