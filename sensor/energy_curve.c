@@ -5,8 +5,10 @@
  *
  * Busy is user + nice + system + irq + softirq (guests count as user); the share is taken over
  * busy + idle + iowait + steal: time that the hypervisor took was used by others, and is neither
- * ours nor idle hardware's. Where it takes much, samples say so (`cpu_stolen`); a hypervisor that
- * does not show what it takes makes us look busier than we are. A quota on cgroups in here needs no
+ * ours nor idle hardware's. Where it takes much, samples say so (`cpu_stolen`). A hypervisor that
+ * does not show what it takes (a limit on the virtual machine, neighbours) makes us look busier than
+ * we are, and nothing in here tells: where it has never shown any, the lower bound is that of a
+ * machine that only seems to work. A quota on cgroups in here needs no
  * correction: what it holds back does not run, and is not busy. Microjoules are carried over
  * between reads: sums stay exact. */
 #include <errno.h>
@@ -55,6 +57,7 @@ struct curve {
     size_t n_cpus;
     int stat_fd;
     bool has_last;
+    bool is_virtual;
     struct cpu_time last;
     uint64_t last_ns;
     double busy_share,
@@ -210,6 +213,7 @@ static int curve_open(struct source **ret_source, const struct host *host,
     (void)snprintf(path, sizeof(path), "%s/stat", host->procfs);
     curve->source.ops = &source_curve;
     curve->clock = host->clock;
+    curve->is_virtual = topology->is_virtual;
     curve->stat_fd = -1;
     int r = find_power(settings, topology, &curve->power, err);
     if (r < 0)
@@ -275,11 +279,13 @@ static void fill_energy(struct curve *curve, int64_t dt_ns, struct energy_sample
 {
     const struct cpu_power *power = &curve->power;
     double cpu_w = power->idle_w + (power->full_w - power->idle_w) * curve->busy_share;
-    double energy_uj = cpu_w * (double)curve->n_cpus * (double)dt_ns / 1e3;
+    double uj_per_w = (double)curve->n_cpus * (double)dt_ns / 1e3, energy_uj = cpu_w * uj_per_w;
+    bool may_be_robbed = curve->is_virtual && curve->last.stolen == 0;
+    double least_uj = may_be_robbed ? power->idle_w * uj_per_w : energy_uj;
     sample->valid = true;
     sample->dt_ns = dt_ns;
     sample->energy_uj = meter_add(&curve->best, energy_uj);
-    sample->low_uj = meter_add(&curve->low, energy_uj * power->low_factor);
+    sample->low_uj = meter_add(&curve->low, least_uj * power->low_factor);
     sample->high_uj = meter_add(&curve->high, energy_uj * power->high_factor);
     /* Each is rounded on its own, so equal factors may differ by one. */
     if (sample->low_uj > sample->energy_uj)

@@ -152,6 +152,25 @@ static void stolen_time_is_used_by_others(void **state)
     assert_string_equal(sample->reason, "");
 }
 
+/* What is taken from a virtual machine and never shown is in no figure, but within the bounds. */
+static void time_may_be_stolen_unseen(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->topology.is_virtual = true;
+    put(fixture, "stat", "cpu  1000 0 0 1000 0 0 0 0\n");
+    open_source(fixture);
+    put(fixture, "stat", "cpu  1100 0 0 1000 0 0 0 0\n");
+    const struct energy_sample *sample = tick(fixture, NS_PER_S);
+    assert_int_equal(sample->energy_uj, 20000000); /* 2 x 10 W */
+    assert_int_equal(sample->low_uj, 2000000);     /* half of idle's */
+    put(fixture, "stat", "cpu  1190 0 0 1000 0 0 0 10\n");
+    (void)tick(fixture, NS_PER_S);
+    put(fixture, "stat", "cpu  1290 0 0 1000 0 0 0 10\n"); /* it shows what it takes */
+    sample = tick(fixture, NS_PER_S);
+    assert_int_equal(sample->energy_uj, 20000000);
+    assert_int_equal(sample->low_uj, 10000000);
+}
+
 static void fractions_are_carried(void **state)
 {
     struct fixture *fixture = *state;
@@ -254,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_FILES(energy_follows_the_busy_share),
         WITH_FILES(stolen_time_is_used_by_others),
+        WITH_FILES(time_may_be_stolen_unseen),
         WITH_FILES(fractions_are_carried),
         WITH_FILES(a_tick_shorter_than_the_clock_keeps_the_share),
         WITH_FILES(bad_stat_is_missing),
