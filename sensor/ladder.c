@@ -384,14 +384,6 @@ int ladder_read_source(struct source *source, const struct host *host,
 
 /* ---- a source that fails for good ---- */
 
-static int start_threads(struct ladder *ladder)
-{
-    int r = 0;
-    for (size_t i = 0; i < ladder->n_sources && r >= 0; i++)
-        r = slow_source_start(ladder->sources[i], ladder->patience_ns);
-    return r;
-}
-
 /* What the open ones give, but for what fails. */
 static int list_given(const struct ladder *ladder, const struct ladder_slot *slot,
                       struct host_record *given)
@@ -420,14 +412,15 @@ static void say_opened(const struct ladder *ladder, const struct ladder_slot *sl
 }
 
 /* Opens the first source that can give what fails; the one that failed stays, and goes before it
- * once it is back. */
+ * once it is back. A slow one takes seconds to open, for which no tick may wait. */
 static int open_another(struct ladder *ladder, const struct ladder_slot *slot,
                         struct climb *climb)
 {
     unsigned wanted = DOMAIN_BIT(slot->domain);
     int r = list_given(ladder, slot, &climb->given);
     for (int row = 0; row < LADDER_SOURCES_MAX && source_table[row] && r >= 0; row++) {
-        if (source_table[row]->is_estimate || ladder_uses(ladder, row))
+        const struct source_ops *ops = source_table[row];
+        if (ops->is_estimate || ops->is_slow || ladder_uses(ladder, row))
             continue;
         const struct source_probe *probe = probe_of(ladder, climb, row);
         if (probe->availability != SOURCE_USABLE || !(probe->domains & wanted))
@@ -436,9 +429,9 @@ static int open_another(struct ladder *ladder, const struct ladder_slot *slot,
         r = step_on(ladder, climb, row, probe, wanted);
         if (r < 0 || ladder->n_sources == n_before)
             continue;
-        say_opened(ladder, slot, source_table[row]->name);
+        say_opened(ladder, slot, ops->name);
         ladder->has_changed = true;
-        return ladder->patience_ns ? start_threads(ladder) : 0;
+        return 0;
     }
     return r;
 }
@@ -483,10 +476,12 @@ int ladder_read(struct ladder *ladder, const struct topology *topology, struct r
  */
 int ladder_start_threads(struct ladder *ladder, uint64_t interval_ns)
 {
-    ladder->patience_ns = interval_ns / 4 < PATIENCE_MAX_NS ? interval_ns / 4 : PATIENCE_MAX_NS;
-    int r = start_threads(ladder);
+    uint64_t patience_ns = interval_ns / 4 < PATIENCE_MAX_NS ? interval_ns / 4 : PATIENCE_MAX_NS;
+    int r = 0;
+    for (size_t i = 0; i < ladder->n_sources && r >= 0; i++)
+        r = slow_source_start(ladder->sources[i], patience_ns);
     for (size_t i = 0; i < ladder->check.n_spares && r >= 0; i++)
-        r = slow_source_start(ladder->check.spares[i], ladder->patience_ns);
+        r = slow_source_start(ladder->check.spares[i], patience_ns);
     return r;
 }
 

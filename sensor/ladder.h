@@ -6,7 +6,7 @@
  *   - a source of measurements only (core, uncore, psys, wall) is opened if it adds one;
  *   - one that does not open leaves its domains to those after it;
  *   - one that gives nothing but failures for LADDER_SLOT_PATIENCE_NS while it runs (it stays open, and may come back) makes the ladder open another that can
- *     give the domain; the host record names it once it has been used for as long;
+ *     give the domain and does not block; the host record names it once it has been used for as long;
  *   - an estimate is used only where there is no energy counter of the CPUs (package, dram, machine), not even a locked one; a GPU's stands beside it. */
 #pragma once
 
@@ -25,7 +25,6 @@ struct ladder_settings {
 struct ladder {
     const struct host *host;
     struct ladder_settings settings;
-    uint64_t patience_ns; /* of ticks, with sources that may block; 0: no threads yet */
     struct source *sources[LADDER_SOURCES_MAX]; /* in the ladder's order */
     unsigned domains[LADDER_SOURCES_MAX];       /* DOMAIN_BITs of each */
     size_t n_sources;    /* 0: no energy, why says so */
@@ -44,7 +43,7 @@ int ladder_check_name(const char *name, struct error *err);
 int ladder_open(struct ladder *ret_ladder, const struct ladder_settings *settings, const struct host *host,
                 const struct topology *topology, struct error *err);
 
-/* Reads all sources, slow ones first (and opens another, where one fails for good: that tick may be late), and adds one sample per domain and package: that of the first source in order whose sample is valid, and where none is, of the
+/* Reads all sources, slow ones first (and opens another, where one fails for good), and adds one sample per domain and package: that of the first source in order whose sample is valid, and where none is, of the
  * first. After a source has stood in for another, the first one is back as soon as its span no longer covers what was published meanwhile. skew_ns of
  * the samples is the moment of the reading on the monotonic clock. 0 or -ENOMEM. */
 int ladder_read(struct ladder *ladder, const struct topology *topology, struct report *report);
