@@ -100,10 +100,11 @@ static int tear_down(void **state)
     return tear_down_sources(state);
 }
 
-/* A tick, after a second. */
+/* A tick, after some time; the clock is only set while the thread looks elsewhere. */
 static void tick(uint64_t after_ns)
 {
-    now_ns += after_ns;
+    if (after_ns > 0)
+        now_ns += after_ns;
     report_clear(&report);
     assert_int_equal(source->ops->read(source, &topology, &report), 0);
     assert_int_equal(source->ops->count(source, NULL, &report), 0);
