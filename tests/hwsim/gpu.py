@@ -173,6 +173,18 @@ def check_processes(machine, world, sysfs, pids):
     check(names[pids["train"]].startswith(f"{machine.base}/train:"), f"named {names[pids['train']]}")
 
 
+def check_end(machine, sysfs):
+    """A driver that never answers again does not keep the sensor from ending."""
+    path = machine.scratch + "/hanging"
+    with open(path, "w", encoding="ascii") as stream:
+        stream.write(f"gpu {GPUS[1]} 400\nat 0 0\nidle {IDLE_W}\nat {time.monotonic_ns() + 10**9} 0\nhang\n")
+    sensor = Sensor("--name", "gpu", "--engine", "none", "--interval", "100ms", "--sysfs", sysfs,
+                    "--nvml-library", os.path.join(BUILD, "tests", "nvml_stub.so"), env={"NVML_STUB_WORLD": path})
+    sensor.wait_until(lambda: any(sample["reason"] == "no_answer" for sample in samples_of(sensor.records, 1) if not sample["valid"]),
+                      "the driver does not answer")
+    check(sensor.end() == 0, "SIGTERM ends a sensor whose driver hangs with status 0")
+
+
 def check_capabilities(machine, world, sysfs):
     """A file with capabilities does not run its user's code with them."""
     program = machine.scratch + "/watt-sensor"
@@ -205,6 +217,7 @@ def main():
     check(by_time < 0.7, "share splits by GPU time")
     check(learned < 0.3, "auto learns what each costs")
     check_processes(machine, world, sysfs, pids)
+    check_end(machine, sysfs)
     check_capabilities(machine, world, sysfs)
     machine.close()
 
