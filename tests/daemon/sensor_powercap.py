@@ -2,37 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The joules that a powercap tree counts are the joules that the sensor records, to the microjoule: two packages
 with dram, psys, a wrap in the middle, and a package that vanishes and comes back under another number."""
-import os
-import shutil
 import tempfile
 
+from sensor_powercap_tree import MODULUS_UJ, Zone
 from sensor_run import Sensor, check
-
-RANGE_UJ = 262143328850
-MODULUS_UJ = 262143328911  # 2^32 counts of 61035 nJ
-
-
-class Zone:
-    """Counts energy as the kernel shows it. Files are written in place and at one go: the sensor keeps them open."""
-
-    def __init__(self, root, number, name, start_uj):
-        self.path = os.path.join(root, "class/powercap", number)
-        os.makedirs(self.path)
-        self.value_uj = start_uj
-        for file, text in (("name", name), ("max_energy_range_uj", str(RANGE_UJ)), ("energy_uj", "0")):
-            with open(os.path.join(self.path, file), "w", encoding="ascii") as stream:
-                stream.write(text + "\n")
-        self.use(0)
-
-    def use(self, energy_uj):
-        self.value_uj = (self.value_uj + energy_uj) % MODULUS_UJ
-        fd = os.open(os.path.join(self.path, "energy_uj"), os.O_WRONLY)
-        os.pwrite(fd, b"%020d\n" % self.value_uj, 0)
-        os.close(fd)
-
-    def remove(self):
-        os.truncate(os.path.join(self.path, "energy_uj"), 0)  # a plain file would outlive its name
-        shutil.rmtree(self.path)
 
 
 def totals(sensor):
