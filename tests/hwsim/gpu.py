@@ -173,6 +173,15 @@ def check_processes(machine, world, sysfs, pids):
     check(names[pids["train"]].startswith(f"{machine.base}/train:"), f"named {names[pids['train']]}")
 
 
+def capabilities(pid):
+    """Of every thread, those that it may use or take."""
+    folder, held = f"/proc/{pid}/task", []
+    for thread in os.listdir(folder):
+        with open(f"{folder}/{thread}/status", encoding="utf-8") as stream:
+            held.append([line.split()[1] for line in stream if line.startswith(("CapPrm", "CapEff"))])
+    return held
+
+
 def check_end(machine, sysfs):
     """A driver that never answers again does not keep the sensor from ending."""
     path = machine.scratch + "/hanging"
@@ -182,6 +191,8 @@ def check_end(machine, sysfs):
                     "--nvml-library", os.path.join(BUILD, "tests", "nvml_stub.so"), env={"NVML_STUB_WORLD": path})
     sensor.wait_until(lambda: any(sample["reason"] == "no_answer" for sample in samples_of(sensor.records, 1) if not sample["valid"]),
                       "the driver does not answer")
+    held = capabilities(sensor.process.pid)
+    check(len(held) == 2 and held[0] == held[1] == ["0" * 16] * 2, f"the thread that reads GPUs has dropped its capabilities, too: {held}")
     check(sensor.end() == 0, "SIGTERM ends a sensor whose driver hangs with status 0")
 
 
