@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Generous on purpose: what is refused is lost, and what a reset or a stray read shows is mostly
- * off by orders of magnitude. */
+ * off by orders of magnitude. The limits of the start are no bound: a laptop's follow its charger,
+ * its firmware and its user while it runs, and a short-term limit may double. */
 #include "sensor/peak_power.h"
 
 #include <math.h>
