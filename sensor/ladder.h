@@ -38,14 +38,14 @@ struct ladder {
 /* Whether the name may stand in ladder_settings: 0, or -EINVAL, err names those that may. */
 int ladder_check_name(const char *name, struct error *err);
 
-/* Opens what is to be used; what the settings point to is kept. No usable source is not a failure. Errors: -EINVAL for a name that is not in the table, -EDOM for wrong settings of a
- * source, -ENOMEM, and what opening says where one source was asked for. The ladder is then closed. */
+/* Opens what is to be used; what the settings point to is kept. No usable source is not a failure. Errors: -EINVAL for a name that is not in the
+ * table, -EDOM for wrong settings of a source, -ENOMEM, and what opening says where one source was asked for. The ladder is then closed. */
 int ladder_open(struct ladder *ret_ladder, const struct ladder_settings *settings, const struct host *host,
                 const struct topology *topology, struct error *err);
 
-/* Reads all sources, slow ones first (and opens another, where one fails for good), and adds one sample per domain and package: that of the first source in order whose sample is valid, and where none is, of the
- * first. After a source has stood in for another, the first one is back as soon as its span no longer covers what was published meanwhile. skew_ns of
- * the samples is the moment of the reading on the monotonic clock. 0 or -ENOMEM. */
+/* Reads all sources, slow ones first (and opens another, where one fails for good), and adds one sample per domain and package: that of the first
+ * source in order whose sample is valid, and where none is, of the first. After a source has stood in for another, the first one is back as soon as
+ * its span no longer covers what was published meanwhile. skew_ns of the samples is the moment of the reading on the monotonic clock. 0 or -ENOMEM. */
 int ladder_read(struct ladder *ladder, const struct topology *topology, struct report *report);
 
 /* From now on what may block is read by threads, which have the capabilities of the caller. 0 or negative errno. */

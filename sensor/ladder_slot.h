@@ -23,10 +23,10 @@ struct ladder_slot {
 /* A valid sample that covers more than half of the time since another source was published: what it holds was published. */
 bool ladder_slot_refuses(const struct ladder_slot *slot, const struct energy_sample *sample);
 
-/* Notes what is published; skew_ns is the moment of the reading. True if another source than the settled one was published for LADDER_SLOT_PATIENCE_NS: it is the
- * settled one from now on. */
+/* Notes what is published; skew_ns is the moment of the reading. True if another source than the settled one was published for
+ * LADDER_SLOT_PATIENCE_NS: it is the settled one from now on. */
 bool ladder_slot_note(struct ladder_slot *slot, const struct energy_sample *sample);
 
-/* True if another source should be looked for now: it has failed for LADDER_SLOT_PATIENCE_NS. The next time is twice as long after, and so on, up to ten minutes.
- * Samples that are missing for a good reason (a device that sleeps, a counter that was not updated yet) are no failure. */
+/* True if another source should be looked for now: it has failed for LADDER_SLOT_PATIENCE_NS. The next time is twice as long after, and so on, up to
+ * ten minutes. Samples that are missing for a good reason (a device that sleeps, a counter that was not updated yet) are no failure. */
 bool ladder_slot_wants_another(struct ladder_slot *slot, int64_t now_ns);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A source whose readings may block (a GPU's driver, an i2c bus, a battery's controller), read by a thread of its own, so that no tick waits for it. To whoever
- * holds it it is a source like any other. A tick asks for a reading and waits a moment for the answer, if the last one came in time; what comes later is in a
- * later tick, with its own span. A tick in between has no sample of it. What has not answered for SLOW_SOURCE_ANSWER_NS is missing in every
- * tick ("no_answer") until it does. */
+/* A source whose readings may block (a GPU's driver, an i2c bus, a battery's controller), read by a thread of its own, so that no tick waits for it.
+ * To whoever holds it it is a source like any other. A tick asks for a reading and waits a moment for the answer, if the last one came in time; what
+ * comes later is in a later tick, with its own span. A tick in between has no sample of it. What has not answered for SLOW_SOURCE_ANSWER_NS is
+ * missing in every tick ("no_answer") until it does. */
 #pragma once
 
 #include "sensor/source.h"
