@@ -5,8 +5,12 @@
  *
  * Beside the targets stands a group per CPU that counts everything, but for CPU time: the
  * system-wide task clock counts the idle task as well, so the total of cpu_ns is the busy time of
- * PROCFS/stat. Descriptors are targets x CPUs x events: the bill is made before a target is opened,
- * and who cannot be paid for says so. */
+ * PROCFS/stat.
+ *
+ * Descriptors are targets x CPUs x events, and the bill is made before anything is opened. If it is
+ * more than allowed, events give way first, from the end of the list, CPU time never; those asked
+ * for by name stay. Then targets do: nearest to the root first, then the older ones are opened, who
+ * is counted stays so, and what the others use is charged to the nearest counted target above. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -26,7 +30,6 @@
 #include "sensor/perf_probe.h"
 #include "sensor/tally.h"
 
-#define DESCRIPTORS_RESERVED 256 /* for the stores, the sources and what the C library opens */
 #define CPU_NS_NONE SIZE_MAX
 
 extern const struct engine_ops counters_perf;
@@ -54,6 +57,7 @@ struct counters_perf {
     struct cpu *cpus;
     struct cpu_busy busy;
     int64_t *busy_ns;         /* [n_cpus] */
+    bool set_is_asked;        /* its events were asked for by name */
     size_t n_open, n_allowed; /* descriptors */
     bool has_warned;
     struct target_tree tree;
@@ -82,6 +86,13 @@ static int open_group(struct counters_perf *perf, struct perf_group *group,
     if (r == 0)
         perf->n_open += group->n_events;
     return r;
+}
+
+static void shrink_group(struct counters_perf *perf, struct perf_group *group, size_t n_events)
+{
+    perf->n_open -= group->n_events;
+    perf_group_shrink(group, n_events);
+    perf->n_open += group->n_events;
 }
 
 static void perf_close(struct engine *engine)
@@ -139,21 +150,21 @@ static int perf_open(struct engine **ret_engine, const struct host *host,
     perf->engine.ops = &counters_perf;
     perf->host = host;
     perf->tree_is_old = true;
-    size_t limit = descriptor_limit_raise();
-    perf->n_allowed = limit > DESCRIPTORS_RESERVED ? limit - DESCRIPTORS_RESERVED : 0;
+    perf->n_allowed = descriptor_limit_raise();
+    perf->set_is_asked = n_events > 0;
     int r = event_set_choose(&perf->set, host, topology, events, n_events, err);
     if (r == 0)
         r = perf_group_fit(&perf->set, topology_first_online(topology), n_events > 0, host, err);
+    perf->cpu_ns = CPU_NS_NONE;
+    for (size_t i = 0; i < perf->set.n_events; i++)
+        if (!strcmp(perf->set.events[i].name, EVENT_CPU_NS))
+            perf->cpu_ns = i;
     if (r == 0)
         r = open_whole(perf, topology, err);
     if (r < 0) {
         perf_close(&perf->engine);
         return r;
     }
-    perf->cpu_ns = CPU_NS_NONE;
-    for (size_t i = 0; i < perf->set.n_events; i++)
-        if (!strcmp(perf->set.events[i].name, EVENT_CPU_NS))
-            perf->cpu_ns = i;
     *ret_engine = &perf->engine;
     return 0;
 }
@@ -280,22 +291,103 @@ static struct watch *watch_new(const struct counters_perf *perf)
     return watch;
 }
 
+/* How many events of the set every live target can have. */
+static size_t affordable_events(const struct counters_perf *perf, struct targets *targets,
+                                const struct topology *topology)
+{
+    size_t n_wholes = 0, n_groups = 0, n_clock = 0;
+    for (size_t cpu = 0; cpu < perf->n_cpus; cpu++) {
+        n_wholes += is_online(topology, cpu);
+        n_clock += perf->cpus[cpu].clock.n_events;
+    }
+    for (size_t i = 0; i < targets_count(targets); i++) {
+        const struct target *target = targets_at(targets, i);
+        n_groups += !target->cgroup || !target_has_vanished(targets, target) ? n_wholes : 0;
+    }
+    size_t n = perf->set.n_events, n_least = perf->cpu_ns == CPU_NS_NONE ? 1 : perf->cpu_ns + 1;
+    while (n > n_least && n_clock + n_groups * n > perf->n_allowed)
+        n--;
+    return n;
+}
+
+/* Events that were given up stay so: a set that changes to and fro would be worth less. */
+static int fit_events(struct counters_perf *perf, struct targets *targets,
+                      const struct topology *topology)
+{
+    size_t n_events =
+        perf->set_is_asked ? perf->set.n_events : affordable_events(perf, targets, topology);
+    char names[EVENT_SET_MAX * 32] = "";
+    if (n_events == perf->set.n_events)
+        return 0;
+    for (size_t i = n_events; i < perf->set.n_events; i++) {
+        size_t length = strlen(names);
+        (void)snprintf(names + length, sizeof(names) - length, " %s", perf->set.events[i].name);
+    }
+    log_warning(perf->host->log,
+                "perf: not counted from here on:%s: %zu targets x %zu CPUs x %zu events are more "
+                "than the %zu descriptors allowed; raise LimitNOFILE (ulimit -n) and restart",
+                names, targets_count(targets) - 1, perf->n_cpus, perf->set.n_events,
+                perf->n_allowed);
+    for (size_t cpu = 0; cpu < perf->n_cpus; cpu++)
+        shrink_group(perf, &perf->cpus[cpu].total, n_events);
+    for (size_t i = 0; i < targets_count(targets); i++) {
+        struct watch *watch = targets_at(targets, i)->engine_data;
+        for (size_t cpu = 0; watch && cpu < perf->n_cpus; cpu++)
+            shrink_group(perf, &watch->groups[cpu], n_events);
+    }
+    perf->set.n_events = n_events;
+    return ENGINE_HAS_CHANGED;
+}
+
 static void warn_of_limit(struct counters_perf *perf, size_t n_unpaid, size_t n_targets)
 {
     if (n_unpaid > 0 && !perf->has_warned)
         log_warning(perf->host->log,
-                    "perf: %zu of %zu targets are not counted: each takes %zu events x %zu CPUs "
-                    "descriptors and %zu are allowed; raise LimitNOFILE (ulimit -n), watch fewer "
-                    "targets (--target) or events (--event)",
+                    "perf: %zu of %zu targets are not counted, their use is charged to what is "
+                    "above them: each takes %zu events x %zu CPUs descriptors and %zu are allowed; "
+                    "raise LimitNOFILE (ulimit -n), watch fewer targets (--target) or events "
+                    "(--event)",
                     n_unpaid, n_targets, perf->set.n_events, perf->n_cpus, perf->n_allowed);
     perf->has_warned = n_unpaid > 0;
+}
+
+static int meet_targets(struct counters_perf *perf, struct targets *targets)
+{
+    for (size_t i = 0; i < targets_count(targets); i++) {
+        struct target *target = targets_at(targets, i);
+        if (!target->cgroup || target->engine_data)
+            continue;
+        struct watch *watch = target->engine_data = watch_new(perf);
+        if (!watch)
+            return -ENOMEM;
+        watch->has_gap = true;
+        perf->tree_is_old = true;
+    }
+    int r = perf->tree_is_old ? target_tree_build(&perf->tree, targets) : 0;
+    perf->tree_is_old = r < 0;
+    return r;
+}
+
+static void open_targets(struct counters_perf *perf, struct targets *targets,
+                         const struct topology *topology)
+{
+    size_t n_unpaid = 0;
+    for (size_t i = 0; i < perf->tree.n_targets; i++) {
+        struct target *target = targets_at(targets, perf->tree.order[i]);
+        struct watch *watch = target->engine_data;
+        if (!watch)
+            continue;
+        if ((watch->has_gap || watch->reason) && !target_has_vanished(targets, target))
+            fill_watch(perf, watch, target, topology);
+        n_unpaid += watch->reason && !strcmp(watch->reason, "no_descriptors");
+    }
+    warn_of_limit(perf, n_unpaid, targets_count(targets) - 1);
 }
 
 static int perf_set_targets(struct engine *engine, struct targets *targets,
                             const struct topology *topology, struct error *err)
 {
     struct counters_perf *perf = (struct counters_perf *)engine;
-    size_t n_unpaid = 0;
     if (perf_controller_has_left(perf->host))
         return error_set(err, -ENOENT,
                          perf->host->perf_cgroupfs
@@ -304,30 +396,12 @@ static int perf_set_targets(struct engine *engine, struct targets *targets,
                              : "a cgroup v1 hierarchy has taken the perf_event controller: unmount "
                                "it (grep perf_event /proc/mounts) and restart the sensor");
     follow_cpus(perf, targets, topology);
-    for (size_t i = 0; i < targets_count(targets); i++) {
-        struct target *target = targets_at(targets, i);
-        struct watch *watch = target->engine_data;
-        if (!target->cgroup)
-            continue;
-        if (!watch) {
-            perf->tree_is_old = true;
-            watch = target->engine_data = watch_new(perf);
-            if (!watch)
-                return error_set(err, -ENOMEM, "out of memory");
-            watch->has_gap = true;
-        }
-        if ((watch->has_gap || watch->reason) && !target_has_vanished(targets, target))
-            fill_watch(perf, watch, target, topology);
-        n_unpaid += watch->reason && !strcmp(watch->reason, "no_descriptors");
-    }
-    warn_of_limit(perf, n_unpaid, targets_count(targets) - 1);
-    if (!perf->tree_is_old)
-        return 0;
-    int r = target_tree_build(&perf->tree, targets);
+    int r = meet_targets(perf, targets);
     if (r < 0)
         return error_set(err, r, "out of memory");
-    perf->tree_is_old = false;
-    return 0;
+    r = fit_events(perf, targets, topology);
+    open_targets(perf, targets, topology);
+    return r;
 }
 
 static void perf_release_target(struct engine *engine, struct target *target)

@@ -4,5 +4,6 @@
 
 #include <stddef.h>
 
-/* Raises the soft limit to the hard one, which needs no right, and returns what holds now. */
+/* Raises the soft limit to the hard one, which needs no right, and returns how many counters may be opened: all but a reserve for the stores,
+ * the sources and what the C library opens. */
 size_t descriptor_limit_raise(void);

@@ -18,6 +18,8 @@ struct engine_probe {
 
 struct engine_ops;
 
+enum { ENGINE_HAS_CHANGED = 1 };
+
 struct engine {
     const struct engine_ops *ops; /* embedded first in each engine's own struct */
 };
@@ -46,7 +48,8 @@ struct engine_ops {
     bool (*tree_has_changed)(struct engine *engine);
     /* Targets have come or gone (targets.h). Opens and closes what it needs; a target that cannot be opened keeps a row without counts and with
      * a reason. Called after every targets_refresh, before read. A
-     * negative return but -ENOMEM: this engine cannot count any more, err says why; the sensor goes on with the next of the table. */
+     * negative return but -ENOMEM: this engine cannot count any more, err says why; the sensor goes on with the next of the table. Returns 0, or
+     * ENGINE_HAS_CHANGED: what describe says holds no more from this tick on. */
     int (*set_targets)(struct engine *engine, struct targets *targets, const struct topology *topology, struct error *err);
     /* Adds events, totals, clock samples and a row per target that did something since the previous read (the first gives a baseline and nothing
      * else). The target of that much activity that no target has is "other": the engine adds it, never below 0; if targets exceed the total by

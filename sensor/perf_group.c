@@ -118,6 +118,16 @@ int perf_group_fit(struct event_set *set, int cpu, bool is_asked, const struct h
     return 0;
 }
 
+void perf_group_shrink(struct perf_group *group, size_t n_events)
+{
+    if (group->n_events <= n_events)
+        return;
+    for (size_t i = 0; i < 2; i++) /* enabled and running follow the counts */
+        group->last[n_events + i] = group->last[group->n_events + i];
+    while (group->n_events > n_events)
+        (void)close(group->fds[--group->n_events]);
+}
+
 void perf_group_close(struct perf_group *group)
 {
     /* Members first: closing the leader would only detach them. */

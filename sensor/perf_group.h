@@ -36,4 +36,6 @@ const char *perf_group_rival(const struct host *host);
 int perf_group_read(struct perf_group *group, int64_t *cell);
 /* What stands in the counters: values[n_events + 2], as above. Errors as perf_group_read; the increases it gives are not touched. */
 int perf_group_values(const struct perf_group *group, uint64_t *values);
+/* Goes on with the first n_events of the set alone; what they counted stays. */
+void perf_group_shrink(struct perf_group *group, size_t n_events);
 void perf_group_close(struct perf_group *group);

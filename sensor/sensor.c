@@ -224,13 +224,14 @@ static int refresh_targets(struct sensor *sensor, struct error *err)
     return r;
 }
 
-enum { ENGINE_STEPPED_DOWN = 1 };
+enum { ENGINE_STEPPED_DOWN = 1 }; /* of hand_targets_over */
 
 static int hand_targets_over(struct sensor *sensor)
 {
     struct error err = {0};
     int r =
         sensor->engine->ops->set_targets(sensor->engine, sensor->targets, &sensor->topology, &err);
+    sensor->host_is_stale |= r == ENGINE_HAS_CHANGED;
     if (r >= 0 || r == -ENOMEM)
         return r < 0 ? r : 0;
     r = step_down(sensor, &err);

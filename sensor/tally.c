@@ -74,6 +74,16 @@ static void join_life(struct tally *tally, size_t from, size_t into)
     tally->marks[from] = (struct tally_mark){0};
 }
 
+/* The nearest target above that has counts. */
+static size_t find_counted_above(const struct tally *tally, const struct target_tree *tree,
+                                 size_t target)
+{
+    size_t parent = tree->parent[target];
+    while (parent != TARGET_TREE_NONE && tally->marks[parent].is_unread)
+        parent = tree->parent[parent];
+    return parent;
+}
+
 void tally_settle(struct tally *tally, const struct target_tree *tree)
 {
     assert(tree->n_targets == tally->n_targets);
@@ -83,8 +93,9 @@ void tally_settle(struct tally *tally, const struct target_tree *tree)
     /* Those above come first: when a target is taken out of its parent, it still holds its own
      * descendants. */
     for (size_t i = 0; i < tally->n_targets; i++) {
-        size_t target = tree->order[i], parent = tree->parent[target];
-        if (parent == TARGET_TREE_NONE || tree->life[target] != target)
+        size_t target = tree->order[i], parent = find_counted_above(tally, tree, target);
+        if (parent == TARGET_TREE_NONE || tree->life[target] != target ||
+            tally->marks[target].is_unread)
             continue;
         const int64_t *part = tally_cell(tally, target, 0);
         int64_t *whole = tally_cell(tally, parent, 0);

@@ -28,11 +28,20 @@ static int compare_path_only(const void *a, const void *b)
     return strcmp(((const struct place *)a)->path, ((const struct place *)b)->path);
 }
 
-static int compare_lengths(const void *a, const void *b)
+static size_t depth_of(const char *path)
 {
-    size_t x = strlen(((const struct place *)a)->path);
-    size_t y = strlen(((const struct place *)b)->path);
-    return x != y ? (x > y) - (x < y) : compare_paths(a, b);
+    size_t depth = 0;
+    for (; *path; path++)
+        depth += *path == '/';
+    return depth;
+}
+
+static int compare_depths(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    size_t x_depth = depth_of(x->path), y_depth = depth_of(y->path);
+    return x_depth != y_depth ? (x_depth > y_depth) - (x_depth < y_depth)
+                              : (x->index > y->index) - (x->index < y->index);
 }
 
 static int reserve(struct target_tree *tree, size_t n_targets)
@@ -100,7 +109,7 @@ int target_tree_build(struct target_tree *tree, struct targets *targets)
     join_lives(tree, targets, places);
     for (size_t i = 0; i < n; i++)
         tree->parent[places[i].index] = find_parent(tree, places, places[i].path);
-    qsort(places, n, sizeof(*places), compare_lengths);
+    qsort(places, n, sizeof(*places), compare_depths);
     for (size_t i = 0; i < n; i++)
         tree->order[i] = places[i].index;
     return 0;

@@ -11,7 +11,7 @@ struct target_tree {
     size_t n_targets;
     size_t *parent; /* [n_targets] index of the nearest target above, TARGET_TREE_NONE */
     size_t *life;   /* [n_targets] two lives of one path share a row: the index of the one that has it, else its own */
-    size_t *order;  /* [n_targets] indices, those above first */
+    size_t *order;  /* [n_targets] indices, the nearest to the root first, then the older */
     size_t capacity;
 };
 

@@ -35,6 +35,7 @@ set_tests_properties(daemon/energy_perf PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 
 watt_script_test(daemon/sensor_ends daemon/sensor_ends.py)
 watt_script_test(daemon/sensor_reload daemon/sensor_reload.py)
 watt_script_test(daemon/sensor_steps_down daemon/sensor_steps_down.py)
+watt_script_test(daemon/sensor_descriptors daemon/sensor_descriptors.py)
 watt_script_test(daemon/sensor_khz daemon/sensor_khz.py)
 if(WATT_BPF AND NOT WATT_SANITIZE) # a sanitizer keeps what was freed: its memory says nothing of ours
   add_executable(watt_churn bench/churn.c)

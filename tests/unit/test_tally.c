@@ -156,6 +156,26 @@ static void unread_rows_say_why(void **state)
     bench_free(&bench);
 }
 
+/* /a above /a/b above /a/b/c; nobody counts /a/b, so what it used by itself stays with /a, and /a/b/c is
+ * not in two rows. */
+static void what_is_not_counted_stays_above(void **state)
+{
+    (void)state;
+    size_t parent[] = {TARGET_TREE_NONE, 0, 1}, life[] = {0, 1, 2}, order[] = {0, 1, 2};
+    const struct target_tree tree = {.n_targets = 3, .parent = parent, .life = life, .order = order};
+    struct tally tally = {0};
+    assert_int_equal(tally_begin(&tally, 3, 1, N_EVENTS, true), 0);
+    put(tally_cell(&tally, 0, 0), 100, 1000, 60, 60);
+    put(tally_cell(&tally, 2, 0), 30, 400, 20, 20);
+    tally_mark(&tally, 1, "no_descriptors", true);
+    tally_settle(&tally, &tree);
+    assert_int_equal(tally_cell(&tally, 0, 0)[0], 70);
+    assert_int_equal(tally_cell(&tally, 0, 0)[1], 600);
+    assert_int_equal(tally_cell(&tally, 0, 0)[ENABLED], 40);
+    assert_int_equal(tally_cell(&tally, 2, 0)[0], 30);
+    tally_deinit(&tally);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +183,7 @@ int main(void)
         cmocka_unit_test(multiplexed_counts_meet_on_one_scale),
         cmocka_unit_test(not_counted_is_not_zero),
         cmocka_unit_test(unread_rows_say_why),
+        cmocka_unit_test(what_is_not_counted_stays_above),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
