@@ -3,7 +3,8 @@
  * every process (process_table.h); with cgroup granularity it reads cpu.stat of each target's
  * cgroup, which the kernel keeps in microseconds whatever controllers are on, descendants included;
  * cgroup v1 keeps the same in cpuacct.usage, in a tree of its own that runtimes fill alike.
- * It cannot tell packages. */
+ * It cannot tell packages. Nothing needs a right; CAP_NET_ADMIN, at the opening only, adds what
+ * ended between two ticks. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +16,12 @@
 
 #include "common/error.h"
 #include "common/events.h"
+#include "common/log.h"
 #include "common/scope.h"
 #include "sensor/cpu_busy.h"
 #include "sensor/descriptor_limit.h"
 #include "sensor/engine.h"
+#include "sensor/exit_records.h"
 #include "sensor/process_table.h"
 #include "sensor/tally.h"
 
@@ -39,7 +42,23 @@ struct counters_proc {
     bool tree_is_old;
     struct tally tally;
     bool has_read;
+    bool has_lost; /* ends of processes, in the last tick */
 };
+
+static void probe_exits(struct engine_probe *probe)
+{
+    struct exit_records *exits;
+    struct error why = {0};
+    int r = exit_records_open(&exits, EXIT_RECORDS_BYTES, &why);
+    if (r == 0)
+        exit_records_close(exits);
+    (void)snprintf(probe->reason, sizeof(probe->reason),
+                   "CPU time per process, not per package; what ends between two ticks is %s%s",
+                   r == 0 ? "seen too" : "not seen: ", r == 0 ? "" : why.text);
+    if (r == -EPERM)
+        (void)snprintf(probe->advice, sizeof(probe->advice),
+                       "run as root, or setcap cap_net_admin=ep watt-sensor");
+}
 
 static void proc_probe(const struct host *host, const struct topology *topology,
                        enum granularity granularity, struct engine_probe *ret_probe)
@@ -65,9 +84,11 @@ static void proc_probe(const struct host *host, const struct topology *topology,
         return;
     }
     ret_probe->is_usable = true;
-    (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason),
-                   "CPU time per %s, not per package; needs no privilege",
-                   granularity == GRANULARITY_CGROUP ? "cgroup" : "process");
+    if (granularity == GRANULARITY_CGROUP)
+        (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason),
+                       "CPU time per cgroup, not per package; needs no privilege");
+    else
+        probe_exits(ret_probe);
 }
 
 static void proc_close(struct engine *engine)
@@ -271,11 +292,22 @@ static void count_targets(struct counters_proc *proc, struct targets *targets)
         if (!target->engine_data)
             continue;
         if (proc->granularity == GRANULARITY_PROCESS)
-            tally_cell(&proc->tally, i, 0)[0] = (int64_t)process_table_cpu_ns(target);
+            tally_cell(&proc->tally, i, 0)[0] = (int64_t)process_table_cpu_ns(targets, target);
         else
             count_cgroup(&proc->tally, i, target->engine_data,
                          target_has_vanished(targets, target));
     }
+}
+
+static void note_lost(struct counters_proc *proc, bool has_lost, struct report *report)
+{
+    if (has_lost)
+        reasons_add(&report->reasons, "exits_lost");
+    if (has_lost && !proc->has_lost)
+        log_warning(proc->host->log,
+                    "proc: more processes ended than the kernel could tell of until this tick; the "
+                    "rest of them is in \"other\" (a shorter interval holds more a second)");
+    proc->has_lost = has_lost;
 }
 
 static int proc_read(struct engine *engine, struct targets *targets,
@@ -287,8 +319,9 @@ static int proc_read(struct engine *engine, struct targets *targets,
     int r = tally_begin(&proc->tally, targets_count(targets), 1, 1, false);
     if (r < 0 || scanned == -ENOMEM)
         return -ENOMEM;
-    if (scanned == 0)
+    if (scanned >= 0)
         count_targets(proc, targets);
+    note_lost(proc, scanned == PROCESSES_LOST, report);
     int64_t all_ns = 0;
     if (cpu_busy_read(&proc->busy, &all_ns, NULL) < 0)
         tally_mark_total(&proc->tally, 0, "read_error", true);

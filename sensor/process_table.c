@@ -3,7 +3,10 @@
  * their stat read again, which also shows whether the number was given to somebody else meanwhile:
  * nobody starts with exactly the CPU time of another. A process' cgroup and user are read when it
  * is new, a few times while it is young (it is born in its parent's cgroup and moved then), and now
- * and then later. */
+ * and then later.
+ *
+ * A process is listed until it was reaped, and its end was told before: so the list comes first,
+ * and those that are missing from it stay until the records of this look have been read. */
 #include "sensor/process_table.h"
 
 #include <assert.h>
@@ -23,12 +26,15 @@
 #include "common/array.h"
 #include "common/error.h"
 #include "common/scope.h"
+#include "sensor/exit_records.h"
 #include "sensor/proc_stat.h"
 #include "sensor/process_identity.h"
 
 #define YOUNG_LOOKS 5    /* looks during which the cgroup is read every time */
 #define REFRESH_LOOKS 16 /* then every so many looks */
 #define PROC_PID_MAX 4194304
+#define INIT_PID 1
+#define ANCESTORS_MAX 16 /* of those that were born and ended between two looks */
 
 struct process {
     pid_t pid;
@@ -40,9 +46,16 @@ struct process {
     uint64_t ticks_ns;
     uint64_t delta_ns;
     unsigned n_looks;
+    bool has_gone; /* it is not listed any more */
     char *cgroup;
     uid_t uid;
     struct target *target;
+};
+
+/* What a command's target has for its data, in place of a process. */
+struct command_use {
+    uint64_t cpu_ns;
+    uint64_t generation; /* of the targets, when that was */
 };
 
 struct process_table {
@@ -57,6 +70,8 @@ struct process_table {
     size_t n_processes, capacity;
     pid_t *pids;
     size_t n_pids, pids_capacity;
+    struct exit_records *exits;          /* NULL: the kernel does not tell */
+    uint64_t looked_at_ns, last_look_ns; /* this look and the one before, monotonic clock */
 };
 
 /* Process clocks take our own pid namespace's numbers: PROCFS must be proc itself and call us what
@@ -90,14 +105,23 @@ int process_table_new(struct process_table **ret_table, const struct host *host,
     table->ns_per_tick = NS_PER_S / (uint64_t)(ticks_per_s > 0 ? ticks_per_s : 100);
     table->use_clock = is_own_procfs(host->procfs);
     table->is_v1 = host->perf_cgroupfs != NULL;
+    if (table->use_clock && exit_records_open(&table->exits, EXIT_RECORDS_BYTES, NULL) < 0)
+        table->exits = NULL;
     *ret_table = table;
     return 0;
+}
+
+bool process_table_sees_ends(const struct process_table *table)
+{
+    return table->exits != NULL;
 }
 
 void process_table_release(struct target *target)
 {
     struct process *process = target->engine_data;
-    if (process)
+    if (target->is_command)
+        free(target->engine_data);
+    else if (process)
         process->target = NULL;
     target->engine_data = NULL;
 }
@@ -131,6 +155,7 @@ void process_table_free(struct process_table *table)
     for (size_t i = 0; i < table->n_processes; i++)
         process_free(table->processes[i]);
     (void)closedir(table->directory);
+    exit_records_close(table->exits);
     free(table->processes);
     free(table->pids);
     free(table);
@@ -310,11 +335,25 @@ static int look_at(struct process_table *table, struct process *process, struct 
     return r;
 }
 
+/* Who is not listed any more goes, but where its end is told only at the next look. */
+static void leave(const struct process_table *table, struct process *process,
+                  struct process **processes, size_t *n)
+{
+    if (!table->exits || process->has_gone) {
+        process_free(process);
+        return;
+    }
+    process->has_gone = true;
+    process->delta_ns = 0;
+    processes[(*n)++] = process;
+}
+
 /* Puts a process for every listed number in place of the list, both in order; those no longer
  * listed go. */
 static int match_pids(struct process_table *table)
 {
-    struct process **processes = calloc(table->n_pids ? table->n_pids : 1, sizeof(*processes));
+    size_t n_most = table->n_pids + (table->exits ? table->n_processes : 0);
+    struct process **processes = calloc(n_most ? n_most : 1, sizeof(*processes));
     if (!processes)
         return -ENOMEM;
     size_t old = 0, n = 0;
@@ -323,9 +362,10 @@ static int match_pids(struct process_table *table)
         if (i > 0 && pid == table->pids[i - 1])
             continue;
         while (old < table->n_processes && table->processes[old]->pid < pid)
-            process_free(table->processes[old++]);
+            leave(table, table->processes[old++], processes, &n);
         if (old < table->n_processes && table->processes[old]->pid == pid) {
-            processes[n++] = table->processes[old++];
+            processes[n] = table->processes[old++];
+            processes[n++]->has_gone = false;
             continue;
         }
         struct process *process = calloc(1, sizeof(*process));
@@ -335,7 +375,7 @@ static int match_pids(struct process_table *table)
         processes[n++] = process;
     }
     while (old < table->n_processes)
-        process_free(table->processes[old++]);
+        leave(table, table->processes[old++], processes, &n);
     free(table->processes);
     table->processes = processes;
     table->n_processes = n;
@@ -352,8 +392,135 @@ static void keep_all(struct process_table *table, struct targets *targets)
     }
 }
 
+/* ---- those that ended ---- */
+
+static struct process *find_process(const struct process_table *table, pid_t pid)
+{
+    size_t low = 0, high = table->n_processes;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (table->processes[middle]->pid < pid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < table->n_processes && table->processes[low]->pid == pid ? table->processes[low]
+                                                                         : NULL;
+}
+
+static int compare_record(const void *pid, const void *record)
+{
+    pid_t x = *(const pid_t *)pid, y = ((const struct exit_record *)record)->pid;
+    return (x > y) - (x < y);
+}
+
+/* The cgroup of the nearest ancestor that was seen: one is born in that of one's parent. NULL. */
+static const char *find_birthplace(const struct process_table *table,
+                                   const struct exit_record *records, size_t n,
+                                   const struct exit_record *record)
+{
+    for (int i = 0; i < ANCESTORS_MAX && record; i++) {
+        if (record->parent_pid == INIT_PID)
+            return NULL;
+        const struct process *parent = find_process(table, record->parent_pid);
+        if (parent)
+            return parent->is_kernel_thread ? NULL : parent->cgroup;
+        record = bsearch(&record->parent_pid, records, n, sizeof(*records), compare_record);
+    }
+    return NULL;
+}
+
+/* The end of a process that was seen is one more reading of its time. A record that is older than
+ * the process is that of an earlier holder of its number. */
+static void end_process(const struct process_table *table, struct process *process,
+                        const struct exit_record *record)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_BOOTTIME, &now);
+    uint64_t now_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+    uint64_t born_ns = process->start_ticks * table->ns_per_tick;
+    if (born_ns + record->lifetime_ns > now_ns + table->ns_per_tick || !process->has_clock ||
+        record->cpu_ns <= process->clock_ns)
+        return;
+    process->delta_ns += record->cpu_ns - process->clock_ns;
+    process->clock_ns = record->cpu_ns;
+}
+
+/* Born and ended between two looks. */
+static int add_to_command(const struct exit_record *record, const char *cgroup,
+                          struct targets *targets)
+{
+    struct target *target;
+    const struct seen_process seen = {.pid = record->pid,
+                                      .parent_pid = record->parent_pid,
+                                      .comm = record->comm,
+                                      .cgroup = cgroup,
+                                      .uid = record->uid};
+    int r = targets_find_command(targets, &seen, &target);
+    if (r < 0 || !target)
+        return r;
+    struct command_use *use = target->engine_data;
+    if (!use)
+        use = target->engine_data = calloc(1, sizeof(*use));
+    if (!use)
+        return -ENOMEM;
+    if (use->generation != targets_generation(targets))
+        *use = (struct command_use){.generation = targets_generation(targets)};
+    use->cpu_ns += record->cpu_ns;
+    return 0;
+}
+
+static int take_ends(struct process_table *table, struct targets *targets)
+{
+    const struct exit_record *records;
+    size_t n;
+    bool has_lost;
+    int r = exit_records_take(table->exits, &records, &n, &has_lost);
+    for (size_t i = 0; i < n && r == 0 && table->has_scanned; i++) {
+        struct process *process = find_process(table, records[i].pid);
+        if (process) {
+            end_process(table, process, &records[i]);
+            continue;
+        }
+        /* Who is older would have been seen, but could not be: nobody knows what of it is new. */
+        bool is_new =
+            records[i].lifetime_ns <= clock_monotonic_ns(&clock_system) - table->last_look_ns;
+        const char *cgroup = is_new ? find_birthplace(table, records, n, &records[i]) : NULL;
+        if (cgroup)
+            r = add_to_command(&records[i], cgroup, targets);
+    }
+    return r == 0 && has_lost && table->has_scanned ? PROCESSES_LOST : r;
+}
+
+/* ---- the look ---- */
+
+static void look_at_listed(struct process_table *table, struct targets *targets)
+{
+    size_t n_kept = 0;
+    for (size_t i = 0; i < table->n_processes; i++) {
+        struct process *process = table->processes[i];
+        int r = process->has_gone ? 0 : look_at(table, process, targets);
+        if (r == 0) {
+            table->processes[n_kept++] = process;
+        } else if ((r == -EMFILE || r == -ENFILE || r == -ENOMEM) && process->n_looks > 0) {
+            /* We are short of something: it lives on, and the next look covers both spans. */
+            if (process->target)
+                process->target->last_seen = targets_generation(targets);
+            table->processes[n_kept++] = process;
+        } else if (table->exits && process->n_looks > 0) {
+            process->has_gone = true;
+            table->processes[n_kept++] = process;
+        } else {
+            process_free(process);
+        }
+    }
+    table->n_processes = n_kept;
+}
+
 int process_table_scan(struct process_table *table, struct targets *targets)
 {
+    table->last_look_ns = table->looked_at_ns;
+    table->looked_at_ns = clock_monotonic_ns(&clock_system);
     int r = list_pids(table);
     if (r == 0)
         r = match_pids(table);
@@ -363,28 +530,18 @@ int process_table_scan(struct process_table *table, struct targets *targets)
     }
     table->rules_are_new = table->rules_version != targets_rules_version(targets);
     table->rules_version = targets_rules_version(targets);
-    size_t n_kept = 0;
-    for (size_t i = 0; i < table->n_processes; i++) {
-        struct process *process = table->processes[i];
-        r = look_at(table, process, targets);
-        if (r == 0) {
-            table->processes[n_kept++] = process;
-        } else if ((r == -EMFILE || r == -ENFILE || r == -ENOMEM) && process->n_looks > 0) {
-            /* We are short of something: it lives on, and the next look covers both spans. */
-            if (process->target)
-                process->target->last_seen = targets_generation(targets);
-            table->processes[n_kept++] = process;
-        } else {
-            process_free(process);
-        }
-    }
-    table->n_processes = n_kept;
+    look_at_listed(table, targets);
+    r = table->exits ? take_ends(table, targets) : 0;
     table->has_scanned = true;
-    return 0;
+    return r;
 }
 
-uint64_t process_table_cpu_ns(const struct target *target)
+uint64_t process_table_cpu_ns(const struct targets *targets, const struct target *target)
 {
+    if (target->is_command) {
+        const struct command_use *use = target->engine_data;
+        return use && use->generation == targets_generation(targets) ? use->cpu_ns : 0;
+    }
     const struct process *process = target->engine_data;
     return process ? process->delta_ns : 0;
 }

@@ -14,10 +14,10 @@ DEADLINE_S = 60
 
 
 class Sensor:
-    def __init__(self, *arguments, store="jsonl:-", env=None):
+    def __init__(self, *arguments, store="jsonl:-", env=None, prefix=()):
         self.records = []
         stores = ["--store", store] if store else []
-        self.process = subprocess.Popen([SENSOR, *stores, *arguments], stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([*prefix, SENSOR, *stores, *arguments], stdout=subprocess.PIPE,
                                         env={**os.environ, **(env or {})})
         atexit.register(self.process.kill)  # a failed test leaves nothing running
         self.rest = b""

@@ -156,13 +156,14 @@ static void unread_rows_say_why(void **state)
     bench_free(&bench);
 }
 
-/* /a above /a/b above /a/b/c; nobody counts /a/b, so what it used by itself stays with /a, and /a/b/c is
- * not in two rows. */
+/* /a above /a/b above /a/b/c; nobody counts /a/b, so what it used by itself stays with /a, and
+ * /a/b/c is not in two rows. */
 static void what_is_not_counted_stays_above(void **state)
 {
     (void)state;
     size_t parent[] = {TARGET_TREE_NONE, 0, 1}, life[] = {0, 1, 2}, order[] = {0, 1, 2};
-    const struct target_tree tree = {.n_targets = 3, .parent = parent, .life = life, .order = order};
+    const struct target_tree tree = {
+        .n_targets = 3, .parent = parent, .life = life, .order = order};
     struct tally tally = {0};
     assert_int_equal(tally_begin(&tally, 3, 1, N_EVENTS, true), 0);
     put(tally_cell(&tally, 0, 0), 100, 1000, 60, 60);
