@@ -8,9 +8,10 @@
  * PROCFS/stat.
  *
  * Descriptors are targets x CPUs x events, and the bill is made before anything is opened. If it is
- * more than allowed, events give way first, from the end of the list, CPU time never; those asked
- * for by name stay. Then targets do: nearest to the root first, then the older ones are opened, who
- * is counted stays so, and what the others use is charged to the nearest counted target above. */
+ * more than allowed, the one per target that saves readings (perf_watch.h) and then events give
+ * way, from the end of the list, CPU time never; those asked for by name stay. Then targets do:
+ * nearest to the root first, then the older ones are opened, who is counted stays so, and what the
+ * others use is charged to the nearest counted target above. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -28,18 +29,12 @@
 #include "sensor/engine.h"
 #include "sensor/perf_group.h"
 #include "sensor/perf_probe.h"
+#include "sensor/perf_watch.h"
 #include "sensor/tally.h"
 
 #define CPU_NS_NONE SIZE_MAX
 
 extern const struct engine_ops counters_perf;
-
-/* What is open for one target. */
-struct watch {
-    struct perf_group *groups; /* [n_cpus] */
-    bool has_gap;              /* a CPU that may be online has no group */
-    const char *reason;        /* why nothing is open; NULL: it is */
-};
 
 /* One CPU as a whole. */
 struct cpu {
@@ -58,6 +53,7 @@ struct counters_perf {
     struct cpu_busy busy;
     int64_t *busy_ns;         /* [n_cpus] */
     bool set_is_asked;        /* its events were asked for by name */
+    bool looks_first;         /* there are descriptors for that (perf_watch.h) */
     size_t n_open, n_allowed; /* descriptors */
     bool has_warned;
     struct target_tree tree;
@@ -152,6 +148,7 @@ static int perf_open(struct engine **ret_engine, const struct host *host,
     perf->tree_is_old = true;
     perf->n_allowed = descriptor_limit_raise();
     perf->set_is_asked = n_events > 0;
+    perf->looks_first = !host->perf_cgroupfs; /* v1 keeps the books in another tree */
     int r = event_set_choose(&perf->set, host, topology, events, n_events, err);
     if (r == 0)
         r = perf_group_fit(&perf->set, topology_first_online(topology), n_events > 0, host, err);
@@ -187,71 +184,6 @@ static int perf_describe(const struct engine *engine, struct host_record *host_r
 
 /* ---- targets ---- */
 
-static void close_watch(struct counters_perf *perf, struct watch *watch)
-{
-    for (size_t cpu = 0; cpu < perf->n_cpus; cpu++)
-        close_group(perf, &watch->groups[cpu]);
-}
-
-static const char *reason_of(int r)
-{
-    switch (-r) {
-    case EMFILE:
-    case ENFILE:
-        return "no_descriptors";
-    case ENOENT:
-    case ENODEV:
-    case ESTALE:
-        return "vanished";
-    case EACCES:
-    case EPERM:
-        return "permission";
-    default:
-        return "open_error";
-    }
-}
-
-static size_t bill_of(const struct counters_perf *perf, const struct watch *watch,
-                      const struct topology *topology)
-{
-    size_t n_groups = 0;
-    for (size_t cpu = 0; cpu < perf->n_cpus; cpu++)
-        n_groups += is_online(topology, cpu) && !perf_group_is_open(&watch->groups[cpu]);
-    return n_groups * perf->set.n_events;
-}
-
-/* Opens what is missing, all of it or nothing: half a target would be a wrong number. A CPU that
- * went offline meanwhile is a gap to close later. */
-static int open_missing(struct counters_perf *perf, struct watch *watch,
-                        const struct target *target, const struct topology *topology)
-{
-    if (perf->n_open + bill_of(perf, watch, topology) > perf->n_allowed)
-        return -EMFILE;
-    SCOPED(scope_close) int cgroup_fd = target_open_cgroup(target, host_perf_tree(perf->host));
-    if (cgroup_fd < 0)
-        return cgroup_fd;
-    watch->has_gap = false;
-    for (size_t cpu = 0; cpu < perf->n_cpus; cpu++) {
-        if (!is_online(topology, cpu) || perf_group_is_open(&watch->groups[cpu]))
-            continue;
-        int r = open_group(perf, &watch->groups[cpu], &perf->set, cgroup_fd, cpu);
-        if (r == -ENODEV)
-            watch->has_gap = true;
-        else if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static void fill_watch(struct counters_perf *perf, struct watch *watch, const struct target *target,
-                       const struct topology *topology)
-{
-    int r = open_missing(perf, watch, target, topology);
-    if (r < 0)
-        close_watch(perf, watch);
-    watch->reason = r < 0 ? reason_of(r) : NULL;
-}
-
 /* Groups of a CPU that went away are dead for good, also when it comes back: they are closed and
  * opened anew. */
 static void follow_cpus(struct counters_perf *perf, struct targets *targets,
@@ -270,7 +202,7 @@ static void follow_cpus(struct counters_perf *perf, struct targets *targets,
             close_group(perf, &whole->clock);
         }
         for (size_t i = 0; i < targets_count(targets); i++) {
-            struct watch *watch = targets_at(targets, i)->engine_data;
+            struct perf_watch *watch = targets_at(targets, i)->engine_data;
             if (watch && was_online)
                 close_group(perf, &watch->groups[cpu]);
             else if (watch)
@@ -279,44 +211,59 @@ static void follow_cpus(struct counters_perf *perf, struct targets *targets,
     }
 }
 
-static struct watch *watch_new(const struct counters_perf *perf)
+/* Descriptors of all live targets, of the machine as a whole and of its clock, with so many events.
+ */
+static size_t bill_of(const struct counters_perf *perf, struct targets *targets,
+                      const struct topology *topology, size_t n_events)
 {
-    struct watch *watch = calloc(1, sizeof(*watch));
-    if (watch)
-        watch->groups = calloc(perf->n_cpus, sizeof(*watch->groups));
-    if (watch && !watch->groups) {
-        free(watch);
-        return NULL;
-    }
-    return watch;
-}
-
-/* How many events of the set every live target can have. */
-static size_t affordable_events(const struct counters_perf *perf, struct targets *targets,
-                                const struct topology *topology)
-{
-    size_t n_wholes = 0, n_groups = 0, n_clock = 0;
+    size_t n_online = 0, n_groups = 0, n_clock = 0;
     for (size_t cpu = 0; cpu < perf->n_cpus; cpu++) {
-        n_wholes += is_online(topology, cpu);
+        n_online += is_online(topology, cpu);
         n_clock += perf->cpus[cpu].clock.n_events;
     }
     for (size_t i = 0; i < targets_count(targets); i++) {
         const struct target *target = targets_at(targets, i);
-        n_groups += !target->cgroup || !target_has_vanished(targets, target) ? n_wholes : 0;
+        n_groups += !target->cgroup || !target_has_vanished(targets, target) ? n_online : 0;
     }
-    size_t n = perf->set.n_events, n_least = perf->cpu_ns == CPU_NS_NONE ? 1 : perf->cpu_ns + 1;
-    while (n > n_least && n_clock + n_groups * n > perf->n_allowed)
-        n--;
-    return n;
+    return n_clock + n_groups * n_events;
 }
 
-/* Events that were given up stay so: a set that changes to and fro would be worth less. */
+static void shrink_all(struct counters_perf *perf, struct targets *targets, size_t n_events)
+{
+    for (size_t cpu = 0; cpu < perf->n_cpus; cpu++)
+        shrink_group(perf, &perf->cpus[cpu].total, n_events);
+    for (size_t i = 0; i < targets_count(targets); i++) {
+        struct perf_watch *watch = targets_at(targets, i)->engine_data;
+        for (size_t cpu = 0; watch && cpu < perf->n_cpus; cpu++)
+            shrink_group(perf, &watch->groups[cpu], n_events);
+    }
+    perf->set.n_events = n_events;
+}
+
+static void stop_looking_first(struct counters_perf *perf, struct targets *targets)
+{
+    for (size_t i = 0; i < targets_count(targets); i++) {
+        struct perf_watch *watch = targets_at(targets, i)->engine_data;
+        perf->n_open -= watch && watch->usage_fd >= 0;
+        if (watch)
+            perf_watch_close_usage(watch);
+    }
+    perf->looks_first = false;
+}
+
+/* What was given up stays so: a set that changes to and fro would be worth less. */
 static int fit_events(struct counters_perf *perf, struct targets *targets,
                       const struct topology *topology)
 {
-    size_t n_events =
-        perf->set_is_asked ? perf->set.n_events : affordable_events(perf, targets, topology);
+    size_t n_events = perf->set.n_events;
+    size_t n_least = perf->cpu_ns == CPU_NS_NONE ? 1 : perf->cpu_ns + 1;
     char names[EVENT_SET_MAX * 32] = "";
+    if (perf->looks_first &&
+        bill_of(perf, targets, topology, n_events) + targets_count(targets) > perf->n_allowed)
+        stop_looking_first(perf, targets);
+    while (!perf->set_is_asked && n_events > n_least &&
+           bill_of(perf, targets, topology, n_events) > perf->n_allowed)
+        n_events--;
     if (n_events == perf->set.n_events)
         return 0;
     for (size_t i = n_events; i < perf->set.n_events; i++) {
@@ -328,14 +275,7 @@ static int fit_events(struct counters_perf *perf, struct targets *targets,
                 "than the %zu descriptors allowed; raise LimitNOFILE (ulimit -n) and restart",
                 names, targets_count(targets) - 1, perf->n_cpus, perf->set.n_events,
                 perf->n_allowed);
-    for (size_t cpu = 0; cpu < perf->n_cpus; cpu++)
-        shrink_group(perf, &perf->cpus[cpu].total, n_events);
-    for (size_t i = 0; i < targets_count(targets); i++) {
-        struct watch *watch = targets_at(targets, i)->engine_data;
-        for (size_t cpu = 0; watch && cpu < perf->n_cpus; cpu++)
-            shrink_group(perf, &watch->groups[cpu], n_events);
-    }
-    perf->set.n_events = n_events;
+    shrink_all(perf, targets, n_events);
     return ENGINE_HAS_CHANGED;
 }
 
@@ -357,15 +297,24 @@ static int meet_targets(struct counters_perf *perf, struct targets *targets)
         struct target *target = targets_at(targets, i);
         if (!target->cgroup || target->engine_data)
             continue;
-        struct watch *watch = target->engine_data = watch_new(perf);
-        if (!watch)
+        target->engine_data = perf_watch_new(perf->n_cpus);
+        if (!target->engine_data)
             return -ENOMEM;
-        watch->has_gap = true;
         perf->tree_is_old = true;
     }
     int r = perf->tree_is_old ? target_tree_build(&perf->tree, targets) : 0;
     perf->tree_is_old = r < 0;
     return r;
+}
+
+static void fill_watch(struct counters_perf *perf, const struct target *target,
+                       const struct topology *topology)
+{
+    struct perf_watch *watch = target->engine_data;
+    size_t n_left = perf->n_allowed > perf->n_open ? perf->n_allowed - perf->n_open : 0;
+    perf->n_open -= perf_watch_descriptors(watch);
+    perf_watch_fill(watch, &perf->set, target, perf->host, topology, n_left, perf->looks_first);
+    perf->n_open += perf_watch_descriptors(watch);
 }
 
 static void open_targets(struct counters_perf *perf, struct targets *targets,
@@ -374,11 +323,11 @@ static void open_targets(struct counters_perf *perf, struct targets *targets,
     size_t n_unpaid = 0;
     for (size_t i = 0; i < perf->tree.n_targets; i++) {
         struct target *target = targets_at(targets, perf->tree.order[i]);
-        struct watch *watch = target->engine_data;
+        struct perf_watch *watch = target->engine_data;
         if (!watch)
             continue;
         if ((watch->has_gap || watch->reason) && !target_has_vanished(targets, target))
-            fill_watch(perf, watch, target, topology);
+            fill_watch(perf, target, topology);
         n_unpaid += watch->reason && !strcmp(watch->reason, "no_descriptors");
     }
     warn_of_limit(perf, n_unpaid, targets_count(targets) - 1);
@@ -407,12 +356,11 @@ static int perf_set_targets(struct engine *engine, struct targets *targets,
 static void perf_release_target(struct engine *engine, struct target *target)
 {
     struct counters_perf *perf = (struct counters_perf *)engine;
-    struct watch *watch = target->engine_data;
+    struct perf_watch *watch = target->engine_data;
     if (!watch)
         return;
-    close_watch(perf, watch);
-    free(watch->groups);
-    free(watch);
+    perf->n_open -= perf_watch_descriptors(watch);
+    perf_watch_free(watch);
     target->engine_data = NULL;
     perf->tree_is_old = true;
 }
@@ -431,10 +379,10 @@ static size_t find_package(const struct topology *topology, int32_t package)
 static void read_watch(struct counters_perf *perf, struct targets *targets, size_t index,
                        size_t cpu, size_t package)
 {
-    struct watch *watch = targets_at(targets, index)->engine_data;
-    if (!watch || !perf_group_is_open(&watch->groups[cpu]))
+    struct perf_watch *watch = targets_at(targets, index)->engine_data;
+    if (!watch)
         return;
-    int r = perf_group_read(&watch->groups[cpu], tally_cell(&perf->tally, index, package));
+    int r = perf_watch_read(watch, cpu, tally_cell(&perf->tally, index, package));
     if (r < 0) {
         tally_mark(&perf->tally, index, "read_error", true);
         close_group(perf, &watch->groups[cpu]);
@@ -495,7 +443,7 @@ static void mark_unopened(struct counters_perf *perf, struct targets *targets)
 {
     for (size_t i = 0; i < targets_count(targets); i++) {
         const struct target *target = targets_at(targets, i);
-        const struct watch *watch = target->engine_data;
+        const struct perf_watch *watch = target->engine_data;
         if (watch && watch->reason && !target_has_vanished(targets, target))
             tally_mark(&perf->tally, i, watch->reason, true);
     }
@@ -521,10 +469,21 @@ static void put_busy_time(struct counters_perf *perf, const struct topology *top
     }
 }
 
+/* Deepest first, as they are read: who is above a cgroup that ran is not taken for still. */
+static void look_at_watches(struct counters_perf *perf, struct targets *targets)
+{
+    for (size_t i = perf->tree.n_targets; i-- > 0;) {
+        const struct target *target = targets_at(targets, perf->tree.order[i]);
+        if (target->engine_data)
+            perf_watch_look(target->engine_data);
+    }
+}
+
 /* Fills the tally; clock samples go straight into the report. */
 static int count(struct counters_perf *perf, struct targets *targets,
                  const struct topology *topology, struct report *report)
 {
+    look_at_watches(perf, targets);
     for (size_t package = 0; package < topology->n_packages; package++) {
         struct clock_sample sample = {topology->packages[package], VALUE_ABSENT, VALUE_ABSENT,
                                       VALUE_ABSENT};

@@ -5,7 +5,6 @@
  * cgroup v1 keeps the same in cpuacct.usage, in a tree of its own that runtimes fill alike.
  * It cannot tell packages. Nothing needs a right; CAP_NET_ADMIN, at the opening only, adds what
  * ended between two ticks. */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,6 +17,7 @@
 #include "common/events.h"
 #include "common/log.h"
 #include "common/scope.h"
+#include "sensor/cgroup_usage.h"
 #include "sensor/cpu_busy.h"
 #include "sensor/descriptor_limit.h"
 #include "sensor/engine.h"
@@ -152,39 +152,6 @@ static int proc_describe(const struct engine *engine, struct host_record *host_r
     return r;
 }
 
-static int parse_number(const char *digits, uint64_t *ret_value)
-{
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(digits, &end, 10);
-    if (errno || !isdigit((unsigned char)*digits) || (*end && *end != '\n'))
-        return -EBADMSG;
-    *ret_value = value;
-    return 0;
-}
-
-static int parse_usage(const char *text, uint64_t *ret_us)
-{
-    static const char key[] = "usage_usec ";
-    for (const char *line = text; line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, key, sizeof(key) - 1) == 0)
-            return parse_number(line + sizeof(key) - 1, ret_us);
-    }
-    uint64_t usage_ns; /* cpuacct.usage is a number alone */
-    int r = parse_number(text, &usage_ns);
-    if (r == 0)
-        *ret_us = usage_ns / 1000;
-    return r;
-}
-
-static int read_usage(int fd, uint64_t *ret_us)
-{
-    char text[4096];
-    ssize_t length = host_reread(fd, text, sizeof(text));
-    return length < 0 ? (int)length : parse_usage(text, ret_us);
-}
-
 /* A descriptor or -errno. */
 static int open_usage_file(const struct target *target, const struct host *host)
 {
@@ -196,15 +163,16 @@ static int open_usage_file(const struct target *target, const struct host *host)
         (size_t)snprintf(path, sizeof(path), "%s%s/cpuacct.usage", host->cpuacct_cgroupfs,
                          target->cgroup) >= sizeof(path))
         return -ENAMETOOLONG;
-    int fd = host->perf_cgroupfs ? open(path, O_RDONLY | O_CLOEXEC)
-                                 : openat(directory_fd, "cpu.stat", O_RDONLY | O_CLOEXEC);
+    if (!host->perf_cgroupfs)
+        return cgroup_usage_open(directory_fd);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 
 static void open_usage(struct usage *usage, const struct target *target, const struct host *host)
 {
     SCOPED(scope_close) int fd = open_usage_file(target, host);
-    int r = fd < 0 ? fd : read_usage(fd, &usage->last_us);
+    int r = fd < 0 ? fd : cgroup_usage_read(fd, &usage->last_us);
     if (r == 0) {
         usage->fd = STEAL_FD(fd);
         usage->reason = NULL;
@@ -274,7 +242,7 @@ static void count_cgroup(struct tally *tally, size_t index, struct usage *usage,
             tally_mark(tally, index, usage->reason, true);
         return;
     }
-    int r = read_usage(usage->fd, &now_us);
+    int r = cgroup_usage_read(usage->fd, &now_us);
     if (r < 0) {
         if (!has_vanished && r != -ENODEV)
             tally_mark(tally, index, "read_error", true);

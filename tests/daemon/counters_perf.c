@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "sensor/perf_watch.h"
 #include "tests/daemon/engine_bench.h"
 
 extern const struct engine_ops counters_perf, counters_proc;
@@ -152,6 +153,45 @@ static void a_cpu_leaves_and_comes_back(void **state)
     bench_remove_cgroup("");
 }
 
+static bool is_still(const char *cgroup)
+{
+    char name[128];
+    (void)snprintf(name, sizeof(name), "%s%s", bench.name, cgroup);
+    for (size_t i = 0; i < targets_count(bench.targets); i++) {
+        const struct target *target = targets_at(bench.targets, i);
+        const struct perf_watch *watch = target->engine_data;
+        if (!strcmp(target->name, name))
+            return watch->is_still;
+    }
+    fail_msg("%s is no target", name);
+    return false;
+}
+
+/* One look at cpu.stat spares the groups of what sleeps, and loses nothing of what runs. */
+static void what_sleeps_is_not_read(void **state)
+{
+    (void)state;
+    bench_make_cgroup("");
+    bench_make_cgroup("/now-and-then");
+    pid_t pid = start_burner("/now-and-then", 30);
+    bench_open(&counters_perf, GRANULARITY_CGROUP, NULL, 0, NULL);
+    bench_tick();
+    for (int i = 0; i < 3; i++) {
+        bench_tick(); /* the kernel's books may close late, and what gained is read once more */
+        bench_tick();
+        bench_tick();
+        assert_true(is_still("/now-and-then"));
+        let_burn(pid);
+        bench_tick();
+        assert_false(is_still("/now-and-then"));
+        is_near_ms(bench_row_ms("/now-and-then"), 30, "after sleeping");
+    }
+    bench_close();
+    end_process(pid);
+    bench_remove_cgroup("/now-and-then");
+    bench_remove_cgroup("");
+}
+
 int main(void)
 {
     int r = bench_find_machine(&counters_perf, GRANULARITY_CGROUP);
@@ -162,6 +202,7 @@ int main(void)
         cmocka_unit_test(proc_counts_cgroups),
         cmocka_unit_test(rows_carry_times_and_the_total_is_without_idle),
         cmocka_unit_test(a_cpu_leaves_and_comes_back),
+        cmocka_unit_test(what_sleeps_is_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, bench_remove_all);
 }

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sensor/perf_watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/scope.h"
+#include "sensor/cgroup_usage.h"
+
+struct perf_watch *perf_watch_new(size_t n_cpus)
+{
+    struct perf_watch *watch = calloc(1, sizeof(*watch));
+    if (!watch)
+        return NULL;
+    *watch = (struct perf_watch){.n_cpus = n_cpus, .usage_fd = -1, .has_gap = true};
+    watch->groups = calloc(n_cpus ? n_cpus : 1, sizeof(*watch->groups));
+    if (watch->groups)
+        return watch;
+    free(watch);
+    return NULL;
+}
+
+static void close_all(struct perf_watch *watch)
+{
+    for (size_t cpu = 0; cpu < watch->n_cpus; cpu++)
+        perf_group_close(&watch->groups[cpu]);
+    perf_watch_close_usage(watch);
+}
+
+void perf_watch_free(struct perf_watch *watch)
+{
+    if (!watch)
+        return;
+    close_all(watch);
+    free(watch->groups);
+    free(watch);
+}
+
+size_t perf_watch_descriptors(const struct perf_watch *watch)
+{
+    size_t n = watch->usage_fd >= 0;
+    for (size_t cpu = 0; cpu < watch->n_cpus; cpu++)
+        n += watch->groups[cpu].n_events;
+    return n;
+}
+
+static const char *reason_of(int r)
+{
+    switch (-r) {
+    case EMFILE:
+    case ENFILE:
+        return "no_descriptors";
+    case ENOENT:
+    case ENODEV:
+    case ESTALE:
+        return "vanished";
+    case EACCES:
+    case EPERM:
+        return "permission";
+    default:
+        return "open_error";
+    }
+}
+
+static bool lacks_group(const struct perf_watch *watch, const struct topology *topology, size_t cpu)
+{
+    return cpu < (size_t)topology->n_cpus && topology->is_online[cpu] &&
+           !perf_group_is_open(&watch->groups[cpu]);
+}
+
+static void open_usage(struct perf_watch *watch, int cgroup_fd)
+{
+    int fd = cgroup_usage_open(cgroup_fd);
+    watch->usage_fd = fd < 0 ? -1 : fd; /* not in every hierarchy */
+    watch->usage_us = UINT64_MAX;       /* never read */
+}
+
+/* A CPU that went offline meanwhile is a gap to close later. */
+static int open_missing(struct perf_watch *watch, const struct event_set *set,
+                        const struct target *target, const struct host *host,
+                        const struct topology *topology, size_t n_left, bool looks_first)
+{
+    size_t n_wanted = looks_first && watch->usage_fd < 0;
+    for (size_t cpu = 0; cpu < watch->n_cpus; cpu++)
+        n_wanted += lacks_group(watch, topology, cpu) ? set->n_events : 0;
+    if (n_wanted > n_left)
+        return -EMFILE;
+    SCOPED(scope_close) int cgroup_fd = target_open_cgroup(target, host_perf_tree(host));
+    if (cgroup_fd < 0)
+        return cgroup_fd;
+    watch->has_gap = false;
+    for (size_t cpu = 0; cpu < watch->n_cpus; cpu++) {
+        if (!lacks_group(watch, topology, cpu))
+            continue;
+        int r = perf_group_open(&watch->groups[cpu], set, cgroup_fd, (int)cpu);
+        if (r == -ENODEV)
+            watch->has_gap = true;
+        else if (r < 0)
+            return r;
+    }
+    if (looks_first && watch->usage_fd < 0)
+        open_usage(watch, cgroup_fd);
+    return 0;
+}
+
+void perf_watch_fill(struct perf_watch *watch, const struct event_set *set,
+                     const struct target *target, const struct host *host,
+                     const struct topology *topology, size_t n_left, bool looks_first)
+{
+    int r = open_missing(watch, set, target, host, topology, n_left, looks_first);
+    if (r < 0)
+        close_all(watch);
+    watch->reason = r < 0 ? reason_of(r) : NULL;
+}
+
+void perf_watch_close_usage(struct perf_watch *watch)
+{
+    if (watch->usage_fd >= 0)
+        (void)close(watch->usage_fd);
+    watch->usage_fd = -1;
+    watch->is_still = false;
+}
+
+void perf_watch_look(struct perf_watch *watch)
+{
+    uint64_t now_us;
+    bool is_known = watch->usage_fd >= 0 && cgroup_usage_read(watch->usage_fd, &now_us) == 0;
+    watch->is_still = is_known && now_us == watch->usage_us && !watch->has_gained;
+    watch->has_gained = false;
+    if (is_known)
+        watch->usage_us = now_us;
+}
+
+int perf_watch_read(struct perf_watch *watch, size_t cpu, int64_t *cell)
+{
+    struct perf_group *group = &watch->groups[cpu];
+    if (watch->is_still || !perf_group_is_open(group))
+        return 0;
+    uint64_t enabled_ns = group->last[group->n_events];
+    int r = perf_group_read(group, cell);
+    watch->has_gained |= r == 0 && group->last[group->n_events] != enabled_ns;
+    return r;
+}

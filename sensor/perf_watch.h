@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the perf engine has open for one cgroup: a group of events per CPU. Beside them, where the limit of descriptors allows, cpu.stat: one reading
+ * of it tells whether any group can have gained something, and most cgroups sleep. */
+#pragma once
+
+#include "sensor/perf_group.h"
+#include "sensor/targets.h"
+#include "sensor/topology.h"
+
+struct perf_watch {
+    struct perf_group *groups; /* [n_cpus] */
+    size_t n_cpus;
+    int usage_fd; /* -1: no look first, all groups are read */
+    uint64_t usage_us;
+    bool has_gained;    /* at its last reading */
+    bool is_still;      /* nothing to read since */
+    bool has_gap;       /* a CPU that may be online has no group */
+    const char *reason; /* why nothing is open; NULL: it is */
+};
+
+/* Nothing is open yet. NULL: out of memory. */
+struct perf_watch *perf_watch_new(size_t n_cpus);
+void perf_watch_free(struct perf_watch *watch);
+
+size_t perf_watch_descriptors(const struct perf_watch *watch);
+/* Opens what is missing, all of it or nothing (half a cgroup would be a wrong number), if that takes n_left descriptors at most; sets reason. */
+void perf_watch_fill(struct perf_watch *watch, const struct event_set *set, const struct target *target, const struct host *host,
+                     const struct topology *topology, size_t n_left, bool looks_first);
+/* Goes on without looking first. */
+void perf_watch_close_usage(struct perf_watch *watch);
+/* Finds out whether it is still. What began to run less than a scheduler tick ago and still runs may be taken for still: it is in the next reading (on a
+ * CPU without ticks, nohz_full, within a second). A cgroup that was removed never is: its groups hold what it did last. */
+void perf_watch_look(struct perf_watch *watch);
+/* Adds what its group on that CPU gained; 0 if it has none or is still. Else as perf_group_read. */
+int perf_watch_read(struct perf_watch *watch, size_t cpu, int64_t *cell);
