@@ -14,11 +14,11 @@ DEADLINE_S = 60
 
 
 class Sensor:
-    def __init__(self, *arguments, store="jsonl:-", env=None, prefix=()):
+    def __init__(self, *arguments, store="jsonl:-", env=None, prefix=(), log=None):
         self.records = []
         stores = ["--store", store] if store else []
         self.process = subprocess.Popen([*prefix, SENSOR, *stores, *arguments], stdout=subprocess.PIPE,
-                                        env={**os.environ, **(env or {})})
+                                        stderr=log, env={**os.environ, **(env or {})})
         atexit.register(self.process.kill)  # a failed test leaves nothing running
         self.rest = b""
 

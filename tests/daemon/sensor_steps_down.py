@@ -31,9 +31,9 @@ def give_away_perf_event(folder):
 
 busy = subprocess.Popen(["sh", "-c", "while :; do :; done"])
 try:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
         copy_of_proc(folder)
-        sensor = Sensor("--procfs", folder, "--granularity", "cgroup", "--interval", "100ms", "--name", "t", "--target", "!cgroup:/none")
+        sensor = Sensor("--procfs", folder, "--granularity", "cgroup", "--interval", "100ms", "--name", "t", "--target", "!cgroup:/none", log=log)
 
         def engines():
             return [record["engine"] for record in sensor.records if record["kind"] == "host"]
@@ -50,6 +50,9 @@ try:
         check(numbers == list(range(numbers[0], numbers[0] + len(numbers))), f"no tick lost of {numbers}")
         changed = [report["seq"] for report in sensor.raw() if "engine_changed" in report.get("reasons", [])]
         check(len(changed) == 1, f"one tick says that the engine changed: {changed}")
+        log.seek(0)
+        lines = [line for line in log if "engine perf" in line]
+        check(len(lines) == 1 and "perf_event controller" in lines[0] and "proc counts from here on" in lines[0], f"the log says why, once: {lines}")
 finally:
     busy.kill()
     busy.wait()
