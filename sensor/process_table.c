@@ -27,6 +27,7 @@
 #include "common/error.h"
 #include "common/scope.h"
 #include "sensor/exit_records.h"
+#include "sensor/exit_rest.h"
 #include "sensor/proc_stat.h"
 #include "sensor/process_identity.h"
 
@@ -70,7 +71,8 @@ struct process_table {
     size_t n_processes, capacity;
     pid_t *pids;
     size_t n_pids, pids_capacity;
-    struct exit_records *exits;          /* NULL: the kernel does not tell */
+    struct exit_records *exits; /* NULL: the kernel does not tell */
+    struct exit_rest rest;
     uint64_t looked_at_ns, last_look_ns; /* this look and the one before, monotonic clock */
 };
 
@@ -105,6 +107,7 @@ int process_table_new(struct process_table **ret_table, const struct host *host,
     table->ns_per_tick = NS_PER_S / (uint64_t)(ticks_per_s > 0 ? ticks_per_s : 100);
     table->use_clock = is_own_procfs(host->procfs);
     table->is_v1 = host->perf_cgroupfs != NULL;
+    table->rest.host = host;
     if (table->use_clock && exit_records_open(&table->exits, EXIT_RECORDS_BYTES, NULL) < 0)
         table->exits = NULL;
     *ret_table = table;
@@ -156,6 +159,7 @@ void process_table_free(struct process_table *table)
         process_free(table->processes[i]);
     (void)closedir(table->directory);
     exit_records_close(table->exits);
+    exit_rest_deinit(&table->rest);
     free(table->processes);
     free(table->pids);
     free(table);
@@ -447,8 +451,8 @@ static void end_process(const struct process_table *table, struct process *proce
 }
 
 /* Born and ended between two looks. */
-static int add_to_command(const struct exit_record *record, const char *cgroup,
-                          struct targets *targets)
+static int add_to_command(struct process_table *table, const struct exit_record *record,
+                          const char *cgroup, struct targets *targets)
 {
     struct target *target;
     const struct seen_process seen = {.pid = record->pid,
@@ -467,7 +471,7 @@ static int add_to_command(const struct exit_record *record, const char *cgroup,
     if (use->generation != targets_generation(targets))
         *use = (struct command_use){.generation = targets_generation(targets)};
     use->cpu_ns += record->cpu_ns;
-    return 0;
+    return exit_rest_add(&table->rest, cgroup, record->cpu_ns, &use->cpu_ns);
 }
 
 static int take_ends(struct process_table *table, struct targets *targets)
@@ -476,6 +480,7 @@ static int take_ends(struct process_table *table, struct targets *targets)
     size_t n;
     bool has_lost;
     int r = exit_records_take(table->exits, &records, &n, &has_lost);
+    exit_rest_begin(&table->rest);
     for (size_t i = 0; i < n && r == 0 && table->has_scanned; i++) {
         struct process *process = find_process(table, records[i].pid);
         if (process) {
@@ -487,8 +492,12 @@ static int take_ends(struct process_table *table, struct targets *targets)
             records[i].lifetime_ns <= clock_monotonic_ns(&clock_system) - table->last_look_ns;
         const char *cgroup = is_new ? find_birthplace(table, records, n, &records[i]) : NULL;
         if (cgroup)
-            r = add_to_command(&records[i], cgroup, targets);
+            r = add_to_command(table, &records[i], cgroup, targets);
     }
+    for (size_t i = 0; i < table->n_processes; i++)
+        if (table->processes[i]->cgroup)
+            exit_rest_see(&table->rest, table->processes[i]->cgroup, table->processes[i]->delta_ns);
+    exit_rest_settle(&table->rest);
     return r == 0 && has_lost && table->has_scanned ? PROCESSES_LOST : r;
 }
 

@@ -8,7 +8,7 @@
  *
  * With CAP_NET_ADMIN at the opening the kernel tells of every process that ends (exit_records.h): the last stretch of those that were seen is then
  * theirs, and those that were born and ended between two looks count under "PATH:COMM" in the cgroup of their parent, which nobody can look up any more
- * for themselves. Where the parent is not known either (it was process 1, which adopts: nobody knows whose they were) they
+ * for themselves; what records lack is taken from the cgroups' books (exit_rest.h). Where the parent is not known either (it was process 1, which adopts: nobody knows whose they were) they
  * show as other. Without that right both show as other. */
 #pragma once
 

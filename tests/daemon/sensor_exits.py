@@ -12,7 +12,7 @@ from sensor_run import SENSOR, Sensor, check, wait_for
 
 MOUNT = cgroup_mount()
 TOP = f"/watt-exits-{os.getpid()}"
-ARGUMENTS = ["--engine", "proc", "--granularity", "process", "--interval", "1s", "--name", "t", "--target", f"cgroup:{TOP}/**"]
+ARGUMENTS = ["--engine", "proc", "--granularity", "process", "--interval", "500ms", "--name", "t", "--target", f"cgroup:{TOP}/**"]
 
 
 def enter():
@@ -75,11 +75,12 @@ BURN = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"
 os.mkdir(MOUNT + TOP)
 try:
     sensor = Sensor(*ARGUMENTS)
-    uses, used_us = work(sensor, SHORT_LIVED)
-    share = sum(uses.values()) / used_us
-    print(f"2,000 processes of {used_us / 2000:.0f} us: {share:.1%} of it in their cgroup's targets, {uses.get(':true', 0) / used_us:.1%} in :true")
-    # What is torn down after the record was made is missing, some 50 us each.
-    check(0.8 < share < 1.05, f"{uses}, cpu.stat {used_us} us")
+    # In a tick that is the first in which processes end there, records stand alone: what is torn down afterwards is missing, some 50 us each.
+    for least in 0.8, 0.97:
+        uses, used_us = work(sensor, SHORT_LIVED)
+        share = sum(uses.values()) / used_us
+        print(f"2,000 processes of {used_us / 2000:.0f} us: {share:.1%} of it in their cgroup's targets, {uses.get(':true', 0) / used_us:.1%} in :true")
+        check(least < share < 1.03, f"{uses}, cpu.stat {used_us} us")
     check(uses.get(":true", 0) > uses.get(":sh", 0) * 0.8 > 0, f"grandchildren of a shell that nobody saw: {uses}")
 
     worker = Worker(sensor, BURN)
