@@ -21,7 +21,6 @@
 #include "sensor/cpu_busy.h"
 #include "sensor/descriptor_limit.h"
 #include "sensor/engine.h"
-#include "sensor/exit_records.h"
 #include "sensor/process_table.h"
 #include "sensor/tally.h"
 
@@ -45,19 +44,23 @@ struct counters_proc {
     bool has_lost; /* ends of processes, in the last tick */
 };
 
-static void probe_exits(struct engine_probe *probe)
+static void probe_exits(const struct host *host, struct engine_probe *probe)
 {
-    struct exit_records *exits;
+    struct process_table *processes;
     struct error why = {0};
-    int r = exit_records_open(&exits, EXIT_RECORDS_BYTES, &why);
-    if (r == 0)
-        exit_records_close(exits);
+    probe->is_usable = process_table_new(&processes, host, &why) == 0;
+    if (!probe->is_usable) {
+        (void)snprintf(probe->reason, sizeof(probe->reason), "%s", why.text);
+        return;
+    }
+    const struct error *blindness = process_table_blindness(processes);
     (void)snprintf(probe->reason, sizeof(probe->reason),
                    "CPU time per process, not per package; what ends between two ticks is %s%s",
-                   r == 0 ? "seen too" : "not seen: ", r == 0 ? "" : why.text);
-    if (r == -EPERM)
+                   blindness ? "not seen: " : "seen too", blindness ? blindness->text : "");
+    if (blindness && blindness->code == -EPERM)
         (void)snprintf(probe->advice, sizeof(probe->advice),
                        "run as root, or setcap cap_net_admin=ep watt-sensor");
+    process_table_free(processes);
 }
 
 static void proc_probe(const struct host *host, const struct topology *topology,
@@ -88,7 +91,7 @@ static void proc_probe(const struct host *host, const struct topology *topology,
         (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason),
                        "CPU time per cgroup, not per package; needs no privilege");
     else
-        probe_exits(ret_probe);
+        probe_exits(host, ret_probe);
 }
 
 static void proc_close(struct engine *engine)

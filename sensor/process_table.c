@@ -72,6 +72,7 @@ struct process_table {
     pid_t *pids;
     size_t n_pids, pids_capacity;
     struct exit_records *exits; /* NULL: the kernel does not tell */
+    struct error why_no_exits;
     struct exit_rest rest;
     uint64_t looked_at_ns, last_look_ns; /* this look and the one before, monotonic clock */
 };
@@ -108,15 +109,18 @@ int process_table_new(struct process_table **ret_table, const struct host *host,
     table->use_clock = is_own_procfs(host->procfs);
     table->is_v1 = host->perf_cgroupfs != NULL;
     table->rest.host = host;
-    if (table->use_clock && exit_records_open(&table->exits, EXIT_RECORDS_BYTES, NULL) < 0)
+    if (!table->use_clock)
+        (void)error_set(&table->why_no_exits, -ENOTSUP, "%s is not this system's own",
+                        host->procfs);
+    else if (exit_records_open(&table->exits, EXIT_RECORDS_BYTES, &table->why_no_exits) < 0)
         table->exits = NULL;
     *ret_table = table;
     return 0;
 }
 
-bool process_table_sees_ends(const struct process_table *table)
+const struct error *process_table_blindness(const struct process_table *table)
 {
-    return table->exits != NULL;
+    return table->exits ? NULL : &table->why_no_exits;
 }
 
 void process_table_release(struct target *target)

@@ -20,7 +20,8 @@ struct process_table;
 int process_table_new(struct process_table **ret_table, const struct host *host, struct error *err);
 void process_table_free(struct process_table *table);
 
-bool process_table_sees_ends(const struct process_table *table);
+/* Why ends are not told, lives with the table; NULL: they are. */
+const struct error *process_table_blindness(const struct process_table *table);
 
 /* Looks at every process and announces those that are targets. The first look only takes baselines. 0, PROCESSES_LOST: more ended than the kernel
  * could tell of, the rest of them shows as other; -ENOMEM, or the errno of listing PROCFS; what failed for one process is that process' loss. */
