@@ -111,7 +111,6 @@ static int configure(const struct bpf_slots *slots, size_t n_extra, size_t n_clo
     set_constants(slots, n_extra, n_clock, topology);
     /* Each granularity attaches what it needs and nothing else. */
     (void)bpf_program__set_autoattach(kernel->progs.on_flush, false);
-    (void)bpf_program__set_autoload(kernel->progs.on_fork, slots->is_process);
     (void)bpf_program__set_autoload(kernel->progs.on_exec, slots->is_process);
     (void)bpf_program__set_autoload(kernel->progs.on_exit, slots->is_process);
     (void)bpf_program__set_autoload(kernel->progs.on_mkdir, !slots->is_process);

@@ -44,6 +44,6 @@ bool bpf_slots_take(struct bpf_slots *slots, uint32_t number, size_t package, st
 /* Frees a slot that has ended and gains no more: it may be given out again at once. */
 void bpf_slots_release(struct bpf_slots *slots, uint32_t number);
 
-/* Since the start: times that somebody found no free slot; cgroups made and removed, tasks moved. */
+/* Since the start: times that somebody found no free slot; cgroups made and removed, tasks moved or born in another cgroup than their parent's. */
 uint64_t bpf_slots_missing(const struct bpf_slots *slots);
 uint64_t bpf_slots_tree_changes(const struct bpf_slots *slots);

@@ -59,7 +59,7 @@ const volatile unsigned char package_of_cpu[BPF_CPUS_MAX];
 __u64 free_taken;    /* slots taken from the ring of free ones, by both */
 __u64 free_given;    /* slots put there, by the sensor */
 __u64 slots_missing; /* times somebody found no free slot and was charged to other */
-__u64 tree_changes;  /* cgroups made and removed, tasks moved */
+__u64 tree_changes;  /* cgroups made and removed, tasks moved, tasks born in another cgroup */
 __u64 clock_now[BPF_CPUS_MAX * BPF_CLOCK_MAX]; /* of each CPU, as of its last flush */
 
 /* Mappable ones begin at a page: lines of the cache hold what they should. */
@@ -489,12 +489,15 @@ static struct bpf_slot *slot_of(struct task_struct *task)
     return slot_in_storage(number, life_of_process(task));
 }
 
-/* A process has its slot from its birth: by the time that it first runs, its parent may be gone. */
+/* A process has its slot from its birth: by the time that it first runs, its parent may be gone. One
+ * that is born in another cgroup than its parent's (CLONE_INTO_CGROUP) attaches to none. */
 SEC("tp_btf/sched_process_fork")
 int on_fork(u64 *context)
 {
     struct task_struct *parent = (void *)context[0], *child = (void *)context[1];
-    if (child->pid == child->tgid && !(child->flags & PF_KTHREAD))
+    if (child->cgroups->dfl_cgrp != parent->cgroups->dfl_cgrp)
+        __sync_fetch_and_add(&tree_changes, 1);
+    if (is_process && child->pid == child->tgid && !(child->flags & PF_KTHREAD))
         new_process_slot(child, parent, life_of_process(child), NULL);
     return 0;
 }

@@ -43,8 +43,8 @@ struct engine_ops {
                 struct error *err);
     /* Adds one host_event per event, in the order of its counts. */
     int (*describe)(const struct engine *engine, struct host_record *host_record);
-    /* NULL: the engine does not know, and targets_tree_has_changed tells. False: no cgroup was made or removed and no task moved since the last call, so
-     * that walking the tree of cgroups would find little: processes that were made in a cgroup of their own at once (clone3) are not noticed. */
+    /* NULL: the engine does not know, and targets_tree_has_changed tells. False: since the last call no cgroup was made or removed, no task moved and none
+     * was born in another cgroup than its parent's, so that walking the tree of cgroups would find nothing new. */
     bool (*tree_has_changed)(struct engine *engine);
     /* Targets have come or gone (targets.h). Opens and closes what it needs; a target that cannot be opened keeps a row without counts and with
      * a reason. Called after every targets_refresh, before read. A

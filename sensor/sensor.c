@@ -32,9 +32,10 @@
 #include "sensor/tick_clock.h"
 #include "sensor/tick_energy.h"
 
-#define WALK_INTERVAL_NS                                                    \
-    NS_PER_S /* at most so long without a look at the whole tree of cgroups \
-              */
+/* At most so long without a look at the whole tree of cgroups: a net under what inotify tells, and a
+ * wider one under what an engine is told by the kernel, which has been complete. */
+#define WALK_INTERVAL_NS NS_PER_S
+#define WALK_INTERVAL_OF_ENGINE_NS (10 * NS_PER_S)
 #define RUN_MAX ((UINT64_C(1) << 48) - 1) /* 12 hex digits */
 
 struct sensor {
@@ -209,13 +210,20 @@ static bool tree_has_changed(struct sensor *sensor)
     return targets_tree_has_changed(sensor->targets);
 }
 
-/* The tree of cgroups is walked when it has changed. The look every second is the net. */
+static uint64_t walk_interval_ns(const struct sensor *sensor)
+{
+    const struct engine *engine = sensor->engine;
+    return engine && engine->ops->tree_has_changed ? WALK_INTERVAL_OF_ENGINE_NS : WALK_INTERVAL_NS;
+}
+
+/* The tree of cgroups is walked when it has changed, and now and then in any case. */
 static int refresh_targets(struct sensor *sensor, struct error *err)
 {
     uint64_t now_ns = clock_monotonic_ns(sensor->host->clock);
     /* Asked in any case, and before the walk: what changes during it is seen at the next. */
     bool has_changed = tree_has_changed(sensor);
-    if (!has_changed && sensor->walked_at_ns && now_ns - sensor->walked_at_ns < WALK_INTERVAL_NS) {
+    if (!has_changed && sensor->walked_at_ns &&
+        now_ns - sensor->walked_at_ns < walk_interval_ns(sensor)) {
         targets_keep(sensor->targets);
         return 0;
     }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <linux/sched.h>
 #include <math.h>
@@ -599,6 +600,76 @@ static void a_pid_used_again_is_another_target(void **state)
     (void)bench_remove_all(NULL);
 }
 
+/* ---- changes of the tree ---- */
+
+static bool has_changed(void)
+{
+    return bench.engine->ops->tree_has_changed(bench.engine);
+}
+
+/* A process, born in the cgroup of that descriptor, that burns and ends; -1: as any other. */
+static void live_in(int cgroup_fd, long ms)
+{
+    struct clone_args args = {.exit_signal = SIGCHLD};
+    if (cgroup_fd >= 0) {
+        args.flags = CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)cgroup_fd;
+    }
+    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+    if (pid == 0) {
+        burn_ms(ms);
+        _exit(0);
+    }
+    assert_true(pid > 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static int open_cgroup(const char *cgroup)
+{
+    char path[PATH_MAX];
+    bench_make_path(path, cgroup, "");
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* Nobody makes, enters or leaves a cgroup when a process is born in an empty one. Others on this
+ * machine may change the tree at any time, so that silence after a plain birth is waited for. */
+static void a_birth_in_another_cgroup_changes_the_tree(void **state)
+{
+    (void)state;
+    static const enum granularity granularities[] = {GRANULARITY_CGROUP, GRANULARITY_PROCESS};
+    for (size_t i = 0; i < 2; i++) {
+        bench_make_cgroup("");
+        bench_make_cgroup("/empty");
+        int fd = open_cgroup("/empty");
+        bench_open(&counters_bpf, granularities[i], NULL, 0, NULL);
+        bench_tick();
+        bench_sweep();
+        long before_us = bench_usage_us("/empty");
+        bool is_told = true;
+        for (int round = 0; round < 1000 && is_told; round++) {
+            (void)has_changed();
+            live_in(-1, 0);
+            is_told = has_changed();
+        }
+        assert_false(is_told);
+        for (int round = 0; round < 10; round++) {
+            (void)has_changed();
+            live_in(fd, 0);
+            assert_true(has_changed());
+        }
+        live_in(fd, 30);
+        int64_t used_ns = (bench_usage_us("/empty") - before_us) * 1000;
+        bench_tick();
+        assert_true(used_ns >= 30000000);
+        is_within(rows_ns("/empty", ""), used_ns, 0.05, "their cgroup");
+        bench_close();
+        (void)close(fd);
+        (void)bench_remove_all(NULL);
+    }
+}
+
 /* ---- extra events ---- */
 
 /* Touches new pages on one CPU, each time it is let go. */
@@ -744,6 +815,7 @@ int main(void)
         cmocka_unit_test(a_removed_cgroup_keeps_its_last_counts),
         cmocka_unit_test(a_cgroup_between_two_ticks_is_charged_above),
         cmocka_unit_test(a_pid_used_again_is_another_target),
+        cmocka_unit_test(a_birth_in_another_cgroup_changes_the_tree),
         cmocka_unit_test(extra_events_follow_the_target_and_the_cpus),
         cmocka_unit_test(the_clock_of_every_cpu_is_read),
         cmocka_unit_test(ten_thousand_brief_processes_are_all_counted),
