@@ -12,6 +12,7 @@
 #else
 #define CORE /* only so that it compiles alone */
 #endif
+#define APART static __attribute__((noinline, unused)) /* what is rare stays out of the way of what is not */
 typedef __u32 u32;
 typedef __u64 u64;
 
