@@ -7,6 +7,7 @@
 
 #define NOWHERE BPF_HELD_MAX /* no place: nobody has the CPU */
 #define LAST_READ (BPF_HELD_MAX + 1)
+#define ERRORS_FROM ((u64)-4095) /* bpf_perf_event_read returns a count or a negative errno */
 
 /* What a target gained on a CPU since it was last handed in. Only that CPU adds to it. */
 struct held {
@@ -86,21 +87,23 @@ static inline struct extra_counts *extra_of(u32 cpu, u32 place)
 }
 
 /* Reads the extra events; what they gained since the last reading belongs to the line at `place`:
- * that of NOWHERE is never handed in. */
+ * that of NOWHERE is never handed in. They are one group, whose times the first says for all: the
+ * others are read without, for the clock costs as much as a count. */
 APART void read_extra(u32 cpu, u32 place)
 {
     struct extra_counts *last = extra_of(cpu, LAST_READ), *line = extra_of(cpu, place);
     struct bpf_perf_event_value value = {};
     if (!last || !line)
         return;
-    for (u32 i = 0; i < BPF_EXTRA_MAX && i < n_extra; i++) {
-        if (bpf_perf_event_read_value(&extra_events, i * n_cpus + cpu, &value, sizeof(value)))
-            continue;
-        line->counts[i] += increase(value.counter, &last->counts[i]);
-        if (i)
-            continue;
+    if (!bpf_perf_event_read_value(&extra_events, cpu, &value, sizeof(value))) {
+        line->counts[0] += increase(value.counter, &last->counts[0]);
         line->enabled_ns += increase(value.enabled, &last->enabled_ns);
         line->running_ns += increase(value.running, &last->running_ns);
+    }
+    for (u32 i = 1; i < BPF_EXTRA_MAX && i < n_extra; i++) {
+        u64 count = bpf_perf_event_read(&extra_events, i * n_cpus + cpu);
+        if (count < ERRORS_FROM)
+            line->counts[i] += increase(count, &last->counts[i]);
     }
 }
 
