@@ -122,6 +122,20 @@ const char *event_canonical(const char *name)
     return found ? found->canonical : name;
 }
 
+const char *event_without_type(const char *name)
+{
+    const char *colon = strchr(name, ':');
+    if (!colon || !colon[1] || strchr(colon + 1, ':'))
+        return NULL;
+    size_t length = (size_t)(colon - name);
+    for (size_t i = 0; i < ARRAY_SIZE(powerapi_names); i++) {
+        const char *canonical = powerapi_names[i].canonical;
+        if (strlen(canonical) == length && strncmp(canonical, name, length) == 0)
+            return canonical;
+    }
+    return NULL;
+}
+
 const char *event_powerapi(const char *canonical)
 {
     for (size_t i = 0; i < ARRAY_SIZE(powerapi_names); i++)

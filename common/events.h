@@ -21,5 +21,9 @@
  * if unknown. The result is static or the argument. */
 const char *event_canonical(const char *name);
 
+/* The canonical name of an event that CPUs of one type have counted, "instructions" of "instructions:core"; NULL for any other name. The result is
+ * static. */
+const char *event_without_type(const char *name);
+
 /* PowerAPI's usual spelling of a canonical name, for reports written in its schema; the name itself if there is none. */
 const char *event_powerapi(const char *canonical);

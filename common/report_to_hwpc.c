@@ -13,6 +13,7 @@
 #include "common/error.h"
 #include "common/events.h"
 #include "common/scope.h"
+#include "common/typed_names.h"
 
 #define COUNTS_PER_UJ (4294967296.0 / 1e6)
 #define CPU "0"
@@ -26,6 +27,7 @@ struct encoder {
     struct hwpc_report hwpc;
     char (*packages)[PACKAGE_TEXT_SIZE]; /* one per row or sample of the current document */
     size_t n_packages;
+    size_t n_types; /* of CPUs */
     bson_t *scratch;
     int (*emit)(const struct document *document, void *context);
     void *context;
@@ -131,6 +133,26 @@ static const char *group_of(const char *event)
     return strcmp(event, EVENT_GPU_NS) == 0 ? GPU_GROUP : CORE_GROUP;
 }
 
+/* PowerAPI knows no types of CPUs: what they have counted of one event is added up where the first of
+ * them stands. Negative: not counted, or a later part. */
+static int64_t whole_count(const struct report *report, const int64_t *counts, size_t n_types,
+                           size_t e, const char **ret_name)
+{
+    size_t n = report->n_events;
+    const char *whole = typed_names_whole(report->events, n, n_types, e);
+    *ret_name = whole ? whole : report->events[e];
+    if (!whole)
+        return counts[e];
+    int64_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (typed_names_whole(report->events, n, n_types, i) != whole)
+            continue;
+        if (i < e || counts[i] < 0 || __builtin_add_overflow(sum, counts[i], &sum))
+            return VALUE_ABSENT;
+    }
+    return sum;
+}
+
 static int add_counts(struct encoder *encoder, const struct count_row *row, const char *group)
 {
     const struct report *report = encoder->report;
@@ -138,11 +160,13 @@ static int add_counts(struct encoder *encoder, const struct count_row *row, cons
     const char *package = NULL;
     int r = 0;
     for (size_t i = 0; r == 0 && i < report->n_events; i++) {
-        if (counts[i] == VALUE_ABSENT || strcmp(group_of(report->events[i]), group) != 0)
+        const char *event;
+        int64_t count = whole_count(report, counts, encoder->n_types, i, &event);
+        if (count == VALUE_ABSENT || strcmp(group_of(event), group) != 0)
             continue;
         if (!package)
             package = package_text(encoder, row->package);
-        r = add(encoder, group, package, event_powerapi(report->events[i]), (double)counts[i]);
+        r = add(encoder, group, package, event_powerapi(event), (double)count);
     }
     return r == 0 && package ? add_times(encoder, group, package, row->enabled_ns, row->running_ns)
                              : r;
@@ -231,6 +255,7 @@ int report_encode_powerapi(const struct report *report, bson_t *scratch,
     SCOPED(free_encoder)
     struct encoder encoder = {
         .report = report,
+        .n_types = typed_names_types(report->events, report->n_events),
         .packages = packages,
         .scratch = scratch,
         .emit = emit,

@@ -269,8 +269,8 @@ static void add_row(struct scopes *scopes, const struct rows *rows, const struct
     for (size_t e = 0; e < rows->columns.n; e++) {
         double rate = NAN;
         if (row->has_counts) {
-            size_t place = scopes->events.place[rows->columns.first + e];
-            int64_t count = rows->tick->counts[row->first_count + place];
+            int64_t count = scope_events_count(&scopes->events, rows->columns.first + e,
+                                               rows->tick->counts + row->first_count);
             rate = count < 0 ? NAN : (double)count * factor;
         }
         rates[e] = is_first ? rate : rates[e] + rate;

@@ -5,6 +5,7 @@
 
 #include "common/events.h"
 #include "common/scope.h"
+#include "common/typed_names.h"
 
 static const char *const own_event[DOMAIN_COUNT] = {[DOMAIN_GPU] = EVENT_GPU_NS};
 
@@ -27,29 +28,55 @@ static int compare(const char *a, const char *b)
     return order ? order : strcmp(a, b);
 }
 
+static void insert(struct scope_events *events, size_t place, const char *name, size_t at)
+{
+    if (events->n == SCOPE_EVENTS_MAX) {
+        if (place == SCOPE_EVENTS_MAX)
+            return;
+        events->n--;
+    }
+    size_t n_behind = events->n - place;
+    memmove(events->names + place + 1, events->names + place, n_behind * sizeof(char *));
+    memmove(events->places + place + 1, events->places + place,
+            n_behind * sizeof(events->places[0]));
+    events->names[place] = name;
+    events->places[place] = (struct event_places){.at = {at}, .n = 1};
+    events->n++;
+}
+
 void scope_events_sort(struct scope_events *events, const struct report *report)
 {
+    size_t n_types = typed_names_types(report->events, report->n_events);
     events->n = events->n_cpu = 0;
     for (size_t e = 0; e < report->n_events; e++) {
+        if (n_types > 0 && !typed_names_is_first(report->events, e))
+            continue;
+        const char *whole = typed_names_whole(report->events, report->n_events, n_types, e);
+        const char *name = whole ? whole : report->events[e];
         size_t place = events->n;
-        while (place > 0 && compare(events->names[place - 1], report->events[e]) > 0)
+        while (place > 0 && compare(events->names[place - 1], name) > 0)
             place--;
-        if (place > 0 && strcmp(events->names[place - 1], report->events[e]) == 0)
-            continue; /* named twice: the first counts */
-        if (events->n == SCOPE_EVENTS_MAX) {
-            if (place == SCOPE_EVENTS_MAX)
-                continue;
-            events->n--;
+        if (place == 0 || strcmp(events->names[place - 1], name) != 0) {
+            insert(events, place, name, e);
+        } else if (whole) { /* else named twice: the first counts */
+            struct event_places *places = &events->places[place - 1];
+            places->at[places->n++] = e;
         }
-        size_t n_behind = events->n - place;
-        memmove(events->names + place + 1, events->names + place, n_behind * sizeof(char *));
-        memmove(events->place + place + 1, events->place + place, n_behind * sizeof(size_t));
-        events->names[place] = report->events[e];
-        events->place[place] = e;
-        events->n++;
     }
     while (events->n_cpu < events->n && is_cpu_event(events->names[events->n_cpu]))
         events->n_cpu++;
+}
+
+int64_t scope_events_count(const struct scope_events *events, size_t e, const int64_t *counts)
+{
+    const struct event_places *places = &events->places[e];
+    int64_t sum = 0;
+    for (size_t i = 0; i < places->n; i++) {
+        int64_t count = counts[places->at[i]];
+        if (count < 0 || __builtin_add_overflow(sum, count, &sum))
+            return VALUE_ABSENT;
+    }
+    return sum;
 }
 
 struct columns scope_events_of(const struct scope_events *events, enum domain domain)
@@ -77,7 +104,7 @@ static bool counts_any(const struct scope_events *events, struct columns columns
                        const int64_t *counts)
 {
     for (size_t e = 0; e < columns.n; e++)
-        if (counts[events->place[columns.first + e]] != VALUE_ABSENT)
+        if (scope_events_count(events, columns.first + e, counts) != VALUE_ABSENT)
             return true;
     return false;
 }

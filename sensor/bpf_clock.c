@@ -18,7 +18,7 @@ int bpf_clock_init(struct bpf_clock *clock, const struct topology *topology)
     clock->last = calloc(n, sizeof(*clock->last));
     if (!clock->last)
         return -ENOMEM;
-    return bpf_events_init(&clock->events, BPF_EVENT_CLOCK, &clock->set, topology);
+    return bpf_events_init_clock(&clock->events, &clock->set, topology);
 }
 
 void bpf_clock_follow(struct bpf_clock *clock, struct bpf_slots *slots,

@@ -29,65 +29,76 @@ static void add_column(struct bpf_columns *columns, const char *name, size_t off
     (void)snprintf(column->name, sizeof(column->name), "%s", name);
 }
 
-static void add_extra(struct bpf_columns *columns, const struct counted_event *event)
-{
-    size_t index = columns->extra.n_events++;
-    columns->extra.events[index] = *event;
-    add_column(columns, event->name, offsetof(struct bpf_sums, extra) + index * sizeof(uint64_t),
-               (int)index);
-}
-
 static size_t find_plain(const struct counted_event *event)
 {
     size_t i = 0;
-    while (i < BPF_PLAIN && (strcmp(event->name, plain_counts[i].name) != 0 ||
+    while (i < BPF_PLAIN && (event->is_typed || strcmp(event->name, plain_counts[i].name) != 0 ||
                              strcmp(event_canonical(event->text), event->name) != 0))
         i++;
     return i;
 }
 
-static int take_asked(struct bpf_columns *columns, const struct event_set *set, struct error *err)
+static bool needs_none(const struct counted_event *event, bool is_asked)
 {
-    for (size_t i = 0; i < set->n_events; i++) {
-        const struct counted_event *event = &set->events[i];
-        size_t plain = find_plain(event);
-        if (plain < BPF_PLAIN)
-            add_column(columns, event->name, plain_counts[plain].offset, -1);
-        else if (columns->extra.n_events < BPF_EXTRA_MAX)
-            add_extra(columns, event);
-        else
-            return error_set(err, -E2BIG,
-                             "event \"%s\": the bpf engine reads at most %d beside cpu_ns, "
-                             "context_switches and page_faults",
-                             event->name, BPF_EXTRA_MAX);
-    }
-    return 0;
+    if (is_asked)
+        return find_plain(event) < BPF_PLAIN;
+    return !event->is_typed && event->attr.type == PERF_TYPE_SOFTWARE;
 }
 
-static void take_default(struct bpf_columns *columns, const struct event_set *set)
+/* Leaves what needs a perf event. Returns the first that finds no room, NULL. */
+static const struct counted_event *leave_extra(struct event_set *set, bool is_asked)
 {
-    for (size_t i = 0; i < BPF_PLAIN; i++)
-        add_column(columns, plain_counts[i].name, plain_counts[i].offset, -1);
-    for (size_t i = 0; i < set->n_events && columns->extra.n_events < BPF_EXTRA_MAX; i++)
-        if (set->events[i].attr.type != PERF_TYPE_SOFTWARE)
-            add_extra(columns, &set->events[i]);
+    size_t n_kept = 0;
+    for (size_t i = 0; i < set->n_events; i++)
+        if (!needs_none(&set->events[i], is_asked))
+            set->events[n_kept++] = set->events[i];
+    set->n_events = n_kept < BPF_EXTRA_MAX ? n_kept : BPF_EXTRA_MAX;
+    return n_kept > BPF_EXTRA_MAX ? &set->events[BPF_EXTRA_MAX] : NULL;
 }
 
-int bpf_columns_choose(struct bpf_columns *ret_columns, const struct event_set *set, bool is_asked,
+static void add_extra(struct bpf_columns *columns, const struct typed_events *events,
+                      const char *name)
+{
+    size_t extra = 0;
+    while (extra < events->n_columns && strcmp(events->columns[extra].name, name) != 0)
+        extra++;
+    if (extra < events->n_columns)
+        add_column(columns, name, offsetof(struct bpf_sums, extra) + extra * sizeof(uint64_t),
+                   (int)extra);
+}
+
+int bpf_columns_choose(struct bpf_columns *ret_columns, struct typed_events *events, bool is_asked,
                        struct error *err)
 {
     struct bpf_columns columns = {0};
-    int r = 0;
-    if (is_asked)
-        r = take_asked(&columns, set, err);
-    else
-        take_default(&columns, set);
-    if (r == 0)
-        *ret_columns = columns;
-    return r;
+    struct event_column all[TYPED_COLUMNS_MAX];
+    size_t plain[TYPED_COLUMNS_MAX], n_all = events->n_columns;
+    memcpy(all, events->columns, n_all * sizeof(all[0]));
+    for (size_t i = 0; i < n_all; i++)
+        plain[i] = find_plain(typed_events_at(events, i));
+    for (size_t type = 0; type < events->types.n; type++) {
+        const struct counted_event *excess = leave_extra(&events->sets[type], is_asked);
+        if (excess && is_asked)
+            return error_set(err, -E2BIG,
+                             "event \"%s\": the bpf engine reads at most %d beside cpu_ns, "
+                             "context_switches and page_faults",
+                             excess->name, BPF_EXTRA_MAX);
+    }
+    typed_events_name(events);
+    for (size_t i = 0; i < BPF_PLAIN && !is_asked; i++)
+        add_column(&columns, plain_counts[i].name, plain_counts[i].offset, -1);
+    for (size_t i = 0; i < n_all; i++) {
+        if (!is_asked || plain[i] == BPF_PLAIN)
+            add_extra(&columns, events, all[i].name);
+        else
+            add_column(&columns, all[i].name, plain_counts[plain[i]].offset, -1);
+    }
+    *ret_columns = columns;
+    return 0;
 }
 
-int bpf_columns_describe(const struct bpf_columns *columns, struct host_record *host_record)
+int bpf_columns_describe(const struct bpf_columns *columns, const struct typed_events *events,
+                         struct host_record *host_record)
 {
     for (size_t i = 0; i < columns->n_columns; i++) {
         const struct bpf_column *column = &columns->columns[i];
@@ -98,7 +109,7 @@ int bpf_columns_describe(const struct bpf_columns *columns, struct host_record *
         (void)snprintf(entry->name, sizeof(entry->name), "%s", column->name);
         if (column->extra < 0)
             continue;
-        const struct counted_event *event = &columns->extra.events[column->extra];
+        const struct counted_event *event = typed_events_at(events, (size_t)column->extra);
         (void)snprintf(entry->event, sizeof(entry->event), "%s", event->text);
         (void)snprintf(entry->pmu, sizeof(entry->pmu), "%s", event->pmu);
     }

@@ -4,27 +4,27 @@
 #pragma once
 
 #include "sensor/counters_bpf.h"
-#include "sensor/event_set.h"
+#include "sensor/typed_events.h"
 
 #define BPF_PLAIN 3 /* counts that need no perf event */
-#define BPF_COLUMNS_MAX (BPF_PLAIN + BPF_EXTRA_MAX)
+#define BPF_COLUMNS_MAX (BPF_PLAIN + BPF_EXTRA_COLUMNS_MAX)
 
 struct host_record;
 
 struct bpf_column {
-    char name[64]; /* canonical */
+    char name[64]; /* canonical, and its type of CPUs */
     size_t offset; /* of the count in struct bpf_sums */
-    int extra;     /* index in the set of extra events, -1: plain */
+    int extra;     /* its column among the events that need a perf event, -1: plain */
 };
 
 struct bpf_columns {
     struct bpf_column columns[BPF_COLUMNS_MAX];
     size_t n_columns;
-    struct event_set extra; /* perf events to be open on every CPU */
 };
 
-/* For a set that was asked for (is_asked): its events in its order, -E2BIG if more than BPF_EXTRA_MAX of them need a perf event. Else the plain
- * counts, and what hardware events the set has; of these those that find no room are left out. */
-int bpf_columns_choose(struct bpf_columns *ret_columns, const struct event_set *set, bool is_asked, struct error *err);
-/* Adds one host_event per column. -ENOMEM. */
-int bpf_columns_describe(const struct bpf_columns *columns, struct host_record *host_record);
+/* Takes out of the events what needs no perf event: what is left is to be open on every CPU. Of what was asked for (is_asked): its events in its
+ * order, -E2BIG if a CPU would have more than BPF_EXTRA_MAX of them. Else the plain counts and the hardware events; of these those that find no
+ * room are left out. */
+int bpf_columns_choose(struct bpf_columns *ret_columns, struct typed_events *events, bool is_asked, struct error *err);
+/* Adds one host_event per column; events: as they were left. -ENOMEM. */
+int bpf_columns_describe(const struct bpf_columns *columns, const struct typed_events *events, struct host_record *host_record);

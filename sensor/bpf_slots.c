@@ -20,6 +20,7 @@
 #define WORD_SLOTS 64 /* slots in a word of the map of used ones */
 #define WORDS_MAX (sizeof(struct bpf_sums) / sizeof(uint64_t))
 #define WORDS_PLAIN (offsetof(struct bpf_sums, enabled_ns) / sizeof(uint64_t))
+#define WORDS_EXTRA (offsetof(struct bpf_sums, extra) / sizeof(uint64_t)) /* before the columns */
 
 struct bpf_slots {
     struct counters *kernel;
@@ -27,9 +28,9 @@ struct bpf_slots {
     bool is_process;
     uint32_t n_slots, n_cpus;
     size_t n_packages;
-    size_t n_words; /* of a sum: WORDS_PLAIN without extra events, else WORDS_MAX */
+    size_t n_words; /* of a sum: WORDS_PLAIN without extra events, else WORDS_EXTRA and columns */
     size_t sums_size, slots_size, used_size, free_size;
-    uint64_t *sums; /* [n_slots * n_packages * n_words], struct bpf_sums or its first half */
+    uint64_t *sums; /* [n_slots * n_packages * n_words], the beginning of struct bpf_sums */
     uint64_t *last; /* the same, as last seen */
     struct bpf_slot *slots; /* [n_slots] */
     uint64_t *used;         /* [n_slots / WORD_SLOTS] */
@@ -64,23 +65,25 @@ static size_t package_index(const struct topology *topology, int32_t package)
     return 0;
 }
 
-static void set_constants(const struct bpf_slots *slots, size_t n_extra, size_t n_clock,
+static void set_constants(const struct bpf_slots *slots, const struct bpf_slots_counts *counts,
                           const struct topology *topology)
 {
     struct counters__rodata *constants = slots->kernel->rodata;
     constants->is_process = slots->is_process;
     constants->n_packages = (uint32_t)slots->n_packages;
     constants->n_cpus = slots->n_cpus;
-    constants->n_extra = (uint32_t)n_extra;
-    constants->n_clock = (uint32_t)n_clock;
+    constants->n_extra = (uint32_t)counts->n_extra;
+    constants->n_columns = (uint32_t)counts->n_columns;
+    constants->n_clock = (uint32_t)counts->n_clock;
     constants->free_mask = slots->n_slots - 1;
     for (int cpu = 0; cpu < topology->n_cpus; cpu++)
         constants->package_of_cpu[cpu] =
             (unsigned char)package_index(topology, topology->package[cpu]);
 }
 
-static int size_maps(const struct bpf_slots *slots, size_t n_extra, size_t n_clock)
+static int size_maps(const struct bpf_slots *slots, const struct bpf_slots_counts *counts)
 {
+    uint32_t n_extra = (uint32_t)counts->n_extra, n_clock = (uint32_t)counts->n_clock;
     const struct {
         struct bpf_map *map;
         uint32_t n_entries;
@@ -92,8 +95,8 @@ static int size_maps(const struct bpf_slots *slots, size_t n_extra, size_t n_clo
         {slots->kernel->maps.cpus, slots->n_cpus},
         {slots->kernel->maps.held_extra, n_extra ? slots->n_cpus * (BPF_HELD_MAX + 2) : 1},
         {slots->kernel->maps.slot_of_cgroup, slots->is_process ? 1 : slots->n_slots},
-        {slots->kernel->maps.extra_events, n_extra ? (uint32_t)n_extra * slots->n_cpus : 1},
-        {slots->kernel->maps.clock_events, n_clock ? (uint32_t)n_clock * slots->n_cpus : 1},
+        {slots->kernel->maps.extra_events, n_extra ? n_extra * slots->n_cpus : 1},
+        {slots->kernel->maps.clock_events, n_clock ? n_clock * slots->n_cpus : 1},
     };
     int r = bpf_map__set_value_size(slots->kernel->maps.sums,
                                     (uint32_t)(slots->n_words * sizeof(uint64_t)));
@@ -102,20 +105,20 @@ static int size_maps(const struct bpf_slots *slots, size_t n_extra, size_t n_clo
     return r;
 }
 
-static int configure(const struct bpf_slots *slots, size_t n_extra, size_t n_clock,
+static int configure(const struct bpf_slots *slots, const struct bpf_slots_counts *counts,
                      const struct topology *topology)
 {
     struct counters *kernel = slots->kernel;
     if (topology->n_cpus > BPF_CPUS_MAX || slots->n_packages > UINT8_MAX)
         return -E2BIG;
-    set_constants(slots, n_extra, n_clock, topology);
+    set_constants(slots, counts, topology);
     /* Each granularity attaches what it needs and nothing else. */
     (void)bpf_program__set_autoattach(kernel->progs.on_flush, false);
     (void)bpf_program__set_autoload(kernel->progs.on_exec, slots->is_process);
     (void)bpf_program__set_autoload(kernel->progs.on_exit, slots->is_process);
     (void)bpf_program__set_autoload(kernel->progs.on_mkdir, !slots->is_process);
     (void)bpf_program__set_autoload(kernel->progs.on_rmdir, !slots->is_process);
-    return size_maps(slots, n_extra, n_clock);
+    return size_maps(slots, counts);
 }
 
 static int share_maps(struct bpf_slots *slots)
@@ -148,12 +151,12 @@ static int explain(int r, const char *what, struct error *err)
                      what, strerror(-r));
 }
 
-static int load(struct bpf_slots *slots, size_t n_extra, size_t n_clock,
+static int load(struct bpf_slots *slots, const struct bpf_slots_counts *counts,
                 const struct topology *topology, struct error *err)
 {
     (void)libbpf_set_print(be_silent);
     slots->kernel = counters__open();
-    int r = slots->kernel ? configure(slots, n_extra, n_clock, topology) : -errno;
+    int r = slots->kernel ? configure(slots, counts, topology) : -errno;
     if (r == 0)
         r = counters__load(slots->kernel);
     if (r < 0)
@@ -165,11 +168,13 @@ static int load(struct bpf_slots *slots, size_t n_extra, size_t n_clock,
     return r < 0 ? explain(r, "attaching the counting program", err) : 0;
 }
 
-int bpf_slots_open(struct bpf_slots **ret_slots, bool is_process, uint32_t n_slots, size_t n_extra,
-                   size_t n_clock, const struct topology *topology, struct error *err)
+int bpf_slots_open(struct bpf_slots **ret_slots, bool is_process, uint32_t n_slots,
+                   const struct bpf_slots_counts *counts, const struct topology *topology,
+                   struct error *err)
 {
-    assert(n_slots >= WORD_SLOTS && (n_slots & (n_slots - 1)) == 0 && n_extra <= BPF_EXTRA_MAX);
-    assert(n_clock <= BPF_CLOCK_MAX);
+    assert(n_slots >= WORD_SLOTS && (n_slots & (n_slots - 1)) == 0);
+    assert(counts->n_extra <= BPF_EXTRA_MAX && counts->n_columns <= BPF_EXTRA_COLUMNS_MAX);
+    assert(counts->n_clock <= BPF_CLOCK_MAX);
     struct bpf_slots *slots = calloc(1, sizeof(*slots));
     if (!slots)
         return error_set(err, -ENOMEM, "out of memory");
@@ -177,9 +182,9 @@ int bpf_slots_open(struct bpf_slots **ret_slots, bool is_process, uint32_t n_slo
     slots->n_slots = n_slots;
     slots->n_cpus = (uint32_t)topology->n_cpus;
     slots->n_packages = topology->n_packages ? topology->n_packages : 1;
-    slots->n_words = n_extra ? WORDS_MAX : WORDS_PLAIN;
+    slots->n_words = counts->n_extra ? WORDS_EXTRA + counts->n_columns : WORDS_PLAIN;
     slots->has_run = calloc(slots->n_cpus, sizeof(*slots->has_run));
-    int r = slots->has_run ? load(slots, n_extra, n_clock, topology, err)
+    int r = slots->has_run ? load(slots, counts, topology, err)
                            : error_set(err, -ENOMEM, "out of memory");
     if (r < 0) {
         bpf_slots_close(slots);
@@ -217,6 +222,12 @@ int bpf_slots_put_event(struct bpf_slots *slots, enum bpf_event_kind kind, int c
                                                         : slots->kernel->maps.extra_events;
     return fd < 0 ? bpf_map_delete_elem(bpf_map__fd(map), &place)
                   : bpf_map_update_elem(bpf_map__fd(map), &place, &fd, BPF_ANY);
+}
+
+void bpf_slots_put_column(struct bpf_slots *slots, int cpu, size_t index, size_t column)
+{
+    assert(index < BPF_EXTRA_MAX && column < BPF_EXTRA_COLUMNS_MAX);
+    slots->kernel->bss->extra_column[(size_t)cpu * BPF_EXTRA_MAX + index] = (unsigned char)column;
 }
 
 uint64_t bpf_slots_clock(const struct bpf_slots *slots, int cpu, size_t index)

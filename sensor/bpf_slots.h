@@ -14,9 +14,16 @@ struct error;
 
 struct bpf_slots;
 
-/* n_slots: a power of two, at least 64; who finds no slot is charged to slot 0 and counted. n_extra: perf events to be read at a change of
- * target, at most BPF_EXTRA_MAX; n_clock: those to be read at a flush, at most BPF_CLOCK_MAX. Attaches at once: counting begins. Errors say what is missing: -EPERM capabilities, else BTF or program types. */
-int bpf_slots_open(struct bpf_slots **ret_slots, bool is_process, uint32_t n_slots, size_t n_extra, size_t n_clock,
+/* What is counted beside CPU time, switches and faults. */
+struct bpf_slots_counts {
+    size_t n_extra;   /* perf events that a CPU reads at a change of target, at most BPF_EXTRA_MAX */
+    size_t n_columns; /* of them in the sums, at most BPF_EXTRA_COLUMNS_MAX: more where CPUs differ */
+    size_t n_clock;   /* perf events that a CPU reads at a flush, at most BPF_CLOCK_MAX */
+};
+
+/* n_slots: a power of two, at least 64; who finds no slot is charged to slot 0 and counted. Attaches at once: counting begins. Errors say what is
+ * missing: -EPERM capabilities, else BTF or program types. */
+int bpf_slots_open(struct bpf_slots **ret_slots, bool is_process, uint32_t n_slots, const struct bpf_slots_counts *counts,
                    const struct topology *topology, struct error *err);
 void bpf_slots_close(struct bpf_slots *slots);
 
@@ -24,6 +31,8 @@ enum bpf_event_kind { BPF_EVENT_EXTRA, BPF_EVENT_CLOCK };
 
 /* Event `index` of a kind and a CPU; fd -1: none any more. A negative errno of the kernel. */
 int bpf_slots_put_event(struct bpf_slots *slots, enum bpf_event_kind kind, int cpu, size_t index, int fd);
+/* In which column of the sums extra event `index` of a CPU is added; 0 at first. Call before the event is put. */
+void bpf_slots_put_column(struct bpf_slots *slots, int cpu, size_t index, size_t column);
 /* What clock event `index` of a CPU stood at when it was last flushed; 0: never read. */
 uint64_t bpf_slots_clock(const struct bpf_slots *slots, int cpu, size_t index);
 

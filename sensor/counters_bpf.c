@@ -55,6 +55,7 @@ struct counters_bpf {
     struct slot_state *states; /* [capacity of slots] */
     uint32_t *found;           /* [capacity of slots], numbers of the slots of this tick */
     uint32_t n_found;
+    struct typed_events typed; /* that need a perf event */
     struct bpf_columns columns;
     struct bpf_events events;
     struct bpf_clock clock;
@@ -94,6 +95,7 @@ static void bpf_probe(const struct host *host, const struct topology *topology,
 {
     *ret_probe = (struct engine_probe){0};
     const char *obstacle = find_obstacle(host, granularity);
+    const struct bpf_slots_counts nothing = {0};
     struct bpf_slots *slots;
     struct error err = {0};
     if (obstacle) {
@@ -101,7 +103,7 @@ static void bpf_probe(const struct host *host, const struct topology *topology,
         return;
     }
     bool is_process = granularity == GRANULARITY_PROCESS;
-    int r = bpf_slots_open(&slots, is_process, PROBE_SLOTS, 0, 0, topology, &err);
+    int r = bpf_slots_open(&slots, is_process, PROBE_SLOTS, &nothing, topology, &err);
     if (r < 0) {
         (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "%s", err.text);
         if (r == -EPERM)
@@ -122,6 +124,7 @@ static void bpf_close(struct engine *engine)
     struct counters_bpf *bpf = (struct counters_bpf *)engine;
     bpf_events_deinit(&bpf->events);
     bpf_clock_deinit(&bpf->clock);
+    typed_events_deinit(&bpf->typed);
     bpf_slots_close(bpf->slots);
     cgroup_paths_free(bpf->paths);
     tally_deinit(&bpf->tally);
@@ -131,34 +134,36 @@ static void bpf_close(struct engine *engine)
     free(bpf);
 }
 
-/* Of a set of our own choice events give way, all of them if need be: CPU time remains. */
-static int choose_columns(struct counters_bpf *bpf, const struct topology *topology,
-                          const char *const *events, size_t n_events, struct error *err)
+/* Without hardware events CPU time remains. */
+static int count_no_events(struct counters_bpf *bpf, struct error *err)
 {
-    bool is_asked = n_events > 0;
-    struct event_set set;
+    typed_events_cut(&bpf->typed, 0);
+    return bpf_columns_choose(&bpf->columns, &bpf->typed, false, err);
+}
+
+static int choose_asked(struct counters_bpf *bpf, const struct topology *topology,
+                        const char *const *events, size_t n_events, struct error *err)
+{
+    int r = typed_events_choose(&bpf->typed, bpf->host, topology, events, n_events, err);
+    if (r == 0)
+        r = bpf_columns_choose(&bpf->columns, &bpf->typed, true, err);
+    return r == 0 ? typed_events_fit(&bpf->typed, bpf->host, true, err) : r;
+}
+
+/* Of a set of our own choice events give way, all of them if need be. */
+static int choose_columns(struct counters_bpf *bpf, const struct topology *topology,
+                          struct error *err)
+{
     struct error why = {0};
-    const struct log *log = bpf->host->log;
-    int r = event_set_choose(&set, bpf->host, topology, events, n_events, is_asked ? err : &why);
-    if (r < 0 && is_asked)
-        return r;
+    if (typed_events_choose(&bpf->typed, bpf->host, topology, NULL, 0, &why) < 0)
+        return count_no_events(bpf, err);
+    int r = bpf_columns_choose(&bpf->columns, &bpf->typed, false, err);
     if (r < 0)
-        set.n_events = 0;
-    r = bpf_columns_choose(&bpf->columns, &set, is_asked, err);
-    if (r < 0 || bpf->columns.extra.n_events == 0)
         return r;
-    struct event_set fitting = bpf->columns.extra;
-    r = perf_group_fit(&fitting, topology_first_online(topology), is_asked, bpf->host,
-                       is_asked ? err : &why);
-    if (r < 0 && is_asked)
-        return r;
-    if (r < 0)
-        log_warning(log, "bpf: no hardware event is counted: %s", why.text);
-    if (r == 0 && fitting.n_events == bpf->columns.extra.n_events)
-        return 0;
-    if (r < 0)
-        fitting.n_events = 0;
-    return bpf_columns_choose(&bpf->columns, &fitting, false, err);
+    if (typed_events_fit(&bpf->typed, bpf->host, false, &why) == 0)
+        return bpf_columns_choose(&bpf->columns, &bpf->typed, false, err);
+    log_warning(bpf->host->log, "bpf: no hardware event is counted: %s", why.text);
+    return count_no_events(bpf, err);
 }
 
 static int make_room(struct counters_bpf *bpf, const struct topology *topology)
@@ -178,14 +183,19 @@ static int make_room(struct counters_bpf *bpf, const struct topology *topology)
 static int open_all(struct counters_bpf *bpf, const struct topology *topology,
                     const char *const *events, size_t n_events, uint32_t n_slots, struct error *err)
 {
-    int r = choose_columns(bpf, topology, events, n_events, err);
-    bpf_clock_choose(&bpf->clock, bpf->host);
-    if (r == 0)
-        r = bpf_slots_open(&bpf->slots, bpf->granularity == GRANULARITY_PROCESS, n_slots,
-                           bpf->columns.extra.n_events, bpf->clock.set.n_events, topology, err);
+    int r = n_events > 0 ? choose_asked(bpf, topology, events, n_events, err)
+                         : choose_columns(bpf, topology, err);
     if (r < 0)
         return r;
-    r = bpf_events_init(&bpf->events, BPF_EVENT_EXTRA, &bpf->columns.extra, topology);
+    bpf_clock_choose(&bpf->clock, bpf->host);
+    const struct bpf_slots_counts counts = {.n_extra = typed_events_most(&bpf->typed),
+                                            .n_columns = bpf->typed.n_columns,
+                                            .n_clock = bpf->clock.set.n_events};
+    r = bpf_slots_open(&bpf->slots, bpf->granularity == GRANULARITY_PROCESS, n_slots, &counts,
+                       topology, err);
+    if (r < 0)
+        return r;
+    r = bpf_events_init_extra(&bpf->events, &bpf->typed, bpf->host, topology);
     if (r == 0)
         r = bpf_clock_init(&bpf->clock, topology);
     if (r == 0)
@@ -229,7 +239,8 @@ static int bpf_open(struct engine **ret_engine, const struct host *host,
 
 static int bpf_describe(const struct engine *engine, struct host_record *host_record)
 {
-    return bpf_columns_describe(&((const struct counters_bpf *)engine)->columns, host_record);
+    const struct counters_bpf *bpf = (const struct counters_bpf *)engine;
+    return bpf_columns_describe(&bpf->columns, &bpf->typed, host_record);
 }
 
 /* ---- targets ---- */
@@ -409,7 +420,7 @@ static void put_on_one_scale(const struct counters_bpf *bpf, int64_t *cell)
 
 static int take_slots(struct counters_bpf *bpf, struct targets *targets)
 {
-    bool has_times = bpf->columns.extra.n_events > 0;
+    bool has_times = bpf->typed.n_columns > 0;
     size_t n_targets = targets_count(targets);
     int r = tally_begin(&bpf->tally, n_targets, bpf->n_packages, bpf->columns.n_columns, has_times);
     if (r < 0)

@@ -39,9 +39,13 @@ struct extra_counts {
 
 const volatile bool is_process = false; /* granularity */
 const volatile __u32 n_packages = 1;
-const volatile __u32 n_cpus = 1; /* possible ones: extra event e of CPU c is at e * n_cpus + c */
-const volatile __u32 n_extra = 0;
+const volatile __u32 n_cpus = 1;  /* possible ones: extra event e of CPU c is at e * n_cpus + c */
+const volatile __u32 n_extra = 0; /* events of a CPU */
+const volatile __u32 n_columns = 0; /* of extra events in the sums */
 const volatile unsigned char package_of_cpu[BPF_CPUS_MAX];
+
+/* Where in the sums each extra event of a CPU is added: CPUs of another type have other events. */
+unsigned char extra_column[BPF_CPUS_MAX * BPF_EXTRA_MAX];
 
 /* Mappable ones begin at a page: lines of the cache hold what they should. */
 struct {
@@ -112,8 +116,11 @@ static inline void hand_in_extra(struct bpf_sums *sum, u32 cpu, u32 place)
     struct extra_counts *line = extra_of(cpu, place);
     if (!line)
         return;
-    for (u32 i = 0; i < BPF_EXTRA_MAX && i < n_extra; i++)
-        __sync_fetch_and_add(&sum->extra[i], line->counts[i]);
+    for (u32 i = 0; i < BPF_EXTRA_MAX && i < n_extra; i++) {
+        u32 column = extra_column[(cpu & (BPF_CPUS_MAX - 1)) * BPF_EXTRA_MAX + i];
+        if (column < n_columns)
+            __sync_fetch_and_add(&sum->extra[column], line->counts[i]);
+    }
     __sync_fetch_and_add(&sum->enabled_ns, line->enabled_ns);
     __sync_fetch_and_add(&sum->running_ns, line->running_ns);
     __builtin_memset(line, 0, sizeof(*line));

@@ -31,6 +31,7 @@
 #include "sensor/perf_probe.h"
 #include "sensor/perf_watch.h"
 #include "sensor/tally.h"
+#include "sensor/typed_events.h"
 
 #define CPU_NS_NONE SIZE_MAX
 
@@ -46,8 +47,9 @@ struct cpu {
 struct counters_perf {
     struct engine engine;
     const struct host *host;
-    struct event_set set, clock_set;
-    size_t cpu_ns; /* which event of the set it is, CPU_NS_NONE */
+    struct typed_events events;
+    struct event_set clock_set;
+    size_t cpu_ns; /* which column it is, CPU_NS_NONE */
     size_t n_cpus;
     struct cpu *cpus;
     struct cpu_busy busy;
@@ -75,10 +77,11 @@ static void close_group(struct counters_perf *perf, struct perf_group *group)
     perf_group_close(group);
 }
 
+/* set NULL: a CPU whose type is not known (yet) is as one that is offline. */
 static int open_group(struct counters_perf *perf, struct perf_group *group,
-                      const struct event_set *set, int cgroup_fd, size_t cpu)
+                      const struct event_set *set, size_t cpu)
 {
-    int r = perf_group_open(group, set, cgroup_fd, (int)cpu);
+    int r = set ? perf_group_open(group, set, -1, (int)cpu) : -ENODEV;
     if (r == 0)
         perf->n_open += group->n_events;
     return r;
@@ -99,6 +102,7 @@ static void perf_close(struct engine *engine)
         close_group(perf, &perf->cpus[i].clock);
     }
     cpu_busy_close(&perf->busy);
+    typed_events_deinit(&perf->events);
     target_tree_deinit(&perf->tree);
     tally_deinit(&perf->tally);
     free(perf->cpus);
@@ -110,8 +114,9 @@ static void open_cpu(struct counters_perf *perf, size_t cpu, int32_t package)
 {
     struct cpu *whole = &perf->cpus[cpu];
     whole->package = package;
-    if (open_group(perf, &whole->total, &perf->set, -1, cpu) == 0 && perf->clock_set.n_events > 0 &&
-        open_group(perf, &whole->clock, &perf->clock_set, -1, cpu) < 0)
+    const struct event_set *set = typed_events_of(&perf->events, perf->host, cpu, NULL);
+    if (open_group(perf, &whole->total, set, cpu) == 0 && perf->clock_set.n_events > 0 &&
+        open_group(perf, &whole->clock, &perf->clock_set, cpu) < 0)
         log_debug(perf->host->log, "perf: no clock counters on CPU %zu", cpu);
 }
 
@@ -128,6 +133,14 @@ static int open_whole(struct counters_perf *perf, const struct topology *topolog
         if (is_online(topology, cpu))
             open_cpu(perf, cpu, topology->package[cpu]);
     return cpu_busy_open(&perf->busy, perf->host, topology->n_cpus, err);
+}
+
+static void find_cpu_ns(struct counters_perf *perf)
+{
+    perf->cpu_ns = CPU_NS_NONE;
+    for (size_t i = 0; i < perf->events.n_columns; i++)
+        if (!strcmp(perf->events.columns[i].name, EVENT_CPU_NS))
+            perf->cpu_ns = i;
 }
 
 static int perf_open(struct engine **ret_engine, const struct host *host,
@@ -149,13 +162,10 @@ static int perf_open(struct engine **ret_engine, const struct host *host,
     perf->n_allowed = descriptor_limit_raise();
     perf->set_is_asked = n_events > 0;
     perf->looks_first = !host->perf_cgroupfs; /* v1 keeps the books in another tree */
-    int r = event_set_choose(&perf->set, host, topology, events, n_events, err);
+    int r = typed_events_choose(&perf->events, host, topology, events, n_events, err);
     if (r == 0)
-        r = perf_group_fit(&perf->set, topology_first_online(topology), n_events > 0, host, err);
-    perf->cpu_ns = CPU_NS_NONE;
-    for (size_t i = 0; i < perf->set.n_events; i++)
-        if (!strcmp(perf->set.events[i].name, EVENT_CPU_NS))
-            perf->cpu_ns = i;
+        r = typed_events_fit(&perf->events, host, n_events > 0, err);
+    find_cpu_ns(perf);
     if (r == 0)
         r = open_whole(perf, topology, err);
     if (r < 0) {
@@ -168,18 +178,7 @@ static int perf_open(struct engine **ret_engine, const struct host *host,
 
 static int perf_describe(const struct engine *engine, struct host_record *host_record)
 {
-    const struct counters_perf *perf = (const struct counters_perf *)engine;
-    for (size_t i = 0; i < perf->set.n_events; i++) {
-        const struct counted_event *event = &perf->set.events[i];
-        struct host_event *entry;
-        int r = host_record_add_event(host_record, &entry);
-        if (r < 0)
-            return r;
-        (void)snprintf(entry->name, sizeof(entry->name), "%s", event->name);
-        (void)snprintf(entry->event, sizeof(entry->event), "%s", event->text);
-        (void)snprintf(entry->pmu, sizeof(entry->pmu), "%s", event->pmu);
-    }
-    return 0;
+    return typed_events_describe(&((const struct counters_perf *)engine)->events, host_record);
 }
 
 /* ---- targets ---- */
@@ -237,7 +236,8 @@ static void shrink_all(struct counters_perf *perf, struct targets *targets, size
         for (size_t cpu = 0; watch && cpu < perf->n_cpus; cpu++)
             shrink_group(perf, &watch->groups[cpu], n_events);
     }
-    perf->set.n_events = n_events;
+    typed_events_cut(&perf->events, n_events);
+    find_cpu_ns(perf);
 }
 
 static void stop_looking_first(struct counters_perf *perf, struct targets *targets)
@@ -255,8 +255,10 @@ static void stop_looking_first(struct counters_perf *perf, struct targets *targe
 static int fit_events(struct counters_perf *perf, struct targets *targets,
                       const struct topology *topology)
 {
-    size_t n_events = perf->set.n_events;
-    size_t n_least = perf->cpu_ns == CPU_NS_NONE ? 1 : perf->cpu_ns + 1;
+    const struct counted_event *own = perf->events.sets[0].events; /* all types count the same */
+    size_t n_before = typed_events_most(&perf->events), n_events = n_before;
+    size_t n_least =
+        perf->cpu_ns == CPU_NS_NONE ? 1 : (size_t)perf->events.columns[perf->cpu_ns].index + 1;
     char names[EVENT_SET_MAX * 32] = "";
     if (perf->looks_first &&
         bill_of(perf, targets, topology, n_events) + targets_count(targets) > perf->n_allowed)
@@ -264,17 +266,16 @@ static int fit_events(struct counters_perf *perf, struct targets *targets,
     while (!perf->set_is_asked && n_events > n_least &&
            bill_of(perf, targets, topology, n_events) > perf->n_allowed)
         n_events--;
-    if (n_events == perf->set.n_events)
+    if (n_events == n_before)
         return 0;
-    for (size_t i = n_events; i < perf->set.n_events; i++) {
+    for (size_t i = n_events; i < n_before; i++) {
         size_t length = strlen(names);
-        (void)snprintf(names + length, sizeof(names) - length, " %s", perf->set.events[i].name);
+        (void)snprintf(names + length, sizeof(names) - length, " %s", own[i].name);
     }
     log_warning(perf->host->log,
                 "perf: not counted from here on:%s: %zu targets x %zu CPUs x %zu events are more "
                 "than the %zu descriptors allowed; raise LimitNOFILE (ulimit -n) and restart",
-                names, targets_count(targets) - 1, perf->n_cpus, perf->set.n_events,
-                perf->n_allowed);
+                names, targets_count(targets) - 1, perf->n_cpus, n_before, perf->n_allowed);
     shrink_all(perf, targets, n_events);
     return ENGINE_HAS_CHANGED;
 }
@@ -287,7 +288,8 @@ static void warn_of_limit(struct counters_perf *perf, size_t n_unpaid, size_t n_
                     "above them: each takes %zu events x %zu CPUs descriptors and %zu are allowed; "
                     "raise LimitNOFILE (ulimit -n), watch fewer targets (--target) or events "
                     "(--event)",
-                    n_unpaid, n_targets, perf->set.n_events, perf->n_cpus, perf->n_allowed);
+                    n_unpaid, n_targets, typed_events_most(&perf->events), perf->n_cpus,
+                    perf->n_allowed);
     perf->has_warned = n_unpaid > 0;
 }
 
@@ -313,7 +315,7 @@ static void fill_watch(struct counters_perf *perf, const struct target *target,
     struct perf_watch *watch = target->engine_data;
     size_t n_left = perf->n_allowed > perf->n_open ? perf->n_allowed - perf->n_open : 0;
     perf->n_open -= perf_watch_descriptors(watch);
-    perf_watch_fill(watch, &perf->set, target, perf->host, topology, n_left, perf->looks_first);
+    perf_watch_fill(watch, &perf->events, target, perf->host, topology, n_left, perf->looks_first);
     perf->n_open += perf_watch_descriptors(watch);
 }
 
@@ -382,7 +384,8 @@ static void read_watch(struct counters_perf *perf, struct targets *targets, size
     struct perf_watch *watch = targets_at(targets, index)->engine_data;
     if (!watch)
         return;
-    int r = perf_watch_read(watch, cpu, tally_cell(&perf->tally, index, package));
+    int r =
+        perf_watch_read(watch, &perf->events, cpu, tally_cell(&perf->tally, index, package));
     if (r < 0) {
         tally_mark(&perf->tally, index, "read_error", true);
         close_group(perf, &watch->groups[cpu]);
@@ -412,7 +415,8 @@ static void read_cpu(struct counters_perf *perf, struct targets *targets, size_t
     for (size_t i = perf->tree.n_targets; i-- > 0;)
         read_watch(perf, targets, perf->tree.order[i], cpu, package);
     int r = perf_group_is_open(&whole->total)
-                ? perf_group_read(&whole->total, tally_total(&perf->tally, package))
+                ? typed_events_read(&perf->events, &whole->total, cpu,
+                                    tally_total(&perf->tally, package))
                 : -ENODEV;
     if (r < 0) {
         tally_mark_total(&perf->tally, package, "read_error", true);
@@ -453,7 +457,7 @@ static void mark_unopened(struct counters_perf *perf, struct targets *targets)
  * counted: one scale then holds for the whole row. */
 static void put_busy_time(struct counters_perf *perf, const struct topology *topology)
 {
-    size_t n_events = perf->set.n_events;
+    size_t n_events = perf->events.n_columns;
     int r = cpu_busy_read(&perf->busy, NULL, perf->busy_ns);
     for (size_t package = 0; package < topology->n_packages; package++) {
         int64_t *total = tally_total(&perf->tally, package);
@@ -510,7 +514,7 @@ static int perf_read(struct engine *engine, struct targets *targets,
     if (perf->tree.n_targets != targets_count(targets))
         return 0; /* set_targets failed and said so */
     int r = tally_begin(&perf->tally, targets_count(targets), topology->n_packages,
-                        perf->set.n_events, true);
+                        perf->events.n_columns, true);
     if (r < 0)
         return r;
     mark_offline(perf, targets, topology, report);
@@ -521,8 +525,8 @@ static int perf_read(struct engine *engine, struct targets *targets,
         return r;
     }
     tally_settle(&perf->tally, &perf->tree);
-    for (size_t i = 0; i < perf->set.n_events; i++) {
-        r = report_add_event(report, perf->set.events[i].name);
+    for (size_t i = 0; i < perf->events.n_columns; i++) {
+        r = report_add_event(report, perf->events.columns[i].name);
         if (r < 0)
             return r;
     }

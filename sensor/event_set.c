@@ -15,10 +15,14 @@
 #include "common/error.h"
 #include "common/events.h"
 #include "common/log.h"
-#include "common/record.h"
 #include "common/scope.h"
+#include "sensor/cpu_types.h"
 #include "sensor/host.h"
 #include "sensor/topology.h"
+
+#ifndef PERF_PMU_TYPE_SHIFT /* Linux 5.13 */
+#define PERF_PMU_TYPE_SHIFT 32
+#endif
 
 extern const char events_software_conf[], events_intel_conf[], events_amd_conf[], events_arm_conf[];
 
@@ -174,18 +178,49 @@ int event_set_try(const struct counted_event *event, int cpu)
     return 0;
 }
 
-static const char *list_of_vendor(const struct topology *topology)
+static const char *list_of_vendor(const char *vendor, const struct cpu_type *type)
 {
     for (size_t i = 0; i < ARRAY_SIZE(vendor_lists); i++)
-        if (!strcmp(topology->vendor, vendor_lists[i].vendor))
-            return event_list_for(vendor_lists[i].list, topology->family, topology->model);
+        if (!strcmp(vendor, vendor_lists[i].vendor))
+            return event_list_for(vendor_lists[i].list, type->family, type->model);
     return events_software_conf;
+}
+
+/* Names of libpfm4 that belong to no model. */
+static bool is_of_any_pmu(const struct counted_event *event)
+{
+    return !strcmp(event->pmu, "perf") || !strcmp(event->pmu, "perf_raw");
+}
+
+void event_set_retype(struct counted_event *event, const struct cpu_type *type)
+{
+    uint32_t kind = event->attr.type;
+    if (!type->pmu[0])
+        return;
+    if (kind == PERF_TYPE_HARDWARE || kind == PERF_TYPE_HW_CACHE)
+        event->attr.config |= (uint64_t)type->pmu_type << PERF_PMU_TYPE_SHIFT;
+    else if (kind == PERF_TYPE_RAW && is_of_any_pmu(event))
+        event->attr.type = type->pmu_type;
+    else if (is_of_any_pmu(event) || kind != type->pmu_type)
+        return;
+    event->is_typed = true;
+    (void)snprintf(event->pmu, sizeof(event->pmu), "%s", type->pmu);
+}
+
+/* Keeps the event that was just added if the type's CPUs count it. */
+static int keep_if_counted(struct event_set *set, const struct cpu_type *type)
+{
+    struct counted_event *event = &set->events[set->n_events - 1];
+    event_set_retype(event, type);
+    int r = event_set_try(event, type->first_cpu);
+    if (r < 0)
+        set->n_events--;
+    return r;
 }
 
 /* "name=event" names it freely; what a list knows is taken from there; anything else is libpfm4's.
  * A '=' behind a colon belongs to a modifier (":c=1"). */
-static int add_asked(struct event_set *set, const char *asked, const struct topology *topology,
-                     struct error *err)
+static int add_asked(struct event_set *set, const char *asked, const char *list, struct error *err)
 {
     char name[64], event[128];
     const char *equals = strchr(asked, '='), *colon = strchr(asked, ':');
@@ -196,42 +231,37 @@ static int add_asked(struct event_set *set, const char *asked, const struct topo
         return event_set_add(set, name, equals + 1, err);
     }
     const char *canonical = event_canonical(asked);
-    if (find_in_list(list_of_vendor(topology), asked, event) ||
-        find_in_list(events_software_conf, asked, event))
+    if (find_in_list(list, asked, event) || find_in_list(events_software_conf, asked, event))
         return event_set_add(set, asked, event, err);
     return event_set_add(set, canonical, asked, err);
 }
 
 int event_check(const char *asked, struct error *err)
 {
-    const struct topology unknown = {.family = VALUE_ABSENT, .model = VALUE_ABSENT};
     struct event_set set = {0};
     char event[128];
     for (size_t i = 0; i < ARRAY_SIZE(vendor_lists); i++) {
         if (find_in_list(vendor_lists[i].list, asked, event))
             return 0;
     }
-    return add_asked(&set, asked, &unknown, err);
+    return add_asked(&set, asked, events_software_conf, err);
 }
 
-static int choose_asked(struct event_set *set, const struct topology *topology,
-                        const char *const *events, size_t n_events, struct error *err)
+int event_set_ask(struct event_set *set, const char *vendor, const struct cpu_type *type,
+                  const char *asked, struct error *err)
 {
-    for (size_t i = 0; i < n_events; i++) {
-        int r = add_asked(set, events[i], topology, err);
-        if (r < 0)
-            return r;
-        r = event_set_try(&set->events[set->n_events - 1], topology_first_online(topology));
-        if (r < 0)
-            return error_set(err, r, "event \"%s\": this machine does not count it: %s", events[i],
-                             r == -ENOENT ? "it has no such counter" : strerror(-r));
-    }
+    int r = add_asked(set, asked, list_of_vendor(vendor, type), err);
+    if (r < 0)
+        return r;
+    r = keep_if_counted(set, type);
+    if (r < 0)
+        return error_set(err, r, "event \"%s\": this machine does not count it: %s", asked,
+                         r == -ENOENT ? "it has no such counter" : strerror(-r));
     return 0;
 }
 
-/* Returns whether the list has a hardware event that opens. */
-static bool choose_list(struct event_set *set, const char *list, const struct topology *topology,
-                        char *missing, size_t missing_size)
+static bool offer_list(struct event_set *set, const char *list, const struct cpu_type *type,
+                       char *missing, size_t missing_size)
 {
     char name[64], text[128];
     bool has_hardware = false;
@@ -240,13 +270,10 @@ static bool choose_list(struct event_set *set, const char *list, const struct to
     while ((r = event_list_next(&list, name, text)) != 0) {
         if (r < 0)
             continue;
-        if (event_set_add(set, name, text, NULL) == 0) {
-            struct counted_event *event = &set->events[set->n_events - 1];
-            if (event_set_try(event, topology_first_online(topology)) == 0) {
-                has_hardware |= event->attr.type != PERF_TYPE_SOFTWARE;
-                continue;
-            }
-            set->n_events--;
+        if (event_set_add(set, name, text, NULL) == 0 && keep_if_counted(set, type) == 0) {
+            const struct counted_event *event = &set->events[set->n_events - 1];
+            has_hardware |= event->is_typed || event->attr.type != PERF_TYPE_SOFTWARE;
+            continue;
         }
         size_t length = strlen(missing);
         (void)snprintf(missing + length, missing_size - length, " %s", name);
@@ -254,26 +281,16 @@ static bool choose_list(struct event_set *set, const char *list, const struct to
     return has_hardware;
 }
 
-int event_set_choose(struct event_set *set, const struct host *host,
-                     const struct topology *topology, const char *const *events, size_t n_events,
-                     struct error *err)
+bool event_set_offer(struct event_set *set, const char *vendor, const struct cpu_type *type,
+                     char *ret_missing, size_t missing_size)
+{
+    return offer_list(set, list_of_vendor(vendor, type), type, ret_missing, missing_size);
+}
+
+void event_set_offer_software(struct event_set *set, const struct cpu_type *type)
 {
     char missing[256];
-    *set = (struct event_set){0};
-    if (n_events > 0)
-        return choose_asked(set, topology, events, n_events, err);
-    if (choose_list(set, list_of_vendor(topology), topology, missing, sizeof(missing))) {
-        if (missing[0])
-            log_warning(host->log, "perf: this CPU does not count%s", missing);
-        return 0;
-    }
-    *set = (struct event_set){0};
-    (void)choose_list(set, events_software_conf, topology, missing, sizeof(missing));
-    if (set->n_events == 0)
-        return error_set(err, -EACCES,
-                         "no perf event can be opened: it needs CAP_PERFMON (Debian: "
-                         "CAP_SYS_ADMIN) or kernel.perf_event_paranoid=0");
-    return 0;
+    (void)offer_list(set, events_software_conf, type, missing, sizeof(missing));
 }
 
 void event_set_clock(struct event_set *set, const struct host *host)

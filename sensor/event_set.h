@@ -10,7 +10,7 @@
 
 struct error;
 struct host;
-struct topology;
+struct cpu_type;
 
 #define EVENT_SET_MAX 16
 
@@ -18,6 +18,7 @@ struct counted_event {
     char name[64];  /* canonical */
     char text[128]; /* as libpfm4 was asked; "" for none */
     char pmu[32];
+    bool is_typed; /* counted by the PMU of a type of CPUs; false where all are alike */
     struct perf_event_attr attr;
 };
 
@@ -37,10 +38,15 @@ int event_set_add(struct event_set *set, const char *name, const char *text, str
 /* 0 if the event opens on this CPU, or the errno. */
 int event_set_try(const struct counted_event *event, int cpu);
 
-/* The events asked for ("instructions", "skl::INST_RETIRED:ANY_P", "name=event"), every one of which must open; none asked for: the set of the
- * CPU's vendor where it has a PMU, less what does not open (with a warning), else what the kernel counts itself. */
-int event_set_choose(struct event_set *set, const struct host *host, const struct topology *topology,
-                     const char *const *events, size_t n_events, struct error *err);
+/* The PMU of a type of CPUs (cpu_types.h) in place of any: generic events name it in their upper half, raw ones are its own. Others stay. */
+void event_set_retype(struct counted_event *event, const struct cpu_type *type);
+/* Adds an event that was asked for ("instructions", "skl::INST_RETIRED:ANY_P", "name=event") if the type's CPUs count it. -EINVAL, -E2BIG: as above;
+ * else the errno of opening it there: -ENOENT, such CPUs have no such counter. vendor: as in struct topology. */
+int event_set_ask(struct event_set *set, const char *vendor, const struct cpu_type *type, const char *asked, struct error *err);
+/* Adds the vendor's set, less what does not open; ret_missing: the names of that, each behind a space. Returns whether a hardware event opens. */
+bool event_set_offer(struct event_set *set, const char *vendor, const struct cpu_type *type, char *ret_missing, size_t missing_size);
+/* The same with what the kernel counts by itself. */
+void event_set_offer_software(struct event_set *set, const struct cpu_type *type);
 
 /* The check of an option: whether libpfm4, or a list of any CPU, knows the event; what this CPU counts is another question. -EINVAL. */
 int event_check(const char *asked, struct error *err);

@@ -14,6 +14,7 @@
 #include "common/scope.h"
 #include "sensor/descriptor_limit.h"
 #include "sensor/perf_group.h"
+#include "sensor/typed_events.h"
 
 static void explain(const struct host *host, int r, struct engine_probe *probe)
 {
@@ -72,20 +73,23 @@ static int try_cgroup_event(const struct host *host, const struct topology *topo
 static void explain_limit(const struct host *host, const struct topology *topology,
                           struct engine_probe *probe)
 {
-    struct event_set set;
+    struct typed_events events;
     struct host silent = *host;
     size_t n_cpus = 0, n_allowed = descriptor_limit_raise();
     silent.log = NULL;
     for (int cpu = 0; cpu < topology->n_cpus; cpu++)
         n_cpus += topology->is_online[cpu];
-    if (event_set_choose(&set, &silent, topology, NULL, 0, NULL) < 0)
-        set.n_events = 1;
+    size_t n_events = 1;
+    if (typed_events_choose(&events, &silent, topology, NULL, 0, NULL) == 0) {
+        n_events = typed_events_most(&events);
+        typed_events_deinit(&events);
+    }
     size_t n_groups = n_cpus > 0 ? n_allowed / n_cpus : 0;
     probe->is_usable = n_groups >= 2;
     (void)snprintf(probe->reason, sizeof(probe->reason),
                    "perf events per cgroup and CPU; the limit of descriptors allows %zu cgroups "
                    "with all %zu events, %zu with CPU time alone",
-                   n_groups / set.n_events ? n_groups / set.n_events - 1 : 0, set.n_events,
+                   n_groups / n_events ? n_groups / n_events - 1 : 0, n_events,
                    n_groups ? n_groups - 1 : 0);
     if (!probe->is_usable)
         (void)snprintf(probe->advice, sizeof(probe->advice), "ulimit -n, or LimitNOFILE");

@@ -77,13 +77,15 @@ static void open_usage(struct perf_watch *watch, int cgroup_fd)
 }
 
 /* A CPU that went offline meanwhile is a gap to close later. */
-static int open_missing(struct perf_watch *watch, const struct event_set *set,
+static int open_missing(struct perf_watch *watch, struct typed_events *events,
                         const struct target *target, const struct host *host,
                         const struct topology *topology, size_t n_left, bool looks_first)
 {
     size_t n_wanted = looks_first && watch->usage_fd < 0;
-    for (size_t cpu = 0; cpu < watch->n_cpus; cpu++)
-        n_wanted += lacks_group(watch, topology, cpu) ? set->n_events : 0;
+    for (size_t cpu = 0; cpu < watch->n_cpus; cpu++) {
+        const struct event_set *set = typed_events_of(events, host, cpu, NULL);
+        n_wanted += set && lacks_group(watch, topology, cpu) ? set->n_events : 0;
+    }
     if (n_wanted > n_left)
         return -EMFILE;
     SCOPED(scope_close) int cgroup_fd = target_open_cgroup(target, host_perf_tree(host));
@@ -93,7 +95,8 @@ static int open_missing(struct perf_watch *watch, const struct event_set *set,
     for (size_t cpu = 0; cpu < watch->n_cpus; cpu++) {
         if (!lacks_group(watch, topology, cpu))
             continue;
-        int r = perf_group_open(&watch->groups[cpu], set, cgroup_fd, (int)cpu);
+        const struct event_set *set = typed_events_of(events, host, cpu, NULL);
+        int r = set ? perf_group_open(&watch->groups[cpu], set, cgroup_fd, (int)cpu) : -ENODEV;
         if (r == -ENODEV)
             watch->has_gap = true;
         else if (r < 0)
@@ -104,11 +107,11 @@ static int open_missing(struct perf_watch *watch, const struct event_set *set,
     return 0;
 }
 
-void perf_watch_fill(struct perf_watch *watch, const struct event_set *set,
+void perf_watch_fill(struct perf_watch *watch, struct typed_events *events,
                      const struct target *target, const struct host *host,
                      const struct topology *topology, size_t n_left, bool looks_first)
 {
-    int r = open_missing(watch, set, target, host, topology, n_left, looks_first);
+    int r = open_missing(watch, events, target, host, topology, n_left, looks_first);
     if (r < 0)
         close_all(watch);
     watch->reason = r < 0 ? reason_of(r) : NULL;
@@ -132,13 +135,14 @@ void perf_watch_look(struct perf_watch *watch)
         watch->usage_us = now_us;
 }
 
-int perf_watch_read(struct perf_watch *watch, size_t cpu, int64_t *cell)
+int perf_watch_read(struct perf_watch *watch, const struct typed_events *events, size_t cpu,
+                    int64_t *cell)
 {
     struct perf_group *group = &watch->groups[cpu];
     if (watch->is_still || !perf_group_is_open(group))
         return 0;
     uint64_t enabled_ns = group->last[group->n_events];
-    int r = perf_group_read(group, cell);
+    int r = typed_events_read(events, group, cpu, cell);
     watch->has_gained |= r == 0 && group->last[group->n_events] != enabled_ns;
     return r;
 }

@@ -6,6 +6,7 @@
 #include "sensor/perf_group.h"
 #include "sensor/targets.h"
 #include "sensor/topology.h"
+#include "sensor/typed_events.h"
 
 struct perf_watch {
     struct perf_group *groups; /* [n_cpus] */
@@ -24,12 +25,12 @@ void perf_watch_free(struct perf_watch *watch);
 
 size_t perf_watch_descriptors(const struct perf_watch *watch);
 /* Opens what is missing, all of it or nothing (half a cgroup would be a wrong number), if that takes n_left descriptors at most; sets reason. */
-void perf_watch_fill(struct perf_watch *watch, const struct event_set *set, const struct target *target, const struct host *host,
+void perf_watch_fill(struct perf_watch *watch, struct typed_events *events, const struct target *target, const struct host *host,
                      const struct topology *topology, size_t n_left, bool looks_first);
 /* Goes on without looking first. */
 void perf_watch_close_usage(struct perf_watch *watch);
 /* Finds out whether it is still. What began to run less than a scheduler tick ago and still runs may be taken for still: it is in the next reading (on a
  * CPU without ticks, nohz_full, within a second). A cgroup that was removed never is: its groups hold what it did last. */
 void perf_watch_look(struct perf_watch *watch);
-/* Adds what its group on that CPU gained; 0 if it has none or is still. Else as perf_group_read. */
-int perf_watch_read(struct perf_watch *watch, size_t cpu, int64_t *cell);
+/* Adds what its group on that CPU gained; 0 if it has none or is still. Else as typed_events_read. */
+int perf_watch_read(struct perf_watch *watch, const struct typed_events *events, size_t cpu, int64_t *cell);

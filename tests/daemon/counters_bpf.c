@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -672,32 +671,6 @@ static void a_birth_in_another_cgroup_changes_the_tree(void **state)
 
 /* ---- extra events ---- */
 
-/* Touches new pages on one CPU, each time it is let go. */
-static pid_t start_toucher(int cpu)
-{
-    pid_t pid = fork();
-    if (pid == 0) {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        CPU_SET((size_t)cpu, &set);
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        (void)sched_setaffinity(0, sizeof(set), &set);
-        bench_enter("/touch");
-        for (;;) {
-            (void)raise(SIGSTOP);
-            size_t size = 20u << 20;
-            char *pages =
-                mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-            (void)madvise(pages, size, MADV_NOHUGEPAGE);
-            for (size_t i = 0; i < size; i += 4096)
-                pages[i] = 1;
-            (void)munmap(pages, size);
-        }
-    }
-    wait_stopped(pid);
-    return pid;
-}
-
 static bool do_faults_agree(void)
 {
     size_t own = bench_event("page_faults"), extra = bench_event("faults");
@@ -737,7 +710,7 @@ static void extra_events_follow_the_target_and_the_cpus(void **state)
     bench_make_cgroup("/touch");
     bench_open(&counters_bpf, GRANULARITY_CGROUP, events, 4, NULL);
     int cpu = bench.topology.n_cpus - 1;
-    pid_t pid = start_toucher(cpu);
+    pid_t pid = start_toucher("/touch", cpu);
     bench_tick();
     bench_sweep();
     faults_agree(pid);

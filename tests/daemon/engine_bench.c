@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -91,6 +92,33 @@ pid_t start_burner(const char *cgroup, long ms)
         for (;;) {
             (void)raise(SIGSTOP);
             burn_ms(ms);
+        }
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    assert_true(WIFSTOPPED(status));
+    return pid;
+}
+
+pid_t start_toucher(const char *cgroup, int cpu)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET((size_t)cpu, &set);
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)sched_setaffinity(0, sizeof(set), &set);
+        bench_enter(cgroup);
+        for (;;) {
+            (void)raise(SIGSTOP);
+            size_t size = TOUCHED_PAGES * 4096;
+            char *pages =
+                mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            (void)madvise(pages, size, MADV_NOHUGEPAGE);
+            for (size_t i = 0; i < size; i += 4096)
+                pages[i] = 1;
+            (void)munmap(pages, size);
         }
     }
     int status;

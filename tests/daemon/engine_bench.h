@@ -45,6 +45,9 @@ long bench_usage_ms(const char *cgroup);
 void burn_ms(long ms); /* of this process' CPU time */
 /* A process in the cgroup, stopped; each let_burn makes it burn once more, until it stops again. */
 pid_t start_burner(const char *cgroup, long ms);
+/* The same, but it touches so many new pages on that CPU each time. */
+#define TOUCHED_PAGES 5120
+pid_t start_toucher(const char *cgroup, int cpu);
 void let_burn(pid_t pid);
 void end_process(pid_t pid);
 

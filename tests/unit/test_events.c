@@ -78,12 +78,25 @@ static void powerapi_names_lead_back(void **state)
     assert_ptr_equal(event_powerapi(own), own);
 }
 
+static void a_type_of_cpus_stands_behind_the_name(void **state)
+{
+    (void)state;
+    assert_string_equal(event_without_type("instructions:core"), EVENT_INSTRUCTIONS);
+    assert_string_equal(event_without_type("llc_misses:armv8_cortex_a53"), EVENT_LLC_MISSES);
+    static const char *const names[] = {"instructions",  "instructions:", "instructions:a:b", ":core",
+                                        "instruction:core", "instructionss:core", "mine:core", "",
+                                        "skl::INST_RETIRED", "INSTRUCTIONS:core"};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        assert_null(event_without_type(names[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_spelling_is_known),
         cmocka_unit_test(unknown_names_pass_through),
         cmocka_unit_test(powerapi_names_lead_back),
+        cmocka_unit_test(a_type_of_cpus_stands_behind_the_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

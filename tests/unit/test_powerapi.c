@@ -455,6 +455,47 @@ static void gpu_time_has_a_group_of_its_own(void **state)
     bson_destroy(&scratch);
 }
 
+/* What two types of CPUs have counted is one count for PowerAPI, in the place of the first. */
+static void types_of_cpus_are_one_count(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"cycles:core", "mine:core", "cycles:atom",
+                                        "instructions:core"};
+    const int64_t counts[] = {70, 3, 7, 9};
+    struct report report, back;
+    report_init(&report);
+    report_init(&back);
+    report.dt_ns = 1000000000;
+    (void)snprintf(report.key.sensor, sizeof(report.key.sensor), "node");
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(report_add_event(&report, names[i]), 0);
+    struct count_row *row;
+    assert_int_equal(report_add_target(&report, &row), 0);
+    row->target = "/a";
+    row->package = 0;
+    row->has_counts = true;
+    memcpy(report_counts(&report, row), counts, sizeof(counts));
+    bson_t scratch = BSON_INITIALIZER, bson;
+    struct kept_documents kept = {0};
+    struct error err = {0};
+    assert_int_equal(report_encode_powerapi(&report, &scratch, keep_document, &kept, &err), 0);
+    assert_int_equal(kept_documents_through_json(&kept, &err), 0);
+    assert_int_equal(kept.n_documents, 1);
+    const struct document *document = &kept.documents[0];
+    assert_true(bson_init_static(&bson, document->bytes, document->size_bytes));
+    if (convert_bson(&bson, &back, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(back.n_events, 3);
+    assert_int_equal(count_of(&back, &back.targets[0], EVENT_CYCLES), 77);
+    assert_int_equal(count_of(&back, &back.targets[0], "mine:core"), 3);
+    /* Only one of the types has it. */
+    assert_int_equal(count_of(&back, &back.targets[0], "instructions:core"), 9);
+    kept_documents_deinit(&kept);
+    report_deinit(&report);
+    report_deinit(&back);
+    bson_destroy(&scratch);
+}
+
 static void any_energy_survives_rapl_units(void **state)
 {
     (void)state;
@@ -635,6 +676,7 @@ int main(void)
         cmocka_unit_test(damaged_reports_are_named),
         cmocka_unit_test(our_reports_come_back),
         cmocka_unit_test(gpu_time_has_a_group_of_its_own),
+        cmocka_unit_test(types_of_cpus_are_one_count),
         cmocka_unit_test(any_energy_survives_rapl_units),
         cmocka_unit_test(ids_name_the_document),
         cmocka_unit_test(powers_add_up),

@@ -97,6 +97,76 @@ static void counts_become_rates_by_true_time(void **state)
     assert_true(isnan(tick->total_rates[0]));
 }
 
+static void put_counts(struct count_row *row, const int64_t *counts)
+{
+    memcpy(report_counts(&report, row), counts, report.n_events * sizeof(*counts));
+}
+
+/* "llc_misses" is counted by one type only, so that it stands for nobody's misses. */
+static void types_of_cpus_are_added_up(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"instructions:core", "cpu_ns", "instructions:atom",
+                                        "cycles:atom",       "cycles:core", "llc_misses:core"};
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(report_add_event(&report, names[i]), 0);
+    add_energy(DOMAIN_PACKAGE, 0, 40000000);
+    put_counts(add_row("/a", 0, 0, 0), (const int64_t[]){100, 7, 20, 4, 1000, 3});
+    put_counts(add_row("/b", 0, 0, 0), (const int64_t[]){0, 9, 50, VALUE_ABSENT, 0, 0});
+    put_counts(add_row(NULL, 0, 0, 0), (const int64_t[]){300, 70, 80, 60, 2000, 5});
+    build();
+    const struct scope_tick *tick = &list[0].tick;
+    assert_int_equal(tick->n_events, 4);
+    assert_string_equal(tick->events[0], "cpu_ns");
+    assert_string_equal(tick->events[1], "cycles");
+    assert_string_equal(tick->events[2], "instructions");
+    assert_string_equal(tick->events[3], "llc_misses:core");
+    assert_near(tick->total_rates[1], 1030, 1e-9);
+    assert_near(tick->total_rates[2], 190, 1e-9);
+    assert_near(tick->activities[0].rates[1], 502, 1e-9);
+    assert_near(tick->activities[0].rates[2], 60, 1e-9);
+    assert_near(tick->activities[0].rates[3], 1.5, 1e-9);
+    assert_true(isnan(tick->activities[1].rates[1])); /* a part is not known: so is the sum */
+    assert_near(tick->activities[1].rates[2], 25, 1e-9);
+    assert_string_equal(tick->activities[2].name, "other");
+    assert_near(tick->activities[2].rates[2], 105, 1e-9);
+}
+
+/* Names that only look like it stay what they are. */
+static void only_known_events_have_types(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"cycles",       "cycles:core",          "cpu_ns:a:b",
+                                        "instructions:", "skl::INST_RETIRED:ANY", "x:core"};
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(report_add_event(&report, names[i]), 0);
+    add_energy(DOMAIN_PACKAGE, 0, 40000000);
+    put_counts(add_row("/a", 0, 0, 0), (const int64_t[]){2, 4, 6, 8, 10, 12});
+    build();
+    const struct scope_tick *tick = &list[0].tick;
+    assert_int_equal(tick->n_events, 6);
+    for (size_t e = 0; e < 6; e++)
+        for (size_t i = 0; i < 6; i++)
+            if (!strcmp(tick->events[e], names[i]))
+                assert_near(tick->activities[0].rates[e], (double)(i + 1), 1e-9);
+}
+
+static void what_is_named_twice_counts_once(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"cycles:core", "cpu_ns", "cycles:core", "cycles:atom",
+                                        "cpu_ns",      "cycles:core"};
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(report_add_event(&report, names[i]), 0);
+    add_energy(DOMAIN_PACKAGE, 0, 40000000);
+    put_counts(add_row("/a", 0, 0, 0), (const int64_t[]){2, 6, 200, 8, 600, 400});
+    build();
+    const struct scope_tick *tick = &list[0].tick;
+    assert_int_equal(tick->n_events, 2);
+    assert_near(tick->activities[0].rates[0], 3, 1e-9);
+    assert_near(tick->activities[0].rates[1], 5, 1e-9);
+}
+
 static void an_original_gets_counts_as_they_came(void **state)
 {
     (void)state;
@@ -436,6 +506,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(counts_become_rates_by_true_time),
+        TEST(types_of_cpus_are_added_up),
+        TEST(only_known_events_have_types),
+        TEST(what_is_named_twice_counts_once),
         TEST(an_original_gets_counts_as_they_came),
         TEST(rows_go_to_their_package_and_all_to_the_machine),
         TEST(counts_without_package_see_the_sum_of_packages),
