@@ -12,6 +12,7 @@ endfunction()
 if(WATT_BPF)
   watt_engine_test(counters_bpf)
   set_tests_properties(daemon/counters_bpf PROPERTIES RUN_SERIAL ON) # it holds its sums against the whole machine's
+  watt_engine_test(bpf_slices)
   watt_engine_test(hybrid)
 endif()
 watt_engine_test(counters_perf)
