@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The bpf and perf engines where CPUs are of two types. The machine's own CPUs are told to be of
- * two: a folder that looks like a hybrid's names the kernel's software PMU for both, so that real
- * system calls open real events by the numbers of each. Needs root, two CPUs and a cgroup2 mount. */
+/* The bpf and perf engines where CPUs are of two types, or in two packages. The machine's own CPUs
+ * are told to be so by a folder: that of a hybrid names the kernel's software PMU for both types, so
+ * that real system calls open real events by the numbers of each. Needs root, two CPUs and a cgroup2
+ * mount. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,8 @@
 #include "tests/unit/made_tree.h"
 
 extern const struct engine_ops counters_bpf, counters_perf;
+
+/* ---- two types ---- */
 
 #define DEVICE(name) "bus/event_source/devices/" name
 
@@ -107,6 +110,77 @@ static void each_type_counts_in_its_column(const struct engine_ops *ops)
     (void)bench_remove_all(NULL);
 }
 
+/* ---- two packages ---- */
+
+#define LAST_PACKAGE 7 /* numbers of packages have gaps on some machines */
+
+static void make_packages(struct made_tree *tree, int n_cpus)
+{
+    char path[96], list[32];
+    made_tree_new(tree);
+    (void)snprintf(list, sizeof(list), "0-%d\n", n_cpus - 1);
+    made_tree_write(tree, "devices/system/cpu/online", list);
+    made_tree_write(tree, "devices/system/cpu/possible", list);
+    for (int cpu = 0; cpu < n_cpus; cpu++) {
+        (void)snprintf(path, sizeof(path), "devices/system/cpu/cpu%d/topology/physical_package_id",
+                       cpu);
+        (void)snprintf(list, sizeof(list), "%d\n", cpu == n_cpus - 1 ? LAST_PACKAGE : 0);
+        made_tree_write(tree, path, list);
+    }
+}
+
+static int64_t touched_in(int32_t package)
+{
+    int64_t sum = 0;
+    char name[160];
+    (void)snprintf(name, sizeof(name), "%s/touch", bench.name);
+    for (size_t i = 0; i < bench.report.n_targets; i++) {
+        const struct count_row *row = &bench.report.targets[i];
+        if (!strcmp(row->target, name) && row->package == package)
+            sum += report_counts(&bench.report, row)[bench_event("page_faults")];
+    }
+    return sum;
+}
+
+static void faults_are_in_package(int cpu, int32_t own, int32_t other)
+{
+    bool did_agree = false;
+    pid_t pid = start_toucher("/touch", cpu);
+    for (int round = 0; round < 20 && !did_agree; round++) {
+        bench_tick();
+        bench_sweep();
+        let_burn(pid);
+        bench_tick();
+        assert_int_equal(bench.report.n_total, 2);
+        assert_int_equal(bench.report.total[0].package, 0);
+        assert_int_equal(bench.report.total[1].package, LAST_PACKAGE);
+        did_agree = touched_in(own) >= TOUCHED_PAGES && touched_in(other) <= 16;
+        bench_sweep();
+    }
+    assert_true(did_agree);
+    end_process(pid);
+}
+
+static void each_package_has_its_row(const struct engine_ops *ops)
+{
+    static const char *const two_events[] = {"cpu_ns", "page_faults"};
+    struct made_tree tree;
+    int n_cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (n_cpus < 2)
+        skip();
+    make_packages(&tree, n_cpus);
+    bench.host.sysfs = tree.root;
+    bench_make_cgroup("");
+    bench_make_cgroup("/touch");
+    bench_open(ops, GRANULARITY_CGROUP, two_events, 2, NULL);
+    faults_are_in_package(0, 0, LAST_PACKAGE);
+    faults_are_in_package(n_cpus - 1, LAST_PACKAGE, 0);
+    bench_close();
+    bench.host.sysfs = "/sys";
+    made_tree_remove(&tree, "");
+    (void)bench_remove_all(NULL);
+}
+
 static void bpf_counts_each_type(void **state)
 {
     (void)state;
@@ -119,6 +193,18 @@ static void perf_counts_each_type(void **state)
     each_type_counts_in_its_column(&counters_perf);
 }
 
+static void bpf_counts_each_package(void **state)
+{
+    (void)state;
+    each_package_has_its_row(&counters_bpf);
+}
+
+static void perf_counts_each_package(void **state)
+{
+    (void)state;
+    each_package_has_its_row(&counters_perf);
+}
+
 int main(void)
 {
     int r = bench_find_machine(&counters_bpf, GRANULARITY_CGROUP);
@@ -127,6 +213,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bpf_counts_each_type),
         cmocka_unit_test(perf_counts_each_type),
+        cmocka_unit_test(bpf_counts_each_package),
+        cmocka_unit_test(perf_counts_each_package),
     };
     return cmocka_run_group_tests(tests, NULL, bench_remove_all);
 }
