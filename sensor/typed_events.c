@@ -34,6 +34,17 @@ static int ask(struct typed_events *events, const struct topology *topology, con
     return is_counted ? 0 : r;
 }
 
+static int all_count(const struct typed_events *events, struct error *err)
+{
+    for (size_t type = 0; type < events->types.n; type++)
+        if (events->sets[type].n_events == 0)
+            return error_set(err, -EINVAL,
+                             "CPUs of %s count none of the events that are asked for: ask for "
+                             "cpu_ns as well",
+                             events->types.types[type].pmu);
+    return 0;
+}
+
 static size_t find_event(const struct event_set *set, const char *name)
 {
     size_t i = 0;
@@ -113,8 +124,8 @@ int typed_events_choose(struct typed_events *ret_events, const struct host *host
         return error_set(err, r, "out of memory");
     for (size_t i = 0; i < n_asked && r == 0; i++)
         r = ask(ret_events, topology, asked[i], err);
-    if (n_asked == 0)
-        r = offer_any(ret_events, host, topology, err);
+    if (r == 0)
+        r = n_asked > 0 ? all_count(ret_events, err) : offer_any(ret_events, host, topology, err);
     if (r < 0) {
         typed_events_deinit(ret_events);
         return r;

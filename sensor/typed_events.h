@@ -25,7 +25,7 @@ struct typed_events {
     uint8_t column[CPU_TYPES_MAX][EVENT_SET_MAX]; /* of each event of each set */
 };
 
-/* The events asked for, each of which must be counted by one type of CPUs at least; none asked for: the set of the CPUs' vendor where they have a PMU,
+/* The events asked for, each of which must be counted by one type of CPUs at least, and each type must count one; none asked for: the set of the CPUs' vendor where they have a PMU,
  * less what does not open (with a warning), else what the kernel counts itself. Of a set of our own choice all types count the same. */
 int typed_events_choose(struct typed_events *ret_events, const struct host *host, const struct topology *topology,
                         const char *const *asked, size_t n_asked, struct error *err);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/error.h"
 #include "tests/daemon/engine_bench.h"
 #include "tests/unit/made_tree.h"
 
@@ -110,6 +111,40 @@ static void each_type_counts_in_its_column(const struct engine_ops *ops)
     (void)bench_remove_all(NULL);
 }
 
+/* There is no PMU of that number: what is asked of it cannot be opened there. */
+static void one_type_may_lack_an_event(const struct engine_ops *ops)
+{
+    struct made_tree tree;
+    struct error err = {0};
+    struct host_record record;
+    int n_cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (n_cpus < 2)
+        skip();
+    make_hybrid(&tree, n_cpus);
+    made_tree_write(&tree, DEVICE("cpu_atom/type"), "1000000\n");
+    bench.host.sysfs = tree.root;
+    bench_make_cgroup("");
+    bench_open(ops, GRANULARITY_CGROUP, events, 2, NULL);
+    host_record_init(&record);
+    assert_int_equal(ops->describe(bench.engine, &record), 0);
+    assert_int_equal(record.n_events, 2);
+    assert_string_equal(record.events[1].name, "faults:core");
+    host_record_deinit(&record);
+    bench_tick();
+    bench_sweep();
+    bench_tick();
+    assert_int_equal(bench.report.n_total, 1);
+    assert_true(bench.report.total[0].has_counts);
+    struct engine *none;
+    assert_true(ops->open(&none, &bench.host, &bench.topology, GRANULARITY_CGROUP, events + 1, 1,
+                          NULL, &err) < 0);
+    assert_non_null(strstr(err.text, "cpu_atom"));
+    bench_close();
+    bench.host.sysfs = "/sys";
+    made_tree_remove(&tree, "");
+    (void)bench_remove_all(NULL);
+}
+
 /* ---- two packages ---- */
 
 #define LAST_PACKAGE 7 /* numbers of packages have gaps on some machines */
@@ -193,6 +228,18 @@ static void perf_counts_each_type(void **state)
     each_type_counts_in_its_column(&counters_perf);
 }
 
+static void bpf_leaves_out_what_a_type_lacks(void **state)
+{
+    (void)state;
+    one_type_may_lack_an_event(&counters_bpf);
+}
+
+static void perf_leaves_out_what_a_type_lacks(void **state)
+{
+    (void)state;
+    one_type_may_lack_an_event(&counters_perf);
+}
+
 static void bpf_counts_each_package(void **state)
 {
     (void)state;
@@ -213,6 +260,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bpf_counts_each_type),
         cmocka_unit_test(perf_counts_each_type),
+        cmocka_unit_test(bpf_leaves_out_what_a_type_lacks),
+        cmocka_unit_test(perf_leaves_out_what_a_type_lacks),
         cmocka_unit_test(bpf_counts_each_package),
         cmocka_unit_test(perf_counts_each_package),
     };
