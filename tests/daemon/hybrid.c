@@ -111,6 +111,42 @@ static void each_type_counts_in_its_column(const struct engine_ops *ops)
     (void)bench_remove_all(NULL);
 }
 
+/* As many as a CPU may have, twice. */
+static void bpf_has_room_for_all_columns(void **state)
+{
+    (void)state;
+    static const char *const most[] = {"a=perf_raw::r1", "b=perf_raw::r2", "c=perf_raw::r3",
+                                       "d=perf_raw::r4", "e=perf_raw::r5", "f=perf_raw::r6"};
+    static const char *const names[] = {"a:core", "a:atom", "b:core", "b:atom", "c:core", "c:atom",
+                                        "d:core", "d:atom", "e:core", "e:atom", "f:core", "f:atom"};
+    struct made_tree tree;
+    int n_cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (n_cpus < 2)
+        skip();
+    make_hybrid(&tree, n_cpus);
+    bench.host.sysfs = tree.root;
+    bench_make_cgroup("");
+    bench_open(&counters_bpf, GRANULARITY_CGROUP, most, 6, NULL);
+    pid_t pid = start_burner("", 30);
+    bench_tick();
+    bench_sweep();
+    let_burn(pid);
+    bench_tick();
+    assert_int_equal(bench.report.n_events, 12);
+    int64_t switches = 0;
+    for (size_t i = 0; i < 12; i++) {
+        assert_string_equal(bench.report.events[i], names[i]);
+        if (names[i][0] == 'c')
+            switches += sum_of(bench.report.total, bench.report.n_total, NULL, names[i]);
+    }
+    assert_true(switches > 0);
+    bench_close();
+    end_process(pid);
+    bench.host.sysfs = "/sys";
+    made_tree_remove(&tree, "");
+    (void)bench_remove_all(NULL);
+}
+
 /* There is no PMU of that number: what is asked of it cannot be opened there. */
 static void one_type_may_lack_an_event(const struct engine_ops *ops)
 {
@@ -260,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bpf_counts_each_type),
         cmocka_unit_test(perf_counts_each_type),
+        cmocka_unit_test(bpf_has_room_for_all_columns),
         cmocka_unit_test(bpf_leaves_out_what_a_type_lacks),
         cmocka_unit_test(perf_leaves_out_what_a_type_lacks),
         cmocka_unit_test(bpf_counts_each_package),
