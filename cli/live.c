@@ -253,10 +253,9 @@ int live_step(struct live *live, uint64_t now_ns, struct error *err)
         int r = cursor_next(live->input->power_cursor, &document, err);
         if (r == CURSOR_END || r == CURSOR_CLOSED)
             return step_without_watts(live, now_ns, err);
-        if (r == CURSOR_DOCUMENT)
-            r = add_power(live, &document, now_ns, err);
-        else if (r == CURSOR_BAD)
-            r = -EBADMSG;
+        if (r < 0) /* it cannot be read on */
+            return r;
+        r = r == CURSOR_BAD ? -EBADMSG : add_power(live, &document, now_ns, err);
         if (r == -EBADMSG)
             live->n_bad++;
         else if (r != LIVE_NOTHING)

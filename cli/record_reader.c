@@ -7,14 +7,18 @@
 #include "common/log.h"
 #include "common/store/store.h"
 
+/* One record; what is damaged is counted. */
 static int take_next(struct record_reader *reader, int outcome, const struct document *document,
                      struct error *err)
 {
+    int r = outcome == CURSOR_BAD && !reader->come_again ? -EBADMSG : 0;
     if (outcome == CURSOR_DOCUMENT)
-        return reader->take(document, reader->context, err);
-    if (outcome == CURSOR_BAD)
-        return reader->come_again ? 0 : -EBADMSG;
-    return outcome;
+        r = reader->take(document, reader->context, err);
+    if (r != -EBADMSG)
+        return r;
+    if (reader->n_damaged++ == 0)
+        log_warning(reader->log, "%s (left out; more of the kind are only counted)", err->text);
+    return 0;
 }
 
 int record_reader_read(struct record_reader *reader, struct store *store,
@@ -25,16 +29,8 @@ int record_reader_read(struct record_reader *reader, struct store *store,
     int r = store_query(store, query, &cursor, err);
     if (r < 0)
         return r;
-    while ((r = cursor_next(cursor, &document, err)) != CURSOR_END) {
+    while (r >= 0 && (r = cursor_next(cursor, &document, err)) > CURSOR_END)
         r = take_next(reader, r, &document, err);
-        if (r == -EBADMSG) {
-            if (reader->n_damaged++ == 0)
-                log_warning(reader->log, "%s (left out; more of the kind are only counted)",
-                            err->text);
-        } else if (r < 0) {
-            break;
-        }
-    }
     cursor_close(cursor);
     return r;
 }

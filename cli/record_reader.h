@@ -20,5 +20,6 @@ struct record_reader {
     bool come_again;    /* what cannot be read at all has no kind and comes again in a query for others: it is not counted here */
 };
 
-/* Gives take every record of the query, in the store's order. May be called for one query after the other. */
+/* Gives take every record of the query, in the store's order. May be called for one query after the other. A store that cannot be read on
+ * (a damaged page of a database, with all that lies behind it) ends it with the store's error. */
 int record_reader_read(struct record_reader *reader, struct store *store, const struct store_query *query, struct error *err);

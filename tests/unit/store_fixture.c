@@ -10,6 +10,7 @@
 #include "tests/unit/store_fixture.h"
 
 #include <ftw.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,4 +142,19 @@ const char *fixture_query_list(struct store *store, const struct store_query *qu
     (void)fixture_list(cursor, text, size);
     cursor_close(cursor);
     return text;
+}
+
+void fixture_damage(const char *path)
+{
+    char noise[4 * 4096];
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL), 0);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    memset(noise, 0xa5, sizeof(noise));
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 30L * 4096, SEEK_SET), 0);
+    assert_int_equal(fwrite(noise, 1, sizeof(noise), file), sizeof(noise));
+    assert_int_equal(fclose(file), 0);
 }

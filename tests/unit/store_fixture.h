@@ -35,3 +35,6 @@ const char *fixture_query_list(struct store *store, const struct store_query *qu
 
 extern const struct store_query fixture_all; /* no filter */
 extern const struct store_ops *const *const fixture_tables[];
+
+/* Overwrites pages 30 to 33 of a database file with noise: records before them can be read, those in them and behind them cannot. */
+void fixture_damage(const char *path);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/record_reader.h"
 #include "tests/unit/store_fixture.h"
@@ -72,6 +73,28 @@ static void an_error_ends_it(void **state)
     store_close(store);
 }
 
+/* Behind a damaged page of a database nothing can be read: that ends it, instead of coming again
+ * and again. */
+static void a_damaged_database_ends_it(void **state)
+{
+    char path[512];
+    struct error err = {0};
+    struct store *store = fixture_open("sqlite", *state, STORE_WRITE);
+    for (uint64_t seq = 1; seq <= 2000; seq++)
+        fixture_append(store, RECORD_RAW, seq, "");
+    store_close(store);
+    (void)snprintf(path, sizeof(path), "%s/raw.db", (const char *)*state);
+    fixture_damage(path);
+    store = fixture_open("sqlite", *state, STORE_READ);
+    struct taken taken = {0};
+    struct record_reader reader = {.take = take, .context = &taken};
+    assert_int_equal(record_reader_read(&reader, store, &fixture_all, &err), -EBADMSG);
+    assert_non_null(strstr(err.text, path));
+    assert_in_range(taken.n, 1, 1999);
+    assert_int_equal(reader.n_damaged, 0);
+    store_close(store);
+}
+
 #define IN_FOLDER(test) \
     cmocka_unit_test_setup_teardown(test, fixture_make_folder, fixture_remove_folder)
 
@@ -80,6 +103,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(damage_is_left_out),
         IN_FOLDER(an_error_ends_it),
+        IN_FOLDER(a_damaged_database_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

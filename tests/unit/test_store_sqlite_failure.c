@@ -40,15 +40,6 @@ static int append_one(struct store *store, uint64_t seq, size_t padding_bytes, s
     return r;
 }
 
-static void overwrite(const char *path, long offset, const char *bytes, size_t size)
-{
-    FILE *file = fopen(path, "r+");
-    assert_non_null(file);
-    assert_int_equal(fseek(file, offset, SEEK_SET), 0);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
-
 static void run_sql(const char *path, const char *sql)
 {
     sqlite3 *db = NULL;
@@ -269,17 +260,13 @@ static void a_schema_that_is_not_ours_is_refused(void **state)
  * and no crash. */
 static void a_damaged_page_is_told(void **state)
 {
-    char noise[4096];
     struct error err = {0};
     struct document document;
     struct store *store = fixture_open("sqlite", *state, STORE_WRITE);
     for (uint64_t seq = 0; seq < 300; seq++)
         assert_int_equal(append_one(store, seq, 800, NULL), 0);
     store_close(store);
-    run_sql(file_in(state, "raw.db"), "PRAGMA wal_checkpoint(TRUNCATE)");
-    memset(noise, 0xa5, sizeof(noise));
-    for (long page = 30; page < 34; page++)
-        overwrite(file_in(state, "raw.db"), page * 4096, noise, sizeof(noise));
+    fixture_damage(file_in(state, "raw.db"));
     store = fixture_open("sqlite", *state, STORE_READ);
     struct cursor *cursor = fixture_query(store, &fixture_all);
     int n = 0, r;
