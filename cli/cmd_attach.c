@@ -194,7 +194,8 @@ static int move_in(struct attach *attach, struct error *err)
                          "--move: systemd manages the cgroups of this machine and would not find "
                          "its processes again; without --move they are followed where they are");
     (void)snprintf(name, sizeof(name), "watt-attach-%d", (int)getpid());
-    int r = workload_cgroup_new(&attach->cgroup, name, (pid_t)attach->tree.roots[0].pid, err);
+    int r = workload_cgroup_new(&attach->cgroup, name, (pid_t)attach->tree.roots[0].pid,
+                                WORKLOAD_RETURNS, err);
     return r < 0 ? r : process_tree_each(&attach->tree, move_one, attach, err);
 }
 

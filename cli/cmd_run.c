@@ -164,7 +164,7 @@ static int run_once(struct run *run, struct error *err)
     int r = command_process_start(&process, run->command, err);
     if (r < 0)
         return r;
-    r = workload_cgroup_new(&cgroup, name, process.pid, err);
+    r = workload_cgroup_new(&cgroup, name, process.pid, WORKLOAD_STAYS, err);
     if (r < 0) {
         command_process_abandon(&process);
         return r;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The sensor ends first, so that the formula can still take its last tick; both get a few seconds.
- * A temporary folder holds only the store's own flat files. */
+ * A temporary folder holds only the store's own flat files. When we are killed, both are told to
+ * end (child.h), and a keeper waits for their locks to remove it. */
 #include "cli/meter.h"
 
 #include <dirent.h>
@@ -10,7 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/keeper.h"
 #include "common/error.h"
+#include "common/scope.h"
+#include "common/store/file_lock.h"
 #include "common/timestamp.h"
 
 #define END_WAIT_MS 5000
@@ -21,7 +25,7 @@ static int make_folder(struct meter *meter, struct error *err)
     if (!base || !*base)
         base = "/tmp";
     char path[PATH_MAX];
-    if ((size_t)snprintf(path, sizeof(path), "%s/watt-top-XXXXXX", base) >= sizeof(path))
+    if ((size_t)snprintf(path, sizeof(path), "%s/watt-meter-XXXXXX", base) >= sizeof(path))
         return error_set(err, -ENAMETOOLONG, "TMPDIR=%s: the path is too long", base);
     if (!mkdtemp(path))
         return error_set(err, -errno, "%s: %s (set TMPDIR to a folder you may write)", path,
@@ -44,6 +48,29 @@ static void remove_folder(struct meter *meter)
     meter->folder[0] = '\0';
 }
 
+/* In the keeper. */
+static void tidy_up(void *context)
+{
+    struct meter *meter = context;
+    static const char *const locks[] = {"raw.lock", "power.lock"};
+    char path[sizeof(meter->folder) + 16];
+    for (size_t i = 0; i < ARRAY_SIZE(locks); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", meter->folder, locks[i]);
+        file_lock_await(path);
+    }
+    remove_folder(meter);
+}
+
+static int make_kept_folder(struct meter *meter, struct error *err)
+{
+    int r = make_folder(meter, err);
+    if (r >= 0)
+        r = keeper_start(&meter->keeper, tidy_up, meter, err);
+    if (r < 0)
+        remove_folder(meter);
+    return r;
+}
+
 int meter_start(struct meter *meter, const struct meter_settings *settings, struct error *err)
 {
     *meter = (struct meter){0};
@@ -51,7 +78,7 @@ int meter_start(struct meter *meter, const struct meter_settings *settings, stru
     if (settings->store)
         (void)snprintf(meter->uri, sizeof(meter->uri), "%s", settings->store);
     else
-        r = make_folder(meter, err);
+        r = make_kept_folder(meter, err);
     if (r < 0)
         return r;
     char interval[32];
@@ -73,7 +100,7 @@ int meter_start(struct meter *meter, const struct meter_settings *settings, stru
     }
     r = child_start(&meter->sensor, "watt-sensor", argv, false, err);
     if (r < 0)
-        remove_folder(meter);
+        meter_end(meter);
     return r;
 }
 
@@ -115,4 +142,5 @@ void meter_end(struct meter *meter)
     child_end(&meter->sensor, END_WAIT_MS);
     child_end(&meter->formula, END_WAIT_MS);
     remove_folder(meter);
+    keeper_end(&meter->keeper);
 }

@@ -9,7 +9,7 @@
 #include "cli/child.h"
 
 struct meter_settings {
-    const char *store;       /* "sqlite:DIR"; NULL: a temporary folder, removed at the end */
+    const char *store;       /* "sqlite:DIR"; NULL: a temporary folder, removed at the end, also when we are killed */
     uint64_t interval_ns;
     const char *granularity; /* as watt-sensor's options; NULL: its default */
     const char *energy;
@@ -21,6 +21,7 @@ struct meter {
     struct child sensor, formula;
     char uri[PATH_MAX + 16]; /* where the records lie */
     char folder[PATH_MAX];   /* the temporary one, "" if none */
+    pid_t keeper;            /* of the folder */
 };
 
 /* Starts the sensor. The formula follows with meter_start_formula, once the store can be read. */

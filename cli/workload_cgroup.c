@@ -4,36 +4,33 @@
  * A tree without any controller is none for libcgroup, and below the root a group that holds
  * processes cannot switch one on: a directory and cgroup.procs are all it takes there. Of a scope
  * systemd removes the cgroup with its last process, whose energy would then be charged to the slice
- * above: a process that does nothing keeps it until we are done. */
+ * above: a process that does nothing keeps it until we are done. It also removes ours when we were
+ * killed, and for that sees what we write down: all of it lies in memory that both share. */
 #include "cli/workload_cgroup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fts.h>
 #include <libcgroup.h>
 #include <limits.h>
 #include <mntent.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/keeper.h"
 #include "cli/systemd_scope.h"
-#include "common/array.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/scope.h"
 
+#define REMOVE_WAIT_NS NS_PER_S
 #define REMOVE_TRIES 100
-#define REMOVE_WAIT_US 10000
-
-/* Where a process came from. */
-struct origin {
-    pid_t pid;
-    char *path;
-};
+#define ORIGINS_SIZE ((size_t)16 << 20) /* some 200,000 processes; only what is written is used */
 
 struct workload_cgroup {
     char mount[PATH_MAX];       /* of the unified tree */
@@ -43,9 +40,10 @@ struct workload_cgroup {
     char controller[FILENAME_MAX];
     bool was_enabled; /* the controller, for the groups above ours */
     bool is_scope;
+    enum workload_orphan orphan;
     pid_t keeper;
-    struct origin *origins; /* [n_origins] */
-    size_t n_origins, origins_capacity;
+    size_t origins_size;
+    char origins[ORIGINS_SIZE]; /* where processes came from: "PID PATH", each ended by a NUL */
 };
 
 static int find_mount(char *path, size_t size, struct error *err)
@@ -203,25 +201,6 @@ static int put_into(const char *mount, const char *path, pid_t pid, struct error
     return r < 0 ? refuse(err, -r, "entering the cgroup", path) : 0;
 }
 
-static int start_keeper(struct workload_cgroup *cgroup, struct error *err)
-{
-    pid_t parent = getpid(), pid = fork();
-    if (pid < 0)
-        return error_set(err, -errno, "fork: %s", strerror(errno));
-    cgroup->keeper = pid;
-    if (pid > 0)
-        return 0;
-    sigset_t others;
-    (void)sigfillset(&others);
-    (void)sigdelset(&others, SIGTERM);
-    (void)signal(SIGTERM, SIG_DFL);
-    (void)sigprocmask(SIG_SETMASK, &others, NULL);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    while (getppid() == parent)
-        (void)pause();
-    _exit(0);
-}
-
 static int enter(struct workload_cgroup *cgroup, pid_t pid, struct error *err)
 {
     if (!cgroup->group)
@@ -231,38 +210,37 @@ static int enter(struct workload_cgroup *cgroup, pid_t pid, struct error *err)
     return r == 0 ? 0 : refuse(err, errno_of(r), "entering the cgroup", cgroup->path);
 }
 
+static int note_origin(struct workload_cgroup *cgroup, pid_t pid, const char *path,
+                       struct error *err)
+{
+    size_t room = sizeof(cgroup->origins) - cgroup->origins_size;
+    int length = snprintf(cgroup->origins + cgroup->origins_size, room, "%d %s", (int)pid, path);
+    if (length < 0 || (size_t)length >= room)
+        return error_set(err, -ENOMEM, "%s: too many processes", cgroup->path);
+    cgroup->origins_size += (size_t)length + 1;
+    return 0;
+}
+
 int workload_cgroup_add(struct workload_cgroup *cgroup, pid_t pid, struct error *err)
 {
     char path[PATH_MAX];
     int r = find_cgroup(pid, path, sizeof(path), err);
     if (r < 0 || strcmp(path, cgroup->path) == 0)
         return r;
-    if (array_reserve(&cgroup->origins, &cgroup->origins_capacity, cgroup->n_origins + 1,
-                      sizeof(*cgroup->origins)) < 0)
-        return error_set(err, -ENOMEM, "out of memory");
-    struct origin origin = {.pid = pid, .path = strdup(path)};
-    if (!origin.path)
-        return error_set(err, -ENOMEM, "out of memory");
-    cgroup->origins[cgroup->n_origins++] = origin;
-    return enter(cgroup, pid, err);
+    r = note_origin(cgroup, pid, path, err);
+    return r < 0 ? r : enter(cgroup, pid, err);
 }
 
 /* ---- removing ---- */
 
-static void end_keeper(struct workload_cgroup *cgroup)
-{
-    if (cgroup->keeper <= 0)
-        return;
-    (void)kill(cgroup->keeper, SIGTERM);
-    (void)waitpid(cgroup->keeper, NULL, 0);
-}
-
+/* The last one noted: a number is used again. */
 static const char *origin_of(const struct workload_cgroup *cgroup, pid_t pid)
 {
-    for (size_t i = cgroup->n_origins; i > 0; i--)
-        if (cgroup->origins[i - 1].pid == pid)
-            return cgroup->origins[i - 1].path;
-    return cgroup->above;
+    const char *origin = cgroup->above, *end = cgroup->origins + cgroup->origins_size;
+    for (const char *entry = cgroup->origins; entry < end; entry += strlen(entry) + 1)
+        if (strtol(entry, NULL, 10) == pid)
+            origin = strchr(entry, ' ') + 1;
+    return origin;
 }
 
 /* Where a process came from may have gone since. A pid of 0 is a process of another name space; to
@@ -304,17 +282,62 @@ static int visit_all(const struct workload_cgroup *cgroup,
     return r;
 }
 
-/* A cgroup stays busy for a moment after its last process has gone. */
+/* Whether a process is in the cgroup or below it. Source: cgroup-v2.rst, cgroup.events. */
+static bool is_populated(int events)
+{
+    char text[256];
+    ssize_t size = pread(events, text, sizeof(text) - 1, 0);
+    text[size > 0 ? size : 0] = '\0';
+    return strstr(text, "populated 1") != NULL;
+}
+
+/* Waits until nobody is in the cgroup or below it, or until end_ns. What is not there is empty. */
+static void await_empty(const struct workload_cgroup *cgroup, uint64_t end_ns)
+{
+    char path[2 * PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s%s/cgroup.events", cgroup->mount, cgroup->path);
+    SCOPED(scope_close) int events = open(path, O_RDONLY | O_CLOEXEC);
+    struct pollfd change = {.fd = events, .events = POLLPRI};
+    uint64_t now_ns;
+    while (events >= 0 && is_populated(events) &&
+           (now_ns = clock_monotonic_ns(&clock_system)) < end_ns) {
+        uint64_t left_ms = (end_ns - now_ns) / NS_PER_MS + 1;
+        (void)poll(&change, 1, left_ms > INT_MAX ? INT_MAX : (int)left_ms);
+    }
+}
+
+/* A process that ends takes a moment to leave; a command may go on to make processes and groups
+ * while it is moved. */
 static int remove_all(const struct workload_cgroup *cgroup, struct error *err)
 {
+    uint64_t end_ns = clock_monotonic_ns(&clock_system) + REMOVE_WAIT_NS;
     int r = visit_all(cgroup, clear);
     for (int tries = 1; r == -EBUSY && tries < REMOVE_TRIES; tries++) {
-        (void)usleep(REMOVE_WAIT_US);
+        await_empty(cgroup, end_ns);
         r = visit_all(cgroup, clear);
     }
     return r < 0 ? error_set(err, r, "the cgroup %s%s is left behind: %s", cgroup->mount,
                              cgroup->path, strerror(-r))
                  : 0;
+}
+
+static void disable_again(const struct workload_cgroup *cgroup)
+{
+    if (cgroup->controller[0] && !cgroup->was_enabled)
+        disable(cgroup);
+}
+
+/* In the keeper, which leaves first. Of a scope systemd sees the last process go. */
+static void tidy_up(void *context)
+{
+    const struct workload_cgroup *cgroup = context;
+    if (cgroup->is_scope || !cgroup->path[0])
+        return;
+    (void)put_into(cgroup->mount, origin_of(cgroup, getpid()), getpid(), NULL);
+    if (cgroup->orphan == WORKLOAD_STAYS)
+        await_empty(cgroup, UINT64_MAX);
+    (void)remove_all(cgroup, NULL);
+    disable_again(cgroup);
 }
 
 /* systemd moves both: a user may not write to the tree between a session and a scope. */
@@ -336,15 +359,17 @@ static int make_and_enter(struct workload_cgroup *cgroup, const char *name, pid_
 }
 
 int workload_cgroup_new(struct workload_cgroup **ret_cgroup, const char *name, pid_t pid,
-                        struct error *err)
+                        enum workload_orphan orphan, struct error *err)
 {
-    struct workload_cgroup *cgroup = calloc(1, sizeof(*cgroup));
-    if (!cgroup)
-        return error_set(err, -ENOMEM, "out of memory");
+    struct workload_cgroup *cgroup = mmap(NULL, sizeof(*cgroup), PROT_READ | PROT_WRITE,
+                                          MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (cgroup == MAP_FAILED)
+        return error_set(err, -errno, "memory: %s", strerror(errno));
+    cgroup->orphan = orphan;
     cgroup->is_scope = systemd_rules();
     int r = find_mount(cgroup->mount, sizeof(cgroup->mount), err);
     if (r >= 0)
-        r = start_keeper(cgroup, err);
+        r = keeper_start(&cgroup->keeper, tidy_up, cgroup, err);
     if (r >= 0)
         r = cgroup->is_scope ? start_scope(cgroup, name, pid, err)
                              : make_and_enter(cgroup, name, pid, err);
@@ -366,7 +391,7 @@ int workload_cgroup_free(struct workload_cgroup *cgroup, struct error *err)
     int r = 0;
     if (!cgroup)
         return 0;
-    end_keeper(cgroup);
+    keeper_end(&cgroup->keeper);
     bool is_ours = !cgroup->is_scope && cgroup->path[0];
     if (is_ours)
         (void)visit_all(cgroup, send_back);
@@ -377,11 +402,7 @@ int workload_cgroup_free(struct workload_cgroup *cgroup, struct error *err)
     }
     if (is_ours)
         r = remove_all(cgroup, err);
-    if (cgroup->controller[0] && !cgroup->was_enabled)
-        disable(cgroup);
-    for (size_t i = 0; i < cgroup->n_origins; i++)
-        free(cgroup->origins[i].path);
-    free(cgroup->origins);
-    free(cgroup);
+    disable_again(cgroup);
+    (void)munmap(cgroup, sizeof(*cgroup));
     return r;
 }

@@ -10,10 +10,16 @@ struct error;
 
 struct workload_cgroup;
 
+/* What happens to the processes in it when we are killed. */
+enum workload_orphan {
+    WORKLOAD_STAYS,   /* they stay to their end, and then the cgroup is removed */
+    WORKLOAD_RETURNS, /* they go back at once to where they came from, and the cgroup is removed */
+};
+
 /* Makes it for a process and moves that in: below the cgroup where the process is, so that the limits set there go on to hold and whoever counts
  * there goes on to count it. name: one path component. -EACCES says what would help.
- * A process that does nothing lives in it too, so that it is a target as long as we need it. */
-int workload_cgroup_new(struct workload_cgroup **ret_cgroup, const char *name, pid_t pid, struct error *err);
+ * A process that does nothing lives in it too, so that it is a target as long as we need it, and tidies up when we are killed. */
+int workload_cgroup_new(struct workload_cgroup **ret_cgroup, const char *name, pid_t pid, enum workload_orphan orphan, struct error *err);
 /* Moves another process in, with all its threads, unless it is there. Not into a scope that systemd made. */
 int workload_cgroup_add(struct workload_cgroup *cgroup, pid_t pid, struct error *err);
 /* Path from the mount: "/watt-run-17-1". */

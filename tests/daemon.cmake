@@ -59,6 +59,7 @@ watt_script_test(daemon/live_equals_replay daemon/live_equals_replay.sh)
 watt_script_test(daemon/watt_show daemon/watt_show.sh)
 watt_script_test(daemon/watt_top daemon/watt_top.sh)
 watt_script_test(daemon/watt_attach daemon/watt_attach.sh)
+watt_script_test(daemon/watt_killed daemon/watt_killed.sh)
 watt_script_test(daemon/watt_run daemon/watt_run.sh)
 watt_script_test(daemon/watt_run_scope daemon/watt_run_scope.sh)
 # They look at the machine's own watts: one at a time.

@@ -84,3 +84,11 @@ bool file_lock_is_held(const char *lock_path, pid_t *ret_pid)
     *ret_pid = pid;
     return true;
 }
+
+void file_lock_await(const char *lock_path)
+{
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    SCOPED(scope_close) int fd = open(lock_path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    while (fd >= 0 && fcntl(fd, F_OFD_SETLKW, &lock) < 0 && errno == EINTR)
+        ;
+}

@@ -16,3 +16,5 @@ int file_lock_open(const char *lock_path, const char *path, int *ret_fd, struct 
 
 /* Whether somebody who lives holds the lock of file_lock_open, and who. For a moment after it was taken nobody does. */
 bool file_lock_is_held(const char *lock_path, pid_t *ret_pid);
+/* Waits until nobody holds the lock of file_lock_open, however long; a lock that is not there is free. */
+void file_lock_await(const char *lock_path);

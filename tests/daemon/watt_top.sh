@@ -13,7 +13,7 @@ export TMPDIR=$scratch
 grep -q $'\033' "$scratch/a.out" && fail "escape codes through a pipe"
 grep -Eq '^(measured [0-9.]+ W = idle|no watts)' "$scratch/a.out" || fail "no balance"
 grep -q 'counters: [a-z]* per process' "$scratch/a.out" || fail "it does not say how it counts"
-[ -z "$(find "$scratch" -name 'watt-top-*')" ] || fail "the temporary folder is still there"
+[ -z "$(find "$scratch" -name 'watt-meter-*')" ] || fail "the temporary folder is still there"
 
 # A store that stays, shown again.
 "$build/watt" top --ticks 2 --interval 300ms --store "sqlite:$scratch/kept" >"$scratch/b.out" 2>"$scratch/b.err" || fail "ended with $?"
@@ -31,7 +31,7 @@ top=$!
 pids=$top
 until_true grep -q '^processes' "$scratch/c.out" || fail "nothing was shown"
 children=$(children_of $top)
-[ "$(wc -w <<<"$children")" = 2 ] || fail "expected a sensor and a formula, found: $children"
+[ "$(wc -w <<<"$children")" = 3 ] || fail "expected a sensor, a formula and who tidies up after us, found: $children"
 kill -INT $top
 wait $top || fail "ended with $? when interrupted"
 for pid in $children; do
@@ -50,6 +50,7 @@ wait $top || true
 for pid in $children; do
     until_true is_gone "$pid" || fail "process $pid outlived its parent"
 done
+[ -z "$(find "$scratch" -name 'watt-meter-*')" ] || fail "the temporary folder outlived who made it"
 
 # A part that dies ends the view with its name and status.
 "$build/watt" top --interval 300ms >"$scratch/e.out" 2>"$scratch/e.err" &
