@@ -55,7 +55,8 @@ struct run {
     int ended_by; /* a signal that ends the series */
     struct run_result *results;
     size_t n_results;
-    int status; /* of the command that ended last, also when its run is not in results */
+    bool is_unknown; /* the command cannot be executed */
+    int status;      /* of the command that ended last, also when its run is not in results */
 };
 
 /* ---- one run ---- */
@@ -112,7 +113,7 @@ static void live_on(struct run *run, const struct command_process *process)
 static int live_through(struct run *run, struct command_process *process, struct error *err)
 {
     int r = 0;
-    command_process_release(process);
+    run->is_unknown = !command_process_release(process);
     while ((r = measurement_wait(&run->measurement, process->pidfd, err)) == 0)
         take_signals(run, process);
     if (r < 0)
@@ -135,7 +136,7 @@ static int run_in(struct run *run, struct command_process *process,
     measurement_machine(&run->measurement, &before);
     uint64_t start_ns = clock_monotonic_ns(&clock_system);
     int r = live_through(run, process, err);
-    if (r < 0)
+    if (r < 0 || run->is_unknown)
         return r;
     result->elapsed_s = (double)(clock_monotonic_ns(&clock_system) - start_ns) / 1e9;
     result->exit_status = run->status;
@@ -191,7 +192,7 @@ static int run_all(struct run *run, struct error *err)
     int r = measurement_start(&run->measurement, &settings, run->log, err);
     if (r >= 0)
         r = await_ticks(run, err);
-    while (r >= 0 && !run->ended_by && run->n_results < run->values.repeat)
+    while (r >= 0 && !run->ended_by && !run->is_unknown && run->n_results < run->values.repeat)
         r = run_once(run, err);
     return r;
 }

@@ -15,8 +15,8 @@
 #include "common/scope.h"
 
 /* In the new process. Never returns. A gate that closes without a word means that there is nobody
- * left to measure. */
-static void become(char **argv, int gate)
+ * left to measure; an answer that closes without one, that this process is the command now. */
+static void become(char **argv, int gate, int answer)
 {
     sigset_t none;
     char word;
@@ -30,37 +30,56 @@ static void become(char **argv, int gate)
     char name[1024];
     (void)name_escape(argv[0], strlen(argv[0]), name, sizeof(name));
     (void)dprintf(STDERR_FILENO, "watt run: %s: %s\n", name, strerror(code));
+    (void)!write(answer, &code, sizeof(code));
     _exit(status);
+}
+
+static void close_pipes(struct command_process *process)
+{
+    scope_close(&process->gate);
+    scope_close(&process->answer);
+    process->gate = process->answer = -1;
 }
 
 int command_process_start(struct command_process *process, char **argv, struct error *err)
 {
-    int gate[2];
+    int gate[2], answer[2];
     if (pipe2(gate, O_CLOEXEC) < 0)
         return error_set(err, -errno, "pipe: %s", strerror(errno));
+    if (pipe2(answer, O_CLOEXEC) < 0) {
+        int r = error_set(err, -errno, "pipe: %s", strerror(errno));
+        (void)close(gate[0]);
+        (void)close(gate[1]);
+        return r;
+    }
     pid_t pid = fork();
     if (pid == 0) {
         (void)close(gate[1]);
-        become(argv, gate[0]);
+        (void)close(answer[0]);
+        become(argv, gate[0], answer[1]);
     }
+    int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1, code = errno;
     (void)close(gate[0]);
-    int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-    if (pidfd < 0) {
-        int r = error_set(err, -errno, "%s: fork: %s", argv[0], strerror(errno));
-        (void)close(gate[1]); /* a child without a pidfd ends by this */
-        if (pid > 0)
-            (void)waitpid(pid, NULL, 0);
-        return r;
-    }
-    *process = (struct command_process){.pid = pid, .pidfd = pidfd, .gate = gate[1]};
-    return 0;
+    (void)close(answer[1]);
+    *process =
+        (struct command_process){.pid = pid, .pidfd = pidfd, .gate = gate[1], .answer = answer[0]};
+    if (pidfd >= 0)
+        return 0;
+    close_pipes(process); /* a child without a pidfd ends by this */
+    if (pid > 0)
+        (void)waitpid(pid, NULL, 0);
+    return error_set(err, -code, "%s: fork: %s", argv[0], strerror(code));
 }
 
-void command_process_release(struct command_process *process)
+bool command_process_release(struct command_process *process)
 {
+    int code = 0;
+    ssize_t size;
     (void)!write(process->gate, "", 1);
-    (void)close(process->gate);
-    process->gate = -1;
+    while ((size = read(process->answer, &code, sizeof(code))) < 0 && errno == EINTR)
+        ;
+    close_pipes(process);
+    return size == 0;
 }
 
 int command_process_end(struct command_process *process)
@@ -69,8 +88,8 @@ int command_process_end(struct command_process *process)
         ;
     process->pid = 0;
     scope_close(&process->pidfd);
-    scope_close(&process->gate);
-    process->pidfd = process->gate = -1;
+    process->pidfd = -1;
+    close_pipes(process);
     return WIFSIGNALED(process->status) ? 128 + WTERMSIG(process->status)
                                         : WEXITSTATUS(process->status);
 }

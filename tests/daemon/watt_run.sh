@@ -51,6 +51,9 @@ grep -Eq '[0-9.]+ J  energy of its activity' "$scratch/d.err" || fail "no joules
 status=0
 "$build/watt" run -- "$scratch/nothing" 2>"$scratch/e.err" || status=$?
 [ $status = 127 ] || fail "not found: status $status"
+grep -q 'J  energy' "$scratch/e.err" && fail "a report of what was not run"
+"$build/watt" run --repeat 3 -- "$scratch/nothing" 2>"$scratch/e.err" && fail "not found: status 0"
+[ "$(grep -c 'No such file' "$scratch/e.err")" = 1 ] || fail "what is not there is tried again: $(cat "$scratch/e.err")"
 status=0
 "$build/watt" run -- "$scratch" 2>"$scratch/e.err" || status=$?
 [ $status = 126 ] || fail "not to be executed: status $status"
