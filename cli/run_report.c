@@ -79,19 +79,31 @@ void run_report_statistics(const struct run_result *results, size_t n_results,
 
 /* ---- for eyes ---- */
 
+#define DEVIATION_WIDTH 20 /* of "± 12.3456 (12.3 %)  " */
+
+/* "±  0.0296 ( 6.6 %)  ", as wide for each of several runs; nothing for one. */
+static void print_deviation(double mean, double deviation, FILE *stream)
+{
+    if (isnan(deviation))
+        (void)fprintf(stream, "%*s", DEVIATION_WIDTH, "");
+    else if (mean > 0)
+        (void)fprintf(stream, "± %7.4f (%4.1f %%)  ", deviation, 100 * deviation / mean);
+    else
+        (void)fprintf(stream, "± %7.4f%11s", deviation, "");
+}
+
 static void print_quantity(const struct run_report *report, const struct quantity *quantity,
                            FILE *stream)
 {
     double mean, deviation;
     run_report_statistics(report->results, report->n_results, quantity->value, &mean, &deviation);
     if (isnan(mean))
-        (void)fprintf(stream, "%16s %s  %s", "-", quantity->unit, quantity->about);
+        (void)fprintf(stream, "%16s %s  ", "-", quantity->unit);
     else
-        (void)fprintf(stream, "%16.4f %s  %s", mean, quantity->unit, quantity->about);
-    if (isfinite(deviation))
-        (void)fprintf(stream, "  ± %.4f (%.2f %%)", deviation,
-                      mean > 0 ? 100 * deviation / mean : 0.0);
-    (void)fputc('\n', stream);
+        (void)fprintf(stream, "%16.4f %s  ", mean, quantity->unit);
+    if (report->n_results > 1)
+        print_deviation(mean, deviation, stream);
+    (void)fprintf(stream, "%s\n", quantity->about);
 }
 
 static bool is_covered(const struct run_report *report)
