@@ -64,6 +64,8 @@ struct attach {
 
 static int add_operand(struct attach *attach, const char *text, struct error *err)
 {
+    if (!*text)
+        return error_set(err, -EINVAL, "an empty name is nobody's");
     if (text[strspn(text, "0123456789")] != '\0')
         return process_tree_add_name(&attach->tree, text, err);
     char *end;
@@ -71,6 +73,8 @@ static int add_operand(struct attach *attach, const char *text, struct error *er
     long pid = strtol(text, &end, 10);
     if (errno || pid <= 0 || pid > INT32_MAX)
         return error_set(err, -EINVAL, "%s: not a process id", text);
+    if (pid == getpid())
+        return error_set(err, -EINVAL, "%s is watt itself, which is not counted", text);
     return process_tree_add_pid(&attach->tree, (pid_t)pid, err);
 }
 
@@ -107,15 +111,11 @@ static int64_t now_ms(void)
 static int follow(struct attach *attach, struct error *err)
 {
     const struct live *live = &attach->measurement.live;
-    uint64_t ends_ns = 0, alive_at = 0; /* the time runs from the first tick on */
+    uint64_t alive_at = 0;
     int r = 0;
     attach->alive_ms = now_ms();
-    while (r == 0 && live->n_ticks < alive_at + QUIET_TICKS) {
-        uint64_t now_ns = clock_monotonic_ns(&clock_system);
-        if (live->n_ticks > 0 && ends_ns == 0)
-            ends_ns = now_ns + attach->values.for_ns;
-        if (ends_ns > 0 && attach->values.for_ns > 0 && now_ns >= ends_ns)
-            break;
+    while (r == 0 && live->n_ticks < alive_at + QUIET_TICKS &&
+           !measurement_is_full(&attach->measurement)) {
         r = wait_a_little(attach, err);
         int grown = live->n_ticks > 0 ? process_tree_grow(&attach->tree, live->identities) : 0;
         if (process_tree_lives(&attach->tree)) {
@@ -134,7 +134,8 @@ static int await_now(struct attach *attach, struct error *err)
     const struct live *live = &attach->measurement.live;
     int64_t at_ms = now_ms();
     int r = 0;
-    while (r == 0 && !measurement_reaches(&attach->measurement, at_ms))
+    while (r == 0 && !measurement_is_full(&attach->measurement) &&
+           !measurement_reaches(&attach->measurement, at_ms))
         r = wait_a_little(attach, err);
     if (r < 0 || live->n_ticks == 0)
         return r < 0 ? r : error_set(err, -EINTR, "interrupted before the first tick");
@@ -161,8 +162,8 @@ static int measure(struct attach *attach, struct run_result *result, struct erro
         .short_lived = "each",
     };
     const struct machine_usage before = {0};
-    struct machine_usage after;
     int r = measurement_start(&attach->measurement, &settings, attach->log, err);
+    attach->measurement.span_ns = attach->values.for_ns;
     if (r >= 0)
         r = follow(attach, err);
     if (r >= 0)
@@ -170,10 +171,14 @@ static int measure(struct attach *attach, struct run_result *result, struct erro
     if (r < 0)
         return r;
     measurement_conclude(&attach->measurement, &before, is_chosen, attach, result);
-    measurement_machine(&attach->measurement, &after);
+    double elapsed_s = (double)measurement_elapsed_ns(&attach->measurement) / 1e9;
+    if (fabs(elapsed_s - result->covered_s) < (double)attach->common.interval_ns / 2e9)
+        elapsed_s = result->covered_s; /* all of it: the same, to the nanosecond */
     int64_t quiet_ms = attach->measurement.live.shown_ms - attach->alive_ms;
-    double elapsed_s = after.covered_s - (quiet_ms > 0 ? (double)quiet_ms / 1e3 : 0);
-    result->elapsed_s = result->covered_s = elapsed_s > 0 ? elapsed_s : NAN;
+    if (quiet_ms > 0)
+        elapsed_s -= (double)quiet_ms / 1e3;
+    result->elapsed_s = elapsed_s > 0 ? elapsed_s : NAN;
+    result->covered_s = fmin(result->covered_s, elapsed_s);
     result->exit_status = VALUE_ABSENT;
     return 0;
 }
@@ -207,6 +212,8 @@ static int work(struct attach *attach, struct error *err)
     int r = attach->signals = signals_open(wanted, ARRAY_SIZE(wanted), err);
     if (r >= 0)
         r = measurement_open_output(&attach->common, err);
+    if (r >= 0)
+        r = process_tree_leave_out(&attach->tree, getpid(), err);
     if (r >= 0 && attach->values.move)
         r = move_in(attach, err);
     if (r >= 0)
@@ -233,7 +240,8 @@ static int attach_run(int argc, char **argv, struct log *log)
         &options, "watt attach",
         "prints the joules and watts that processes and all they make use\n\n"
         "NAME: every process of that command name (the first 15 bytes of it, as ps -o comm shows "
-        "it). ^C ends it and prints; a second ^C does not wait for the tick in hand. Exit status: "
+        "it). What the measurement itself uses is not counted. ^C ends it and prints; a second ^C "
+        "does not wait for the tick in hand. Exit status: "
         "0, 64 usage, 69 no such process or no measurement, 75 interrupted before the first tick, "
         "77 permission.\n\n"
         "watt attach --for 10s firefox",

@@ -69,14 +69,30 @@ static int open_live(struct measurement *measurement, struct error *err)
     return r < 0 ? r : 0;
 }
 
+uint64_t measurement_elapsed_ns(const struct measurement *measurement)
+{
+    int64_t behind_first_ms = measurement->live.shown_ms - measurement->first_ms;
+    if (measurement->live.n_ticks == 0 || behind_first_ms < 0)
+        return 0;
+    return (uint64_t)behind_first_ms * NS_PER_MS + measurement->interval_ns;
+}
+
+bool measurement_is_full(const struct measurement *measurement)
+{
+    return measurement->span_ns > 0 && measurement->live.n_ticks > 0 &&
+           measurement_elapsed_ns(measurement) >= measurement->span_ns;
+}
+
 static int look(struct measurement *measurement, struct error *err)
 {
     uint64_t now_ns = clock_monotonic_ns(&clock_system);
     int r = measurement->is_following ? 0 : open_live(measurement, err);
-    while (r >= 0 && measurement->is_following) {
+    while (r >= 0 && measurement->is_following && !measurement_is_full(measurement)) {
         r = live_step(&measurement->live, now_ns, err);
         if (r != LIVE_TICK)
             break;
+        if (measurement->live.n_ticks == 1)
+            measurement->first_ms = measurement->live.shown_ms;
     }
     if (r >= 0)
         r = meter_check(&measurement->meter, &measurement->child_status, err);
@@ -128,10 +144,12 @@ void measurement_add_up(const struct measurement *measurement,
             static_uj = (isfinite(static_uj) ? static_uj : 0) + entry->static_uj;
     }
     ret_usage->cpu_s = (double)cpu_ns / 1e9;
-    ret_usage->static_j = static_uj / 1e6;
     const struct energy_sensor *sensors = energy_sum_sensors(measurement->live.targets, &n_sensors);
-    if (n_sensors > 0 && sensors->covered_ns > 0)
-        ret_usage->energy_j = (double)dynamic_uj / 1e6;
+    if (n_sensors == 0 || sensors->covered_ns <= 0)
+        return;
+    ret_usage->energy_j = (double)dynamic_uj / 1e6;
+    /* Who did nothing has no row, and no share. */
+    ret_usage->static_j = ret_usage->n_targets == 0 ? 0 : static_uj / 1e6;
 }
 
 void measurement_machine(const struct measurement *measurement, struct machine_usage *ret_usage)

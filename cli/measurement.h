@@ -14,7 +14,9 @@ struct measurement {
     struct live live;
     bool is_following; /* store and live are open */
     int64_t start_ms;
+    int64_t first_ms;  /* end of the first tick; only while live has ticks */
     uint64_t start_ns, interval_ns;
+    uint64_t span_ns;  /* ticks behind so much time are not taken; 0: all are */
     int child_status;  /* of a part that ended by itself, else 0 */
     const struct log *log;
 };
@@ -40,6 +42,11 @@ int measurement_start(struct measurement *measurement, const struct meter_settin
 int measurement_wait(struct measurement *measurement, int fd, struct error *err);
 /* Whether the ticks seen reach at_ms (real time). */
 bool measurement_reaches(const struct measurement *measurement, int64_t at_ms);
+
+/* Time from the begin of the first tick to the end of the last one; 0 without any. */
+uint64_t measurement_elapsed_ns(const struct measurement *measurement);
+/* Whether span_ns is over, to half a tick. */
+bool measurement_is_full(const struct measurement *measurement);
 
 /* Adds up the targets that is_chosen takes. */
 void measurement_add_up(const struct measurement *measurement,

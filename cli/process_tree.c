@@ -107,6 +107,16 @@ int process_tree_add_pid(struct process_tree *tree, pid_t pid, struct error *err
                : 0;
 }
 
+int process_tree_leave_out(struct process_tree *tree, pid_t pid, struct error *err)
+{
+    struct process_key key = {.pid = pid};
+    unsigned flags;
+    if (!read_stat(pid, &key.start_ticks, &flags))
+        return error_set(err, -ESRCH, "there is no process %d", (int)pid);
+    tree->without = key;
+    return 0;
+}
+
 static bool has_name(int64_t pid, const char *name)
 {
     char path[64], comm[64];
@@ -152,21 +162,27 @@ bool process_tree_lives(const struct process_tree *tree)
     return false;
 }
 
-/* The processes that one has made and that still are its children. */
-static int each_child(int64_t pid, int (*take)(pid_t pid, void *context, struct error *err),
-                      void *context, int depth, struct error *err);
+/* Who is told of each process. */
+struct visitor {
+    int (*take)(pid_t pid, void *context, struct error *err);
+    void *context;
+    int64_t without; /* a pid */
+};
 
-static int each_from(int64_t pid, int (*take)(pid_t pid, void *context, struct error *err),
-                     void *context, int depth, struct error *err)
+/* The processes that one has made and that still are its children. */
+static int each_child(int64_t pid, const struct visitor *visitor, int depth, struct error *err);
+
+static int each_from(int64_t pid, const struct visitor *visitor, int depth, struct error *err)
 {
-    int r = take((pid_t)pid, context, err);
+    if (pid == visitor->without)
+        return 0;
+    int r = visitor->take((pid_t)pid, visitor->context, err);
     if (r < 0)
         return r == -ESRCH ? 0 : r;
-    return depth < DEPTH_MAX ? each_child(pid, take, context, depth + 1, err) : 0;
+    return depth < DEPTH_MAX ? each_child(pid, visitor, depth + 1, err) : 0;
 }
 
-static int each_child(int64_t pid, int (*take)(pid_t pid, void *context, struct error *err),
-                      void *context, int depth, struct error *err)
+static int each_child(int64_t pid, const struct visitor *visitor, int depth, struct error *err)
 {
     char pattern[64];
     glob_t threads;
@@ -178,7 +194,7 @@ static int each_child(int64_t pid, int (*take)(pid_t pid, void *context, struct 
         int64_t child;
         SCOPED(scope_fclose) FILE *file = fopen(threads.gl_pathv[i], "re");
         while (r >= 0 && file && fscanf(file, "%" SCNd64, &child) == 1)
-            r = each_from(child, take, context, depth, err);
+            r = each_from(child, visitor, depth, err);
     }
     globfree(&threads);
     return r;
@@ -188,10 +204,11 @@ int process_tree_each(const struct process_tree *tree,
                       int (*take)(pid_t pid, void *context, struct error *err), void *context,
                       struct error *err)
 {
+    const struct visitor visitor = {take, context, tree->without.pid};
     int r = 0;
     for (size_t i = 0; i < tree->n_roots && r >= 0; i++)
         if (lives(&tree->roots[i]))
-            r = each_from(tree->roots[i].pid, take, context, 0, err);
+            r = each_from(tree->roots[i].pid, &visitor, 0, err);
     return r;
 }
 
@@ -241,16 +258,23 @@ static struct birth *parent_of(struct birth *births, size_t n_births, const stru
     return find_birth(births, n_births, birth->parent_pid, birth->key.start_ticks);
 }
 
+static bool is_left_out(const struct process_tree *tree, const struct process_key *key)
+{
+    return compare_keys(&tree->without, key) == 0;
+}
+
 /* Numbers from a damaged store may go in a circle: who is asked twice belongs not. */
 static void settle(const struct process_tree *tree, struct birth *births, size_t n_births,
                    struct birth *first)
 {
     struct birth *birth = first;
-    while (birth && birth->belonging == UNKNOWN && !is_root(tree, &birth->key)) {
+    while (birth && birth->belonging == UNKNOWN && !is_left_out(tree, &birth->key) &&
+           !is_root(tree, &birth->key)) {
         birth->belonging = ASKED;
         birth = parent_of(births, n_births, birth);
     }
-    bool belongs = birth && birth->belonging != BELONGS_NOT && birth->belonging != ASKED;
+    bool belongs = birth && birth->belonging != BELONGS_NOT && birth->belonging != ASKED &&
+                   !is_left_out(tree, &birth->key);
     if (belongs)
         birth->belonging = BELONGS;
     for (birth = first; birth && birth->belonging == ASKED;

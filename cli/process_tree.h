@@ -18,6 +18,7 @@ struct process_key {
 struct process_tree {
     struct process_key *roots;   /* [n_roots] */
     size_t n_roots, roots_capacity;
+    struct process_key without;  /* it and its descendants are none of them; pid 0: nobody */
     struct process_key *members; /* [n_members], by pid and start */
     size_t n_members, members_capacity;
 };
@@ -28,6 +29,9 @@ void process_tree_deinit(struct process_tree *tree); /* zeroed is fine */
 int process_tree_add_pid(struct process_tree *tree, pid_t pid, struct error *err);
 /* All processes with this command (comm, at most 15 bytes of a name count, as in the kernel). -ESRCH: none has. */
 int process_tree_add_name(struct process_tree *tree, const char *name, struct error *err);
+
+/* Leaves a process and all that descend from it out, wherever it stands: who measures is not what is measured. -ESRCH. */
+int process_tree_leave_out(struct process_tree *tree, pid_t pid, struct error *err);
 
 /* Calls take for each root and all its descendants that live now; those born meanwhile are found as long as their parent lives. Ends with the first
  * negative return, which is forwarded; a process that has gone (-ESRCH) is none. */

@@ -104,6 +104,17 @@ until_true grep -q watt-t-sleeper "/proc/$!/comm" || fail "the sleeper did not s
 "$build/watt" attach --for 200ms --json -o "$scratch/d.json" watt-t-sleeper || fail "by name: ended with $?"
 holds "$scratch/d.json" '.rows[0] | .cpu_s < 0.05 and .command == "watt-t-sleeper"'
 
+# A shell that follows itself: who measures is not counted, nor moved, and the time is what was asked for.
+for option in '' --move; do
+    # shellcheck disable=SC2086
+    "$(command -v bash)" -c '"$1" attach --for 700ms --interval 50ms --json -o "$2" $3 $$; exit $?' - "$build/watt" "$scratch/g.json" $option ||
+        fail "a shell that follows itself $option: ended with $?"
+    holds "$scratch/g.json" '.rows[0] | .cpu_s < 0.01 and .elapsed_s > 0.65 and .elapsed_s < 0.8'
+done
+status=0
+sh -c 'exec "$1" attach $$' - "$build/watt" 2>"$scratch/e.err" || status=$?
+[ $status = 64 ] && grep -q 'itself' "$scratch/e.err" || fail "following itself: status $status"
+
 # A process that has ended and waits for its parent to look lives no more; a second signal does not wait for a tick.
 sh -c 'cat <"$1" & echo $! >"$2"; exec cat <"$3"' - "$scratch/never" "$scratch/pid" "$scratch/never" >/dev/null &
 pids="$pids $!"
@@ -142,6 +153,7 @@ refused 69 4194304
 refused 64 99999999999
 if grep -qx kthreadd /proc/2/comm; then refused 64 2; fi # not in a pid name space of its own
 refused 64
+refused 64 ''
 python3 -c 'import sys, threading
 threading.Thread(target=sys.stdin.read, daemon=True).start()
 print(threading.enumerate()[1].native_id, flush=True)

@@ -86,6 +86,26 @@ static void a_tree_is_found_in_any_order(void **state)
     assert_true(process_tree_lives(&tree));
 }
 
+/* Who measures is a child of the root here, as in a shell that follows itself. */
+static void who_is_left_out_has_no_part(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    int64_t parent = getppid();
+    assert_int_equal(process_tree_add_pid(&tree, (pid_t)parent, &err), 0);
+    assert_int_equal(process_tree_leave_out(&tree, getpid(), &err), 0);
+    assert_int_equal(process_tree_leave_out(&tree, 2000000000, &err), -ESRCH);
+    int64_t start = tree.without.start_ticks;
+    tell(parent, tree.roots[0].start_ticks, 1);
+    tell(getpid(), start, parent);
+    tell(5000001, start + 10, getpid());
+    tell(5000002, start + 20, 5000001);
+    tell(5000003, start + 20, parent);
+    assert_int_equal(process_tree_grow(&tree, identities), 0);
+    assert_true(has(parent, tree.roots[0].start_ticks) && has(5000003, start + 20));
+    assert_int_equal(tree.n_members, 2);
+}
+
 static void a_circle_ends(void **state)
 {
     (void)state;
@@ -113,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_tree_is_found_in_any_order, begin, end),
+        cmocka_unit_test_setup_teardown(who_is_left_out_has_no_part, begin, end),
         cmocka_unit_test_setup_teardown(a_circle_ends, begin, end),
         cmocka_unit_test_setup_teardown(who_is_not_there_is_refused, begin, end),
     };
