@@ -30,7 +30,9 @@
 extern const struct engine_ops counters_bpf;
 
 #define N_HOGS 4
-#define N_ROUNDS 12
+#define ROUND_MS 60
+#define CHILD_MS 3
+#define WINDOW_MS 10000
 #ifdef __SANITIZE_ADDRESS__ /* where fork takes many times as long */
 #define N_BRIEF 2000
 #define N_TURNS 30
@@ -98,19 +100,32 @@ static int64_t machine_busy_ns(void)
     return wall_ns * sysconf(_SC_NPROCESSORS_ONLN) - (int64_t)(t[3] + t[4] + t[7]) * ns_per_tick;
 }
 
+/* CPU time of all threads of process 1. */
+static int64_t first_process_ns(void)
+{
+    char text[1024];
+    unsigned long user, system;
+    assert_true(host_read_text(text, sizeof(text), "/proc/1/stat") > 0);
+    const char *end = strrchr(text, ')');
+    assert_non_null(end);
+    assert_int_equal(
+        sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
+    return (int64_t)(user + system) * 1000000000 / sysconf(_SC_CLK_TCK);
+}
+
 /* ---- churn ---- */
 
 /* Burns, with a child that burns now and then, and says after each piece that it is done. */
-static void be_hog(const char *cgroup, int told_fd)
+static void be_hog(const char *cgroup, long n_rounds, int told_fd)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     bench_enter(cgroup);
     (void)raise(SIGSTOP);
-    for (int i = 0; i < N_ROUNDS; i++) {
-        burn_ms(60);
+    for (long i = 0; i < n_rounds; i++) {
+        burn_ms(ROUND_MS);
         pid_t child = fork();
         if (child == 0) {
-            burn_ms(3);
+            burn_ms(CHILD_MS);
             _exit(0);
         }
         (void)waitpid(child, NULL, 0);
@@ -128,13 +143,30 @@ static void wait_stopped(pid_t pid)
     assert_true(WIFSTOPPED(status));
 }
 
+/* How often a hog must burn so that all of them take the window, the CPUs being theirs alone. */
+static long rounds_per_hog(void)
+{
+    long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return WINDOW_MS * (n_cpus < N_HOGS ? n_cpus : N_HOGS) / (N_HOGS * (ROUND_MS + CHILD_MS)) + 1;
+}
+
+/* A kernel that does not tell the switches of its first process hides what that uses; nothing else
+ * may be missing. */
+static void is_whole_machine(int64_t whole_ns, int64_t busy_ns, int64_t first_ns)
+{
+    int64_t hidden_ns = busy_ns - whole_ns;
+    if (hidden_ns > first_ns)
+        hidden_ns = first_ns;
+    is_within(whole_ns + (hidden_ns > 0 ? hidden_ns : 0), busy_ns, 0.005, "the whole machine");
+}
+
 /* Four hogs that are moved from cgroup to cgroup by others while they run. */
 static void cpu_time_agrees_with_cpu_stat_under_moves_and_churn(void **state)
 {
     (void)state;
     static const char *const cgroups[N_HOGS] = {"/a", "/b", "/c", "/d"};
     int64_t counted_ns[N_HOGS] = {0}, whole_ns = 0;
-    long before_us[N_HOGS];
+    long before_us[N_HOGS], n_rounds = rounds_per_hog();
     pid_t hogs[N_HOGS];
     int told[2];
     assert_int_equal(pipe(told), 0);
@@ -143,17 +175,17 @@ static void cpu_time_agrees_with_cpu_stat_under_moves_and_churn(void **state)
         bench_make_cgroup(cgroups[i]);
         hogs[i] = fork();
         if (hogs[i] == 0)
-            be_hog(cgroups[i], told[1]);
+            be_hog(cgroups[i], n_rounds, told[1]);
         wait_stopped(hogs[i]);
     }
     bench_open(&counters_bpf, GRANULARITY_CGROUP, NULL, 0, NULL);
     bench_tick();
-    int64_t busy_ns = machine_busy_ns();
+    int64_t busy_ns = machine_busy_ns(), first_ns = first_process_ns();
     for (size_t i = 0; i < N_HOGS; i++) {
         before_us[i] = bench_usage_us(cgroups[i]);
         assert_int_equal(kill(hogs[i], SIGCONT), 0);
     }
-    for (size_t done = 1; done <= N_HOGS * N_ROUNDS; done++) {
+    for (size_t done = 1; done <= N_HOGS * (size_t)n_rounds; done++) {
         char byte;
         assert_int_equal(read(told[0], &byte, 1), 1);
         bench_move(cgroups[(done * 3) % N_HOGS], hogs[done % N_HOGS]);
@@ -161,7 +193,7 @@ static void cpu_time_agrees_with_cpu_stat_under_moves_and_churn(void **state)
         (void)snprintf(name, sizeof(name), "/x%zu", done);
         bench_make_cgroup(name);
         bench_remove_cgroup(name);
-        if (done == N_HOGS * N_ROUNDS)
+        if (done == N_HOGS * (size_t)n_rounds)
             for (size_t i = 0; i < N_HOGS; i++)
                 wait_stopped(hogs[i]);
         bench_tick();
@@ -171,10 +203,7 @@ static void cpu_time_agrees_with_cpu_stat_under_moves_and_churn(void **state)
             counted_ns[i] += rows_ns(cgroups[i], "");
         bench_sweep();
     }
-    /* The kernel gives idle time in clock ticks, of each CPU. */
-    int64_t off_ns = whole_ns - (machine_busy_ns() - busy_ns),
-            step_ns = 2 * sysconf(_SC_NPROCESSORS_ONLN) * 1000000000 / sysconf(_SC_CLK_TCK);
-    assert_true(labs(off_ns) < whole_ns / 200 + step_ns);
+    is_whole_machine(whole_ns, machine_busy_ns() - busy_ns, first_process_ns() - first_ns);
     int64_t all_ns = 0, all_us = 0;
     for (size_t i = 0; i < N_HOGS; i++) {
         int64_t used_us = bench_usage_us(cgroups[i]) - before_us[i];
