@@ -159,6 +159,12 @@ static int read_store(struct show *show, struct error *err)
         store_open(&store, show->values.store, STORE_READ, cli_store_tables, NULL, show->log, err);
     if (r < 0)
         return r;
+    if (!store->ops->can_read) {
+        r = error_set(err, -EINVAL, "--store %s keeps nothing that could be shown",
+                      show->values.store);
+        store_close(store);
+        return r;
+    }
     unsigned identities = KIND_BIT(RECORD_TARGET);
     unsigned watts = KIND_BIT(RECORD_POWER) | KIND_BIT(RECORD_POWER_REPORT);
     if (strcmp(show->values.store, "jsonl:-") == 0) {
@@ -186,16 +192,28 @@ static void explain_nothing(const struct show *show)
                     store, show->n_power_reports);
     else
         log_warning(show->log,
-                    "no watts in this span of %s: is watt-formula running? (watt-formula "
+                    "%s holds no watts of this span; is watt-formula running? (watt-formula "
                     "--post-mortem makes them from stored reports)",
                     store);
 }
 
+static enum energy_by by_of(const char *name)
+{
+    enum energy_by by = ENERGY_BY_TARGET;
+    for (size_t i = 0; by_names[i]; i++)
+        if (strcmp(by_names[i], name) == 0)
+            by = (enum energy_by)i; /* the same order */
+    return by;
+}
+
 static int show_print(struct show *show, struct error *err)
 {
+    if (show->n_power == 0 && show->n_power_reports == 0 && show->reader.n_damaged > 0)
+        return error_set(err, -EBADMSG, "nothing in the store is a record that can be read");
     if (show->n_power == 0)
         explain_nothing(show);
     const struct show_report report = {
+        .by = by_of(show->values.by),
         .format = show->values.format,
         .max_lines = show->values.top,
         .label = show->label,
@@ -214,21 +232,15 @@ static int settle_values(struct show *show, struct error *err)
         int64_t now_ms = (int64_t)(clock_realtime_ns(&clock_system) / NS_PER_MS);
         values->from_ms = now_ms - (int64_t)(values->last_ns / NS_PER_MS);
     }
+    if (values->from_ms != VALUE_ABSENT && values->to_ms != VALUE_ABSENT &&
+        values->from_ms >= values->to_ms)
+        return error_set(err, -EINVAL, "--from is not before --to: nothing lies between them");
     if (values->label) {
         if (!sensor_name_is_valid(values->label))
             return error_set(err, -EINVAL, "--label %s: not a label", values->label);
         (void)snprintf(show->label, sizeof(show->label), "%s", values->label);
     }
     return 0;
-}
-
-static enum energy_by by_of(const char *name)
-{
-    enum energy_by by = ENERGY_BY_TARGET;
-    for (size_t i = 0; by_names[i]; i++)
-        if (strcmp(by_names[i], name) == 0)
-            by = (enum energy_by)i; /* the same order */
-    return by;
 }
 
 static int show_work(struct show *show, struct error *err)

@@ -99,18 +99,29 @@ static double mean_w(double energy_uj, int64_t covered_ns)
     return covered_ns > 0 ? energy_uj * 1e3 / (double)covered_ns : NAN;
 }
 
-static int write_target(struct sheet *sheet, const struct energy_sum *sum,
+/* Of a line that stands for several targets, only what holds for all of them. */
+static void fill_identity(union cell *cells, const struct identity *identity, enum energy_by by,
+                          char text[static 200])
+{
+    bool is_group = by == ENERGY_BY_CGROUP || by == ENERGY_BY_UNIT;
+    cells[NAME].text = is_group ? identity_group(identity, text) : identity->name;
+    if (by != ENERGY_BY_COMMAND) {
+        cells[UNIT].text = identity->unit;
+        cells[CONTAINER].text = identity->container;
+    }
+}
+
+static int write_target(struct sheet *sheet, const struct energy_sum *sum, enum energy_by by,
                         const struct energy_entry *entry, struct error *err)
 {
     const struct energy_sensor *sensor = energy_sum_sensor(sum, entry->sensor);
     union cell cells[N_COLUMNS];
+    char text[200];
     clear_cells(cells);
+    fill_identity(cells, entry->identity, by, text);
     cells[ROW].text = "target";
     cells[SENSOR].text = entry->sensor;
     cells[TARGET].text = entry->key;
-    cells[NAME].text = entry->identity->name;
-    cells[UNIT].text = entry->identity->unit;
-    cells[CONTAINER].text = entry->identity->container;
     cells[ENERGY_J].real = (double)entry->dynamic_uj / 1e6;
     cells[STATIC_J].real = entry->static_uj / 1e6;
     cells[MEAN_W].real = mean_w((double)entry->dynamic_uj, sensor->covered_ns);
@@ -121,17 +132,17 @@ static int write_target(struct sheet *sheet, const struct energy_sum *sum,
     return sheet_row(sheet, cells, err);
 }
 
-static int write_targets(struct sheet *sheet, struct energy_sum *sum, uint64_t max_lines,
-                         struct error *err)
+static int write_targets(struct sheet *sheet, struct energy_sum *sum,
+                         const struct show_report *report, struct error *err)
 {
     struct energy_entry *const *entries;
     size_t n_entries;
     int r = 0;
     energy_sum_sort(sum, ENERGY_BY_JOULES, &entries, &n_entries);
-    if (max_lines > 0 && n_entries > max_lines)
-        n_entries = (size_t)max_lines;
+    if (report->max_lines > 0 && n_entries > report->max_lines)
+        n_entries = (size_t)report->max_lines;
     for (size_t i = 0; i < n_entries && r >= 0; i++)
-        r = write_target(sheet, sum, entries[i], err);
+        r = write_target(sheet, sum, report->by, entries[i], err);
     return r;
 }
 
@@ -206,7 +217,7 @@ static int write_tables(const struct show_report *report, struct energy_sum *sum
     int r = sheet_begin(&sheet, "table", stream, target_table, ARRAY_SIZE(target_table), err);
     if (r < 0)
         return r;
-    r = write_targets(&sheet, sum, report->max_lines, err);
+    r = write_targets(&sheet, sum, report, err);
     int finished = writer_finish(sheet.writer, err);
     if (r < 0 || finished < 0)
         return r < 0 ? r : finished;
@@ -230,7 +241,7 @@ int show_report_write(const struct show_report *report, struct energy_sum *sum, 
     int r = sheet_begin(&sheet, report->format, stream, NULL, 0, err);
     if (r < 0)
         return r;
-    r = write_targets(&sheet, sum, report->max_lines, err);
+    r = write_targets(&sheet, sum, report, err);
     if (r >= 0)
         r = write_balance(&sheet, sum, err);
     int finished = writer_finish(sheet.writer, err);

@@ -8,6 +8,7 @@
 #include "cli/energy_sum.h"
 
 struct show_report {
+    enum energy_by by; /* what the sum has lines of */
     const char *format;        /* "table", "csv", "json" */
     uint64_t max_lines;        /* per sum, 0: all */
     const char *label;         /* whose watts these are; "" unknown */

@@ -138,10 +138,15 @@ static bool is_other(const struct energy_entry *entry)
     return strcmp(entry->identity->target, OTHER_TARGET) == 0;
 }
 
-static const char *group_of(const struct energy_entry *entry, char text[static 200])
+/* The bpf engine knows who lived shorter than a tick. */
+static const char *group_of(const struct live *live, const struct energy_entry *entry,
+                            char text[static 200])
 {
-    return is_other(entry) ? "other: kernel threads, short-lived processes"
-                           : identity_group(entry->identity, text);
+    if (!is_other(entry))
+        return identity_group(entry->identity, text);
+    return live->has_host && strcmp(live->host.engine, "bpf") == 0
+               ? "other: kernel threads"
+               : "other: kernel threads, short-lived processes";
 }
 
 static int print_units(const struct top_view *view, const struct live *live, FILE *stream,
@@ -163,7 +168,7 @@ static int print_units(const struct top_view *view, const struct live *live, FIL
         char text[200];
         union cell cells[ARRAY_SIZE(unit_columns)];
         fill_numbers(entries[i], own, cells);
-        cells[3].text = group_of(entries[i], text);
+        cells[3].text = group_of(live, entries[i], text);
         r = writer_row(writer, cells, err);
         n_listed++;
     }
@@ -201,7 +206,7 @@ static int print_processes(const struct top_view *view, const struct live *live,
         fill_numbers(entry, sensor, cells);
         cells[3].integer = entry->identity->pid;
         cells[4].text = entry->identity->command ? entry->identity->command : entry->identity->name;
-        cells[5].text = is_other(entry) ? NULL : group_of(entry, text);
+        cells[5].text = is_other(entry) ? NULL : group_of(live, entry, text);
         r = writer_row(writer, cells, err);
         n_listed++;
     }

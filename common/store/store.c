@@ -112,7 +112,9 @@ int store_open(struct store **ret_store, const char *uri_text, enum store_mode m
         r = open_parsed(ret_store, &uri, mode, tables, settings, log, err);
     if (r < 0) {
         char redacted[256];
-        return error_wrap(err, r, "%s", uri_redact(uri_text, redacted, sizeof(redacted)));
+        size_t length = strlen(uri_redact(uri_text, redacted, sizeof(redacted)));
+        bool is_default = length > 0 && redacted[length - 1] == ':' && uri.rest;
+        return error_wrap(err, r, "%s%s", redacted, is_default ? uri.rest : "");
     }
     return 0;
 }

@@ -41,3 +41,49 @@ show --store "jsonl:$scratch/damaged.jsonl" | grep -q '^2 damaged' || fail "two 
 formula --schema powerapi --output "jsonl:$scratch/reports.jsonl"
 show --store "jsonl:$scratch/reports.jsonl" >"$scratch/reports.out"
 grep -q 'PowerReports' "$scratch/show.err" || fail "it does not say that these are PowerReports"
+
+# What cannot be shown, and why.
+refused() { # STATUS WORD ARGUMENT...
+    local status=0 wanted=$1 word=$2
+    shift 2
+    "$build/watt" show "$@" >"$scratch/refused.out" 2>"$scratch/refused.err" || status=$?
+    [ $status = "$wanted" ] || fail "watt show $*: status $status instead of $wanted"
+    grep -q -- "$word" "$scratch/refused.err" || fail "watt show $*: not a word of $word"
+    [ ! -s "$scratch/refused.out" ] || fail "watt show $*: a table of nothing"
+}
+printf 'no\nrecord\n' >"$scratch/noise.jsonl"
+refused 65 'nothing in the store' --store "jsonl:$scratch/noise.jsonl"
+refused 64 'not before' --store "sqlite:$scratch/store" --from 2021-02-01 --to 2021-01-01
+refused 64 'keeps nothing' --store null:
+refused 69 "sqlite:$scratch/none" --store "sqlite:$scratch/none"
+
+# A damaged database: an end, and what to do. (A reader that goes on for ever is ended by the test's limit.)
+mkdir "$scratch/broken"
+cp "$scratch/store"/* "$scratch/broken"
+sqlite3 "$scratch/broken/power.db" 'PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
+size=$(stat -c %s "$scratch/broken/power.db")
+dd if=/dev/zero of="$scratch/broken/power.db" bs=4096 seek=$((size / 8192)) count=$((size / 8192)) conv=notrunc status=none
+refused 65 '.recover' --store "sqlite:$scratch/broken"
+
+# A line of a cgroup or unit has its name, not that of a process in it; names that a store makes up do not drive the terminal.
+python3 - "$scratch/groups.jsonl" <<'CODE'
+import json, sys
+with open(sys.argv[1], "w") as file:
+    base = {"v": 1, "sensor": "n", "run": "0199d2f4c1a0", "timestamp": "2026-01-01T00:00:00.000Z"}
+    names = {"/a/web:7@9": "/a/web", "/evil\x1b[31m\u009b1m\n:8@9": "/evil\x1b[31m\u009b1m\n"}
+    for i, (target, cgroup) in enumerate(names.items()):
+        print(json.dumps({**base, "kind": "target", "_id": f"n:t{i}", "seq": 0, "target": target, "name": "python3", "cgroup": cgroup,
+                          "target_kind": "process", "comm": "python3", "pid": 7 + i, "start_ticks": 9}), file=file)
+    rows = [{"target": target, "domain": "package", "package": 0, "dynamic_w": 1.0, "dynamic_uj": 1000000, "share": 0.5} for target in names]
+    balance = [{"domain": "package", "package": 0, "measured_w": 2.0, "measured_uj": 2000000, "dt_ns": 1000000000, "idle_w": 0.0,
+                "dynamic_w": 2.0, "unattributed_w": 0.0}]
+    print(json.dumps({**base, "kind": "power", "_id": "n:0199d2f4c1a0:000000000001:auto", "seq": 1, "dt_ns": 1000000000, "label": "auto",
+                      "model": "auto", "valid": True, "reasons": [], "balance": balance, "targets": rows}), file=file)
+CODE
+for by in target cgroup unit command; do
+    show --store "jsonl:$scratch/groups.jsonl" --by $by >"$scratch/groups.out"
+    grep -q evil "$scratch/groups.out" || [ $by = command ] || fail "by $by: a target is missing"
+    LC_ALL=C grep -q $'[\x01-\x09\x0b-\x1f\x7f]\|\xc2\x9b' "$scratch/groups.out" && fail "by $by: a control character went to the terminal"
+done
+[ "$(show --store "jsonl:$scratch/groups.jsonl" --by cgroup --format json | jq -r '.rows[] | select(.target == "/a/web").name')" = web ] ||
+    fail "the line of a cgroup is called after something else"
