@@ -138,6 +138,15 @@ void child_listen(struct child *child)
     child->talk = -1;
 }
 
+/* What follows "WORD: " at the begin of a line, or all of it. */
+static const char *behind(const char *line, const char *line_end, const char *word)
+{
+    size_t length = strlen(word);
+    bool is_there = (size_t)(line_end - line) > length + 2 && strncmp(line, word, length) == 0 &&
+                    line[length] == ':' && line[length + 1] == ' ';
+    return is_there ? line + length + 2 : line;
+}
+
 const char *child_last_words(const struct child *child, char *text, size_t size)
 {
     size_t end = child->n_words;
@@ -151,14 +160,11 @@ const char *child_last_words(const struct child *child, char *text, size_t size)
     while (begin > 0 && child->words[begin - 1] != '\n')
         begin--;
     if (end > begin) {
-        const char *line = child->words + begin;
-        size_t length = end - begin, prefix = strlen(child->program);
-        if (length > prefix + 2 && strncmp(line, child->program, prefix) == 0 &&
-            line[prefix] == ':') {
-            line += prefix + 2;
-            length -= prefix + 2;
-        }
-        (void)snprintf(text, size, "%.*s", (int)length, line);
+        const char *line = child->words + begin, *line_end = child->words + end;
+        line = behind(line, line_end, child->program);
+        line = behind(line, line_end, "error");
+        line = behind(line, line_end, "warning");
+        (void)snprintf(text, size, "%.*s", (int)(line_end - line), line);
     } else if (!child->has_ended) {
         (void)snprintf(text, size, "said nothing");
     } else {

@@ -47,7 +47,7 @@ static void output_and_status_come_back(void **state)
     struct child child;
     struct error err = {0};
     char *text = NULL, words[200];
-    start_shell(&child, "echo out; echo first >&2; echo 'sh: the last' >&2; exit 77", true);
+    start_shell(&child, "echo out; echo first >&2; echo 'sh: error: the last' >&2; exit 77", true);
     assert_int_equal(child_collect(&child, 100, 10000, &text, &err), 0);
     assert_string_equal(text, "out\n");
     assert_true(child_has_ended(&child));
