@@ -5,6 +5,12 @@
 #   ./try.sh [--ticks N] [OPTION of watt top]...     --ticks 0: until interrupted
 #   WATT_TRY_DIR: where the records shall lie (default: a new folder under the state folder)
 set -eu
+case ${1:-} in
+-h | --help)
+    sed -n '3,6s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+esac
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$here"
 
@@ -22,7 +28,7 @@ if [ ! -e build/CMakeCache.txt ]; then
         exit 70
     }
 fi
-echo "Building in $here/build" >&2
+echo "Building in $here/build; the first time takes a minute or two" >&2
 cmake --build build --target watt watt-sensor watt-formula watt-courier >"$log" 2>&1 || {
     cat "$log" >&2
     exit 70
