@@ -11,6 +11,7 @@ refuse() { # STATUS WORDS
     echo "demo: $2" >&2
     exit "$1"
 }
+[[ $ticks =~ ^[0-9]+$ ]] || refuse 64 "usage: tests/hwsim/demo.sh [TICKS] (default: 10, 0: until interrupted)"
 [ "$(id -u)" -eq 0 ] || refuse 77 'needs root, for FUSE, cgroups and performance counters: sudo tests/hwsim/demo.sh'
 [ -c /dev/fuse ] || refuse 69 'no /dev/fuse: modprobe fuse'
 for program in watt watt-sensor watt-formula tests/watt-hwsim; do
