@@ -244,7 +244,8 @@ static int run_run(int argc, char **argv, struct log *log)
         &options, "watt run",
         "prints the joules and watts that a command and all it starts used\n\n"
         "The command runs in a cgroup of its own below the present one, which takes root or a "
-        "cgroup that was delegated. It starts after three ticks. The exit status is the command's "
+        "cgroup that was delegated; watt attach follows a process where it is and takes neither. "
+        "It starts after three ticks. The exit status is the command's "
         "(127: not found, 126: not to be executed, 128 + N: ended by signal N); where that is 0 "
         "and the measurement failed: 64 usage, 69 unavailable, 77 permission.\n\n"
         "watt run -- make -j4\n"

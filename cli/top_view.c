@@ -138,15 +138,16 @@ static bool is_other(const struct energy_entry *entry)
     return strcmp(entry->identity->target, OTHER_TARGET) == 0;
 }
 
-/* The bpf engine knows who lived shorter than a tick. */
+/* Where whole cgroups are counted, or by the bpf engine, who lived shorter than a tick is known. */
 static const char *group_of(const struct live *live, const struct energy_entry *entry,
                             char text[static 200])
 {
     if (!is_other(entry))
         return identity_group(entry->identity, text);
-    return live->has_host && strcmp(live->host.engine, "bpf") == 0
-               ? "other: kernel threads"
-               : "other: kernel threads, short-lived processes";
+    bool knows_short = live->has_host && (strcmp(live->host.engine, "bpf") == 0 ||
+                                          strcmp(live->host.granularity, "cgroup") == 0);
+    return knows_short ? "other: kernel threads, what no rule selects"
+                       : "other: kernel threads, short-lived processes, what no rule selects";
 }
 
 static int print_units(const struct top_view *view, const struct live *live, FILE *stream,
