@@ -11,7 +11,7 @@ function(watt_engine_test name)
 endfunction()
 if(WATT_BPF)
   watt_engine_test(counters_bpf)
-  set_tests_properties(daemon/counters_bpf PROPERTIES RUN_SERIAL ON) # it holds its sums against the whole machine's
+  set_tests_properties(daemon/counters_bpf PROPERTIES RUN_SERIAL ON TIMEOUT 300) # it holds its sums against the whole machine's
   watt_engine_test(bpf_slices)
   watt_engine_test(hybrid)
 endif()
