@@ -80,7 +80,8 @@ uint64_t measurement_elapsed_ns(const struct measurement *measurement)
 bool measurement_is_full(const struct measurement *measurement)
 {
     return measurement->span_ns > 0 && measurement->live.n_ticks > 0 &&
-           measurement_elapsed_ns(measurement) >= measurement->span_ns;
+           measurement_elapsed_ns(measurement) + measurement->interval_ns / 2 >=
+               measurement->span_ns;
 }
 
 static int look(struct measurement *measurement, struct error *err)

@@ -109,7 +109,7 @@ for option in '' --move; do
     # shellcheck disable=SC2086
     "$(command -v bash)" -c '"$1" attach --for 700ms --interval 50ms --json -o "$2" $3 $$; exit $?' - "$build/watt" "$scratch/g.json" $option ||
         fail "a shell that follows itself $option: ended with $?"
-    holds "$scratch/g.json" '.rows[0] | .cpu_s < 0.01 and .elapsed_s > 0.65 and .elapsed_s < 0.8'
+    holds "$scratch/g.json" '.rows[0] | .cpu_s < 0.01 and .elapsed_s > 0.6 and .elapsed_s < 0.8'
 done
 status=0
 sh -c 'exec "$1" attach $$' - "$build/watt" 2>"$scratch/e.err" || status=$?
