@@ -4,6 +4,7 @@
 #pragma once
 
 #include <endian.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <bson/bson.h>
@@ -47,16 +48,36 @@ static inline uint8_t *bson_bytes_double(uint8_t *to, const char *key, size_t ke
     return bson_bytes_word(bson_bytes_key(to, BSON_TYPE_DOUBLE, key, key_size), &value);
 }
 
-/* text: UTF-8 without NUL bytes, of so many bytes. */
-static inline uint8_t *bson_bytes_text(uint8_t *to, const char *key, size_t key_size, const char *text, size_t text_size)
+static inline uint8_t *bson_bytes_bool(uint8_t *to, const char *key, size_t key_size, bool value)
 {
-    to = bson_bytes_key(to, BSON_TYPE_UTF8, key, key_size);
+    to = bson_bytes_key(to, BSON_TYPE_BOOL, key, key_size);
+    *to++ = value;
+    return to;
+}
+
+/* The value of a text, behind its key. text: UTF-8 without NUL bytes, of so many bytes. */
+static inline uint8_t *bson_bytes_string(uint8_t *to, const char *text, size_t text_size)
+{
     uint32_t size = htole32((uint32_t)text_size + 1);
     memcpy(to, &size, sizeof(size));
     memcpy(to + sizeof(size), text, text_size);
     to += sizeof(size) + text_size;
     *to++ = '\0';
     return to;
+}
+
+static inline uint8_t *bson_bytes_text(uint8_t *to, const char *key, size_t key_size, const char *text, size_t text_size)
+{
+    return bson_bytes_string(bson_bytes_key(to, BSON_TYPE_UTF8, key, key_size), text, text_size);
+}
+
+/* The key of an element of an array. */
+static inline uint8_t *bson_bytes_index(uint8_t *to, bson_type_t type, size_t index)
+{
+    char space[16];
+    const char *key;
+    size_t length = bson_uint32_to_string((uint32_t)index, &key, space, sizeof(space));
+    return bson_bytes_key(to, type, key, length + 1);
 }
 
 /* A document or array begins where its size will stand, and ends with a NUL byte. */
@@ -71,4 +92,20 @@ static inline uint8_t *bson_bytes_end(uint8_t *begin, uint8_t *to)
     uint32_t size = htole32((uint32_t)(to - begin));
     memcpy(begin, &size, sizeof(size));
     return to;
+}
+
+/* Where elements may be added to a document, bound bytes at most; nothing else may touch it until bson_bytes_close is told where they end. NULL: out
+ * of memory. */
+static inline uint8_t *bson_bytes_open(bson_t *document, size_t bound)
+{
+    uint32_t size = document->len;
+    if (bound > INT32_MAX - size || !bson_reserve_buffer(document, size + (uint32_t)bound))
+        return NULL;
+    return (uint8_t *)bson_get_data(document) + size - 1;
+}
+
+static inline void bson_bytes_close(bson_t *document, uint8_t *to)
+{
+    uint8_t *begin = (uint8_t *)bson_get_data(document);
+    (void)bson_reserve_buffer(document, (uint32_t)(bson_bytes_end(begin, to) - begin));
 }

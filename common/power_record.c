@@ -195,27 +195,20 @@ static uint8_t *write_target(uint8_t *to, const struct power_row *row)
 static int append_targets(bson_t *document, const struct power_record *power,
                           const struct part *part)
 {
-    size_t size = BSON_BYTES_DOCUMENT;
+    size_t size = BSON_BYTES_ELEMENT + sizeof("targets") + BSON_BYTES_DOCUMENT;
     for (size_t i = part->first; i < part->end; i++)
         size += ROW_BYTES + strlen(power->targets[i].target);
-    uint8_t *bytes = malloc(size);
-    if (!bytes)
+    uint8_t *to = bson_bytes_open(document, size);
+    if (!to)
         return -ENOMEM;
-    uint8_t *to = bson_bytes_begin(bytes);
+    uint8_t *begin = to = bson_bytes_key(to, BSON_TYPE_ARRAY, NAME("targets"));
+    to = bson_bytes_begin(to);
     for (size_t i = part->first; i < part->end; i++) {
-        char space[16];
-        const char *key;
-        size_t length =
-            bson_uint32_to_string((uint32_t)(i - part->first), &key, space, sizeof(space));
-        to = bson_bytes_key(to, BSON_TYPE_DOCUMENT, key, length + 1);
+        to = bson_bytes_index(to, BSON_TYPE_DOCUMENT, i - part->first);
         to = write_target(to, &power->targets[i]);
     }
-    to = bson_bytes_end(bytes, to);
-    bson_t array;
-    bool is_done = bson_init_static(&array, bytes, (size_t)(to - bytes)) &&
-                   bson_append_array(document, KEY("targets"), &array);
-    free(bytes);
-    return is_done ? 0 : -ENOMEM;
+    bson_bytes_close(document, bson_bytes_end(begin, to));
+    return 0;
 }
 
 static int encode_part(const struct power_record *power, const struct part *part, bson_t *scratch,

@@ -72,6 +72,8 @@ struct record_key {
 
 bool sensor_name_is_valid(const char *name); /* also for labels */
 bool word_is_valid(const char *word);
+/* What fits of it. */
+void word_copy(char to[static WORD_SIZE], const char *word);
 bool run_is_valid(const char *run);
 
 /* Order of ticks within one sensor: by run, seq, then timestamp. <0, 0, >0. */

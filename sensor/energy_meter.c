@@ -4,7 +4,6 @@
 #include "sensor/energy_meter.h"
 
 #include <math.h>
-#include <stdio.h>
 
 /* Counters are updated about once a millisecond, and late at times: a short span may show the
  * energy of a longer one. */
@@ -103,10 +102,10 @@ static int add_sample(struct energy_meter *meter, const char *source, struct rep
     sample->package = meter->package;
     sample->skew_ns = (int64_t)meter->now_ns;
     sample->valid = false;
-    (void)snprintf(sample->source, sizeof(sample->source), "%s", source);
+    word_copy(sample->source, source);
     const char *word = meter->reason ? meter->reason : meter->note;
     if (word)
-        (void)snprintf(sample->reason, sizeof(sample->reason), "%s", word);
+        word_copy(sample->reason, word);
     if (!meter->reason)
         fill_energy(meter, sample);
     return 0;
@@ -145,7 +144,7 @@ int energy_meter_describe(const struct energy_meter *meter, const char *source,
         return r;
     row->domain = meter->domain;
     row->package = meter->package;
-    (void)snprintf(row->source, sizeof(row->source), "%s", source);
+    word_copy(row->source, source);
     row->unit_uj = meter->unit_uj;
     row->range_uj = meter->range_uj;
     row->peak_w = meter->bound_w;

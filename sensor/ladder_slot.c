@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "sensor/ladder_slot.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/scope.h"
@@ -33,7 +32,7 @@ static bool is_failure(const struct energy_sample *sample)
 static bool settle(struct ladder_slot *slot, const struct energy_sample *sample)
 {
     if (!slot->settled[0])
-        (void)snprintf(slot->settled, sizeof(slot->settled), "%s", sample->source);
+        word_copy(slot->settled, sample->source);
     if (strcmp(slot->settled, sample->source) == 0) {
         slot->other_since_ns = 0;
         return false;
@@ -42,7 +41,7 @@ static bool settle(struct ladder_slot *slot, const struct energy_sample *sample)
         slot->other_since_ns = sample->skew_ns;
     if (sample->skew_ns - slot->other_since_ns < LADDER_SLOT_PATIENCE_NS)
         return false;
-    (void)snprintf(slot->settled, sizeof(slot->settled), "%s", sample->source);
+    word_copy(slot->settled, sample->source);
     slot->other_since_ns = 0;
     return true;
 }
@@ -50,7 +49,7 @@ static bool settle(struct ladder_slot *slot, const struct energy_sample *sample)
 bool ladder_slot_note(struct ladder_slot *slot, const struct energy_sample *sample)
 {
     if (sample->valid) {
-        (void)snprintf(slot->source, sizeof(slot->source), "%s", sample->source);
+        word_copy(slot->source, sample->source);
         slot->until_ns = sample->skew_ns;
         slot->failing_since_ns = 0;
         return settle(slot, sample);
