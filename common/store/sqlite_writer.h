@@ -16,7 +16,7 @@ struct sqlite_writer {
     const struct log *log; /* borrowed */
     int64_t max_size_bytes;
     int64_t max_age_ms; /* 0: keep */
-    sqlite3_stmt *insert, *oldest, *forget_to, *page_count, *free_count;
+    sqlite3_stmt *insert, *insert_many, *oldest, *forget_to, *page_count, *free_count;
     int64_t page_size_bytes;
     int64_t newest_ms;        /* of all documents appended by us */
     uint64_t n_dropped;       /* by the bounds, not said yet */

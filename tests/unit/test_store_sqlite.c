@@ -226,6 +226,31 @@ static void a_resend_is_harmless(void **state)
     store_close(store);
 }
 
+/* Many rows are written by one statement, what is left by others. */
+static void a_resend_of_many_is_harmless(void **state)
+{
+    enum { N = 45, N_FIRST = 19 };
+    struct sample samples[N];
+    struct document documents[N];
+    struct append_result result;
+    struct store *store = fixture_open("sqlite", *state, STORE_WRITE);
+    for (uint64_t i = 0; i < N; i++) {
+        sample_make(&samples[i], i % 9 == 4 ? RECORD_POWER : RECORD_RAW, i, "a", 0);
+        documents[i] = samples[i].document;
+    }
+    assert_int_equal(store_append(store, documents, N_FIRST, &result, NULL), 0);
+    assert_int_equal(result.n_stored, N_FIRST);
+    assert_int_equal(store_append(store, documents, N, &result, NULL), 0);
+    assert_int_equal(result.n_stored, N - N_FIRST);
+    assert_int_equal(result.n_duplicates, N_FIRST);
+    assert_int_equal(store_append(store, documents, N, &result, NULL), 0);
+    assert_int_equal(result.n_stored, 0);
+    assert_int_equal(result.n_duplicates, N);
+    for (int i = 0; i < N; i++)
+        sample_free(&samples[i]);
+    store_close(store);
+}
+
 /* The follower is there before the files are, and before the second of them is. */
 static void a_follower_sees_what_comes(void **state)
 {
@@ -447,6 +472,7 @@ int main(void)
         IN_FOLDER(positions_go_on_anywhere),
         IN_FOLDER(many_pages_come_whole),
         IN_FOLDER(a_resend_is_harmless),
+        IN_FOLDER(a_resend_of_many_is_harmless),
         IN_FOLDER(a_follower_sees_what_comes),
         IN_FOLDER(a_file_made_anew_is_read_from_its_start),
         IN_FOLDER(forgetting_is_bounded_and_positions_only_grow),
