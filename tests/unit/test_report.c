@@ -326,6 +326,87 @@ static void an_event_may_come_after_the_rows(void **state)
     report_deinit(&report);
 }
 
+static int see_that_it_is_read(const struct document *document, void *context)
+{
+    struct error err = {0};
+    struct document described;
+    (*(int *)context)++;
+    if (document_describe(document->bytes, document->size_bytes, &described, &err) < 0 ||
+        decode_raw(&described, &err) < 0)
+        fail_msg("%s", err.text);
+    return 0;
+}
+
+static void fill(char *text, size_t size)
+{
+    (void)memset(text, 'w', size - 1);
+    text[size - 1] = '\0';
+}
+
+/* The room for a record is bounded before it is written. */
+static void the_widest_has_room(void **state)
+{
+    (void)state;
+    enum { N = 600 };
+    struct report report;
+    struct error err = {0};
+    char long_name[200];
+    int n_documents = 0;
+    bson_t scratch;
+    bson_init(&scratch);
+    report_init(&report);
+    fill(long_name, sizeof(long_name));
+    fill(report.key.sensor, sizeof(report.key.sensor));
+    (void)snprintf(report.key.run, sizeof(report.key.run), "ffffffffffff");
+    report.key.seq = (UINT64_C(1) << 48) - 1;
+    report.key.timestamp_ms = TIMESTAMP_MAX_MS;
+    report.dt_ns = report.missed = AMOUNT_MAX;
+    report.part = report.parts = RECORD_PARTS_MAX;
+    for (char word[WORD_SIZE] = "wwwwwwwwwwwwwwwwwwwwwwa"; word[22] < 'a' + REASONS_MAX; word[22]++)
+        reasons_add(&report.reasons, word);
+    for (int i = 0; i < REPORT_EVENTS_MAX; i++)
+        assert_int_equal(report_add_event(&report, long_name), 0);
+    for (int i = 0; i < N; i++) {
+        struct count_row *row;
+        assert_int_equal(report_add_target(&report, &row), 0);
+        row->target = long_name;
+        row->package = INT32_MAX;
+        row->has_counts = true;
+        row->enabled_ns = row->running_ns = AMOUNT_MAX;
+        fill(row->reason, sizeof(row->reason));
+        for (size_t j = 0; j < report.n_events; j++)
+            report_counts(&report, row)[j] = AMOUNT_MAX;
+    }
+    assert_int_equal(report_encode(&report, &scratch, see_that_it_is_read, &n_documents, &err), 0);
+    report.part = report.parts = 1;
+    report.n_targets = report.n_counts = report.n_events = 0;
+    for (int i = 0; i < N; i++) {
+        struct energy_sample *sample;
+        assert_int_equal(report_add_energy(&report, &sample), 0);
+        *sample = (struct energy_sample){.domain = DOMAIN_MACHINE,
+                                         .package = INT32_MAX,
+                                         .estimate = true,
+                                         .dt_ns = AMOUNT_MAX,
+                                         .skew_ns = AMOUNT_MAX,
+                                         .energy_uj = AMOUNT_MAX,
+                                         .low_uj = AMOUNT_MAX,
+                                         .high_uj = AMOUNT_MAX};
+        fill(sample->source, sizeof(sample->source));
+        fill(sample->reason, sizeof(sample->reason));
+    }
+    assert_int_equal(report_encode(&report, &scratch, see_that_it_is_read, &n_documents, &err), 0);
+    report.n_energy = 0;
+    for (int i = 0; i < N; i++) {
+        struct clock_sample *clock;
+        assert_int_equal(report_add_clock(&report, &clock), 0);
+        *clock = (struct clock_sample){INT32_MAX, AMOUNT_MAX, AMOUNT_MAX, AMOUNT_MAX};
+    }
+    assert_int_equal(report_encode(&report, &scratch, see_that_it_is_read, &n_documents, &err), 0);
+    assert_int_equal(n_documents, 3);
+    report_deinit(&report);
+    bson_destroy(&scratch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +416,7 @@ int main(void)
         cmocka_unit_test(order_of_fields_does_not_matter),
         cmocka_unit_test(the_shape_of_a_report),
         cmocka_unit_test(what_cannot_be_read_is_not_written),
+        cmocka_unit_test(the_widest_has_room),
         cmocka_unit_test(an_event_may_come_after_the_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
