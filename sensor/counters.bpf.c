@@ -9,6 +9,8 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include <bpf/bpf_core_read.h>
+
 #include "sensor/counters_bpf.h"
 #include "sensor/counters_bpf_held.h"
 #include "sensor/counters_bpf_kernel.h"
@@ -78,10 +80,29 @@ static __noinline u64 split_at_move(struct cpu_state *state, u32 cpu, struct tas
     return after_ns;
 }
 
-/* Some switches are not told: the slice of `task` began unseen. The fair scheduler remembers what
- * the task had run by then. */
+/* Some switches are not told (a kernel may trace nothing of a task's own doing). Then the slice of
+ * the task that was seen to begin has ended meanwhile; what it ran is read from the task, if it is
+ * still the same one. Where it has run elsewhere since, each of its slices gets an equal part. */
+static __noinline void gather_left(struct cpu_state *state)
+{
+    struct running *running = &state->running;
+    struct task_struct *task = (void *)running->task;
+    if (BPF_CORE_READ(task, tgid) == (int)running->tgid) {
+        u64 ran_ns = BPF_CORE_READ(task, se.sum_exec_runtime) - running->start_runtime_ns;
+        u64 faults = BPF_CORE_READ(task, min_flt) + BPF_CORE_READ(task, maj_flt);
+        u64 n_slices = BPF_CORE_READ(task, nvcsw) + BPF_CORE_READ(task, nivcsw);
+        n_slices -= running->start_switches;
+        if (n_slices && (s64)ran_ns > 0)
+            add(state, ran_ns / n_slices, (faults - running->start_faults) / n_slices, 0);
+    }
+    running->tgid = 0;
+}
+
+/* The slice of `task` began unseen: the fair scheduler remembers what the task had run by then. */
 static __noinline void gather_unseen(struct cpu_state *state, u32 cpu, struct task_struct *task)
 {
+    if (state->running.tgid)
+        gather_left(state);
     enter(state, cpu, task);
     u64 ran_ns = task->prio >= PRIO_FAIR_MIN
                      ? task->se.sum_exec_runtime - task->se.prev_sum_exec_runtime
@@ -114,6 +135,7 @@ static __always_inline void start(struct cpu_state *state, u32 cpu, struct task_
     running->task = (u64)task;
     running->start_runtime_ns = task->se.sum_exec_runtime;
     running->start_faults = task->min_flt + task->maj_flt;
+    running->start_switches = task->nvcsw + task->nivcsw;
     enter(state, cpu, task);
 }
 
@@ -127,6 +149,8 @@ int on_switch(u64 *context)
         return 0;
     if (previous->pid)
         gather(state, cpu, previous);
+    else if (state->running.tgid)
+        gather_left(state);
     if (next->pid) {
         start(state, cpu, next);
         add(state, 0, 0, 1);
@@ -154,6 +178,8 @@ static void flush(struct cpu_state *state, u32 cpu)
     struct task_struct *task = bpf_get_current_task_btf();
     if (task->pid)
         gather(state, cpu, task);
+    else if (state->running.tgid)
+        gather_left(state);
     if (n_extra)
         read_extra(cpu, state->running.place);
     hand_in_all(state, cpu);

@@ -15,6 +15,7 @@
 #define APART static __attribute__((noinline, unused)) /* what is rare stays out of the way of what is not */
 typedef __u32 u32;
 typedef __u64 u64;
+typedef __s64 s64;
 
 struct kernfs_node {
     u64 id;
@@ -62,7 +63,7 @@ struct signal_struct {
 struct task_struct {
     int pid, tgid, prio;
     unsigned int flags;
-    unsigned long min_flt, maj_flt;
+    unsigned long nvcsw, nivcsw, min_flt, maj_flt; /* the first two: how often it was switched out */
     struct sched_entity se;
     struct task_struct *real_parent, *group_leader;
     struct signal_struct *signal;
