@@ -6,6 +6,7 @@
 #include "formula/scope.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -321,7 +322,9 @@ static void make_other(struct scopes *scopes, size_t n_events, const double *tot
         for (size_t i = 0; i < scopes->n_slots; i++)
             if (scopes->is_present[i] && !isnan(rates[i * n_events + e]))
                 rest -= rates[i * n_events + e];
-        rates[slot * n_events + e] = rest < 0 ? 0 : rest;
+        if (rest <= (double)scopes->n_slots * DBL_EPSILON * totals[e])
+            rest = 0; /* a sum's rounding is nobody's */
+        rates[slot * n_events + e] = rest;
         is_active |= rest > 0;
     }
     scopes->is_present[slot] = is_active;

@@ -253,6 +253,29 @@ static void what_totals_have_beyond_targets_is_other(void **state)
     assert_int_equal(list[0].tick.n_activities, 2);
 }
 
+/* Counts whose rates do not add up to the last bit leave nothing for anybody else. */
+static void rounding_is_nobodys(void **state)
+{
+    (void)state;
+    add_events();
+    report.dt_ns = 1000000007;
+    add_energy(DOMAIN_PACKAGE, 0, 20000000);
+    int64_t total = 0;
+    for (int i = 0; i < 40; i++) {
+        static char names[40][8];
+        int64_t count = INT64_C(1234567891) / (3 + i) + i;
+        (void)snprintf(names[i], sizeof(names[i]), "/t%d", i);
+        (void)add_row(names[i], 0, count, count);
+        total += count;
+    }
+    (void)add_row(NULL, 0, total, total);
+    build();
+    assert_int_equal(list[0].tick.n_activities, 40);
+    report.counts[report.total[0].first_count]++;
+    build();
+    assert_int_equal(list[0].tick.n_activities, 41);
+}
+
 static void doubtful_ticks_are_not_learned_from(void **state)
 {
     (void)state;
@@ -513,6 +536,7 @@ int main(void)
         TEST(rows_go_to_their_package_and_all_to_the_machine),
         TEST(counts_without_package_see_the_sum_of_packages),
         TEST(what_totals_have_beyond_targets_is_other),
+        TEST(rounding_is_nobodys),
         TEST(doubtful_ticks_are_not_learned_from),
         TEST(what_hardly_ran_makes_no_tick_doubtful),
         TEST(spans_that_differ_are_not_learned_from),
