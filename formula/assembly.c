@@ -23,16 +23,17 @@ struct assembly {
     struct held_tick *released;  /* what the caller was given last */
     const struct report *direct; /* a whole report that waits for nothing */
     struct record_key last;      /* of the tick released last */
-    bool has_last, is_finished, goes_on;
+    bool has_last, is_finished, goes_on, leaves_last;
     uint64_t n_late, powerapi_seq;
 };
 
-int assembly_new(struct assembly **ret_assembly, unsigned wait_ticks)
+int assembly_new(struct assembly **ret_assembly, unsigned wait_ticks, bool leaves_last)
 {
     struct assembly *assembly = calloc(1, sizeof(*assembly));
     if (!assembly)
         return -ENOMEM;
     assembly->wait_ticks = wait_ticks > 0 ? wait_ticks : 1;
+    assembly->leaves_last = leaves_last;
     *ret_assembly = assembly;
     return 0;
 }
@@ -198,6 +199,8 @@ static bool may_go(const struct assembly *assembly)
     const struct held_tick *oldest = assembly->held[0];
     if (assembly->n_held > assembly->wait_ticks)
         return true;
+    if (oldest->is_powerapi && assembly->leaves_last)
+        return false;
     if (assembly->is_finished)
         return !assembly->goes_on || assembly->has_last || assembly->n_held > 1 ||
                !oldest->is_powerapi;

@@ -9,13 +9,14 @@
 
 struct assembly;
 
-int assembly_new(struct assembly **ret_assembly, unsigned wait_ticks);
+/* leaves_last: PowerAPI's ticks that still wait at the end of the input are never released. */
+int assembly_new(struct assembly **ret_assembly, unsigned wait_ticks, bool leaves_last);
 void assembly_free(struct assembly *assembly);
 
 /* Takes one decoded report (copied where it must be kept: its document may go). is_powerapi: joined by timestamp. A whole native report that waits for nothing is not
  * copied: it is what the next assembly_next gives, so call that until it gives 0 before the report goes. Returns 0 or -ENOMEM. */
 int assembly_add(struct assembly *assembly, const struct report *report, bool is_powerapi, struct error *err);
-/* No more input will come: everything held is released by assembly_next, oldest first. goes_on: another run will; then a PowerAPI tick that is the first and only one is kept,
+/* No more input will come: everything held (but what leaves_last keeps back) is released by assembly_next, oldest first. goes_on: another run will; then a PowerAPI tick that is the first and only one is kept,
  * because its interval is told by the next. */
 void assembly_finish(struct assembly *assembly, bool goes_on);
 bool assembly_is_waiting(const struct assembly *assembly); /* ticks are held */

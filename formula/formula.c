@@ -103,7 +103,10 @@ static int fill_sensor(const struct formula *formula, struct sensor_state *senso
     host_record_init(&sensor->host);
     origin_init(&sensor->origin);
     (void)snprintf(sensor->name, sizeof(sensor->name), "%s", name);
-    int r = assembly_new(&sensor->assembly, formula->settings.wait_ticks);
+    unsigned lag_ticks =
+        formula->original_interval_s > 0 ? formula->settings.model->original_lag_ticks : 0;
+    unsigned wait_ticks = lag_ticks > 0 ? lag_ticks : formula->settings.wait_ticks;
+    int r = assembly_new(&sensor->assembly, wait_ticks, lag_ticks > 0);
     return r < 0 ? r : scopes_new(&sensor->scopes, formula->original_interval_s);
 }
 

@@ -33,7 +33,7 @@ void formula_free(struct formula *formula);
 /* One document of any kind; kinds it has no use for are skipped. A damaged report is counted, logged (the first ten), and left out: 0. Returns 0, -ENOMEM, or
  * what emit returned. */
 int formula_add(struct formula *formula, const struct document *document, struct error *err);
-/* End of input: closes the ticks still held. */
+/* End of input: closes the ticks still held, but those that a model's original would never have processed. */
 int formula_finish(struct formula *formula, struct error *err);
 
 struct formula_health {

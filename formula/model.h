@@ -43,6 +43,8 @@ struct model_ops {
     /* NULL, or for a model that repeats another program: with --no-close it is fed as its original is (scope.h), with watts over this interval, whatever was
      * measured. */
     double (*original_interval_s)(const void *settings);
+    /* Then every tick of reports that the original reads also waits for so many later ones, and at the end of the input that many are never said anything of. */
+    unsigned original_lag_ticks;
     /* Predicts and attributes, then learns from the tick (if tick->learn and measured). Returns 0 or -ENOMEM. */
     int (*step)(struct model *model, const struct scope_tick *tick, struct model_output *output);
     /* State as one BSON document and back, for restarts. load refuses what it did not write, or what other settings wrote: -EBADMSG; with settings NULL in new it takes over

@@ -481,6 +481,7 @@ const struct model_ops model_smartwatts = {
     .settings_size = sizeof(struct smartwatts_settings),
     .new = smartwatts_new,
     .original_interval_s = smartwatts_interval_s,
+    .original_lag_ticks = 5,
     .step = smartwatts_step,
     .save = smartwatts_save,
     .load = smartwatts_load,

@@ -38,7 +38,7 @@ pieces() { # pieces INPUT "SECONDS..." OPTION...: the same as in $folder/whole, 
     for seconds in $cuts; do
         attribute "$input" "$folder/cut" --state "$folder/state" --to "$(stamp_of "$seconds")" "$@"
     done
-    test "$cuts" = 1 || test -s "$folder/cut" || fail "$*: nothing before $cuts s"
+    test "${cuts##* }" -le "$lag_s" || test -s "$folder/cut" || fail "$*: nothing before $cuts s"
     attribute "$input" "$folder/cut" --state "$folder/state" "$@"
     cmp "$folder/cut" "$folder/whole" || fail "$* on ${input##*/}: cut at $cuts s it gives other watts"
 }
@@ -53,6 +53,7 @@ all_pieces() { # all_pieces INPUT OPTION...: several ways to cut it
     done
 }
 
+lag_s=1 # so long nothing is said
 # Saving and loading is the same code wherever a recording is cut: the sanitizers see it with fewer cuts.
 scenarios=(churn sockets missed)
 all_cuts=(1 2 77 '20 21 22 119')
@@ -67,7 +68,9 @@ for scenario in "${scenarios[@]}"; do
         all_pieces "$folder/$input" --model smartwatts
         all_pieces "$folder/$input" --model auto
     done
+    lag_s=6 # as SmartWatts itself
     all_pieces "$folder/hwpc" --model smartwatts --no-close --cpu-base-freq=2600
+    lag_s=1
 done
 
 # An old sensor's cumulative times: the first tick's interval is told by the second, which the first piece does not have.

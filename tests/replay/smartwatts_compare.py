@@ -5,8 +5,8 @@ that watt-formula --model smartwatts --no-close wrote of the same file. To be ru
 
     smartwatts_compare.py NAME REPORTS POWER [OPTION=VALUE]...
 
-An option is one of SmartWatts'. Its handler is fed directly, without actors and database. The last five ticks are left out:
-SmartWatts never processes them. Exits with 1 when a tick or target is said by one alone, or watts are more than 1 % apart.
+An option is one of SmartWatts'. Its handler is fed directly, without actors and database. Every tick counts, the last five too, which SmartWatts
+never processes. Exits with 1 when a tick or target is said by one alone, or watts are more than 1 % apart.
 
 What SmartWatts said is kept in the cache under a hash of everything that decides it: the reports, the options, the pinned packages and this
 file. Its own time is then spent once per machine and stream."""
@@ -80,7 +80,7 @@ def chosen_options(texts):
 
 
 def run_oracle(path, options):
-    """{(stamp, scope, socket): {target: (watts, ratio)}} and the stamps it processed."""
+    """{(stamp, scope, socket): {target: (watts, ratio)}}"""
     from smartwatts.actor import SmartWattsFormulaScope
     reports = list(read_reports(path))
     machine = next(report for report in reports if report.target == "all")
@@ -97,8 +97,7 @@ def run_oracle(path, options):
             for power in kept.reports:
                 key = (power.timestamp, power.metadata["scope"], str(power.metadata["socket"]))
                 said[key][power.target] = (float(power.power), float(power.metadata["ratio"]))
-    stamps = list(dict.fromkeys(report.timestamp for report in reports))
-    return said, set(stamps[:-5])
+    return said
 
 
 def cache_file(path, texts):
@@ -118,11 +117,9 @@ def ask_oracle(path, texts):
     if file.exists():
         file.touch()
         kept = json.loads(file.read_text(encoding="utf-8"))
-        said = {(stamp_of(stamp), scope, socket): targets for stamp, scope, socket, targets in kept["said"]}
-        return said, {stamp_of(stamp) for stamp in kept["stamps"]}
-    said, stamps = run_oracle(path, chosen_options(texts))
-    kept = {"said": [[stamp.isoformat(), scope, socket, targets] for (stamp, scope, socket), targets in said.items()],
-            "stamps": [stamp.isoformat() for stamp in stamps]}
+        return {(stamp_of(stamp), scope, socket): targets for stamp, scope, socket, targets in kept["said"]}
+    said = run_oracle(path, chosen_options(texts))
+    kept = {"said": [[stamp.isoformat(), scope, socket, targets] for (stamp, scope, socket), targets in said.items()]}
     file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(f"{file.name}.{os.getpid()}")
     beside.write_text(json.dumps(kept, separators=(",", ":")), encoding="utf-8")
@@ -130,17 +127,16 @@ def ask_oracle(path, texts):
     for old in file.parent.glob("*.json"):
         if old.stat().st_mtime < time.time() - KEEP_S:
             old.unlink(missing_ok=True)
-    return said, stamps
+    return said
 
 
-def read_power(path, stamps):
+def read_power(path):
     said = defaultdict(dict)
     with open(path, encoding="utf-8") as lines:
         for line in lines:
             power = json.loads(line)
-            stamp = stamp_of(power["timestamp"])
-            key = (stamp, power["metadata"]["scope"], power["metadata"]["socket"])
-            if stamp in stamps and power["target"] != "unattributed":
+            key = (stamp_of(power["timestamp"]), power["metadata"]["scope"], power["metadata"]["socket"])
+            if power["target"] != "unattributed":
                 said[key][power["target"]] = (power["power"], power["metadata"]["ratio"])
     return said
 
@@ -171,8 +167,8 @@ def compare(theirs, ours):
 def main():
     logging.disable(logging.CRITICAL)
     name, reports, power = sys.argv[1:4]
-    theirs, stamps = ask_oracle(reports, sys.argv[4:])
-    wrong, (n_ticks, n_silent, n_watts, largest, mean) = compare(theirs, read_power(power, stamps))
+    theirs = ask_oracle(reports, sys.argv[4:])
+    wrong, (n_ticks, n_silent, n_watts, largest, mean) = compare(theirs, read_power(power))
     print(f"{name}: {n_ticks} ticks of a scope, {n_silent} of them silent, {n_watts} watts: "
           f"{largest:.2e} apart at most, {mean:.2e} on average; {len(wrong)} disagree")
     for text in wrong[:10]:

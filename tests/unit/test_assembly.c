@@ -19,7 +19,7 @@ static int set_up(void **state)
 {
     (void)state;
     report_init(&report);
-    return assembly_new(&assembly, 2);
+    return assembly_new(&assembly, 2, false);
 }
 
 static int tear_down(void **state)
@@ -203,7 +203,7 @@ static void order_of_arrival_leaves_no_trace(void **state)
     unsigned seed = 1;
     for (int round = 0; round < 200; round++) {
         struct assembly *one;
-        assert_int_equal(assembly_new(&one, 4), 0);
+        assert_int_equal(assembly_new(&one, 4, false), 0);
         struct assembly *ours = assembly;
         assembly = one;
         int order[16];
@@ -231,6 +231,34 @@ static void order_of_arrival_leaves_no_trace(void **state)
         }
         assert_string_equal(text, expected);
         assembly_free(one);
+        assembly = ours;
+    }
+}
+
+/* What an original never processes: PowerAPI's last ticks, and none of a native run's. */
+static void the_last_may_be_left(void **state)
+{
+    (void)state;
+    for (int is_powerapi = 0; is_powerapi < 2; is_powerapi++) {
+        struct assembly *ours = assembly;
+        assert_int_equal(assembly_new(&assembly, 2, true), 0);
+        int n = 0;
+        for (int i = 0; i < 5; i++) {
+            if (is_powerapi) {
+                add_powerapi(i, 0);
+            } else {
+                begin("0199d2f4c1a0", (uint64_t)i + 7, 1000 + i); /* the start is missing */
+                add_energy(1000, 1000);
+                hand_over(false);
+            }
+            while (next())
+                n++;
+        }
+        assembly_finish(assembly, false);
+        while (next())
+            n++;
+        assert_int_equal(n, is_powerapi ? 3 : 5);
+        assembly_free(assembly);
         assembly = ours;
     }
 }
@@ -329,6 +357,7 @@ int main(void)
         TEST(parts_are_joined),
         TEST(order_of_arrival_leaves_no_trace),
         TEST(powerapi_waits_for_later_ticks),
+        TEST(the_last_may_be_left),
         TEST(cumulative_times_give_way_to_stamps),
         TEST(doubles_are_counted_once),
         TEST(a_lone_first_tick_is_left_to_the_next_run),

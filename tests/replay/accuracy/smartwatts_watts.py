@@ -23,7 +23,7 @@ def main():
         options[key] = type(options[key])(value)
     with open(sys.argv[1], encoding="utf-8") as lines:
         sensor = json.loads(next(lines))["sensor"]
-    said, _ = smartwatts_compare.run_oracle(sys.argv[1], options)
+    said = smartwatts_compare.run_oracle(sys.argv[1], options)
     for (stamp, scope, socket), targets in said.items():
         text = stamp.strftime("%Y-%m-%dT%H:%M:%S.") + f"{stamp.microsecond // 1000:03d}Z"
         for target, (watts, ratio) in targets.items():
