@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -22,6 +23,7 @@
 #include "common/scope.h"
 #include "common/store/batch.h"
 #include "formula/arguments.h"
+#include "formula/attributed.h"
 #include "formula/reader.h"
 #include "formula/state_file.h"
 
@@ -51,6 +53,7 @@ struct program {
     bool writes_powerapi, static_share;
     uint64_t flushed_ns, retry_at_ns, retry_wait_ns;
     bool is_failing;
+    struct attributed *attributed; /* NULL: the output itself keeps records from standing twice */
     uint64_t n_records, n_duplicates;
     struct error emit_error; /* why on_power ended the reading */
 };
@@ -134,10 +137,15 @@ static int on_power(const struct power_record *power, void *context)
     struct program *program = context;
     struct error *failure = &program->emit_error;
     program->n_records++;
-    int r = program->writes_powerapi
-                ? power_record_encode_powerapi(power, program->static_share, &program->scratch,
-                                               on_document, program, failure)
-                : power_record_encode(power, &program->scratch, on_document, program, failure);
+    int r = program->attributed ? attributed_judge(program->attributed, &power->key, failure) : 0;
+    if (r != 0) {
+        program->n_duplicates += r > 0;
+        return r < 0 ? error_wrap(failure, r, "output %s", program->arguments.output) : 0;
+    }
+    r = program->writes_powerapi
+            ? power_record_encode_powerapi(power, program->static_share, &program->scratch,
+                                           on_document, program, failure)
+            : power_record_encode(power, &program->scratch, on_document, program, failure);
     if (r == 0 && now_ns() - program->flushed_ns >= FLUSH_NS) {
         r = flush_or_keep(program, failure);
         r = r < 0 ? error_wrap(failure, r, "output") : 0;
@@ -184,12 +192,23 @@ static int resume(const char *sensor, struct record_key *ret_last, void *context
     return 1;
 }
 
-/* An output that cannot be read, or is not there yet, has no history. */
+/* What only passes through holds nothing, and reading would take it from whoever it is for. */
+static bool is_pipe(const char *uri)
+{
+    struct stat status;
+    const char *path = strchr(uri, ':');
+    return strcmp(uri, "jsonl:-") == 0 ||
+           (path && stat(path + 1, &status) == 0 && !S_ISREG(status.st_mode) &&
+            !S_ISDIR(status.st_mode));
+}
+
+/* An output that cannot be read, or is not there yet, has no history; a recording attributed anew
+ * needs none where the output knows its records by their ids. */
 static void open_history(struct program *program)
 {
     const struct store_ops *ops = store_find(program->arguments.output, formula_store_tables, NULL);
-    if (program->arguments.post_mortem || !ops || !ops->can_read ||
-        strcmp(program->arguments.output, "jsonl:-") == 0)
+    if (!ops || !ops->can_read || (program->arguments.post_mortem && ops->has_ids) ||
+        is_pipe(program->arguments.output))
         return;
     struct error failure = {0};
     if (store_open(&program->history, program->arguments.output, STORE_READ, formula_store_tables,
@@ -369,8 +388,9 @@ static int judge_end(const struct program *program, struct error *err)
     if (program->n_duplicates > 0)
         log_warning(&program->log,
                     "output: %" PRIu64 " records of watts were there already under label '%s' and "
-                    "stay as they are; to attribute anew, choose another --label",
-                    program->n_duplicates, label_of(&program->arguments));
+                    "stay as they are; to attribute anew, choose another %s",
+                    program->n_duplicates, label_of(&program->arguments),
+                    program->writes_powerapi ? "file" : "--label");
     if (stop)
         return error_set(err, -EINTR,
                          "interrupted: %" PRIu64 " records of watts are stored, the rest is not "
@@ -458,6 +478,12 @@ static int open_stores(struct program *program, struct error *err)
     if (r < 0)
         return error_wrap(err, r, "input");
     open_history(program);
+    if (program->history && program->arguments.post_mortem) {
+        r = attributed_new(&program->attributed, program->history,
+                           program->writes_powerapi ? NULL : label_of(&program->arguments));
+        if (r < 0)
+            return error_set(err, r, "output: out of memory");
+    }
     r = store_open(&program->output, program->arguments.output, STORE_WRITE, formula_store_tables,
                    program->store_settings, &program->log, err);
     if (r < 0)
@@ -512,6 +538,7 @@ static int start(struct program *program, struct options *options, int argc, cha
     free(program->state_path);
     batch_free(program->batch);
     store_close(program->output);
+    attributed_free(program->attributed);
     store_close(program->history);
     store_close(program->input);
     remote_cleanup();

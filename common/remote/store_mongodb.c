@@ -79,6 +79,7 @@ const struct store_ops store_mongodb = {
     .about = "a MongoDB database, or a server that speaks its protocol: mongodb://HOST/DATABASE",
     .is_remote = true,
     .can_read = true,
+    .has_ids = true,
     .can_follow = true,
     .section = "mongodb",
     .options = mongodb_options,

@@ -76,6 +76,7 @@ struct store_ops {
     const char *about;   /* one line for --help and doctor */
     bool is_remote;      /* reached over a network: the sensor spools and a courier carries */
     bool can_read, can_follow;
+    bool has_ids;        /* a document whose id is there already is not stored again */
     const char *default_directory; /* NULL, or what stands for an empty rest */
     const char *section; /* of its options: "sqlite" */
     const struct option_spec *options;

@@ -166,6 +166,7 @@ const struct store_ops store_sqlite = {
     .scheme = "sqlite",
     .about = "sqlite:DIR : database files in a folder, the default",
     .can_read = true,
+    .has_ids = true,
     .can_follow = true,
     .default_directory = "/var/lib/wattribute",
     .section = "sqlite",

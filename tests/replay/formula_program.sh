@@ -112,6 +112,28 @@ grep -q "10 records.*label 'auto'.*stay" "$folder/err" || fail "it is not said t
 "$tool" "sqlite:$folder/beside" "jsonl:$folder/after.jsonl"
 jq -c 'select(.label == "auto") | .model' "$folder/after.jsonl" | grep -q share && fail 'the same label again changed what was there'
 
+# A file of JSON lines has no ids: the same ticks again change nothing, later ones are added, earlier ones refused, whatever the schema.
+middle=$(jq -r 'select(.target == "all") | .timestamp' "$trace" | sed -n 5p)
+for schema in native powerapi; do
+    once=(--post-mortem --input "jsonl:$trace" --schema $schema)
+    "$formula" --quiet "${once[@]}" --output "jsonl:$folder/once.$schema"
+    cp "$folder/once.$schema" "$folder/again.$schema"
+    "$formula" "${once[@]}" --output "jsonl:$folder/again.$schema" --model auto 2>"$folder/err"
+    cmp "$folder/once.$schema" "$folder/again.$schema" || fail "$schema: the same ticks again stand twice"
+    grep -q '10 records.*stay' "$folder/err" || fail "$schema: it is not said that nothing was stored: $(cat "$folder/err")"
+    "$formula" --quiet "${once[@]}" --to "$middle" --output "jsonl:$folder/rest.$schema"
+    "$formula" "${once[@]}" --output "jsonl:$folder/rest.$schema" 2>"$folder/err"
+    cmp "$folder/once.$schema" "$folder/rest.$schema" || fail "$schema: the rest is not what was missing"
+    "$formula" --quiet "${once[@]}" --from "$middle" --output "jsonl:$folder/late.$schema"
+    cp "$folder/late.$schema" "$folder/kept"
+    status=0
+    "$formula" "${once[@]}" --output "jsonl:$folder/late.$schema" 2>"$folder/err" || status=$?
+    test $status = 64 || fail "$schema: ticks before those of the file end with $status"
+    grep -q 'holds later watts' "$folder/err" || fail "$schema: it is not said what is wrong: $(cat "$folder/err")"
+    cmp "$folder/late.$schema" "$folder/kept" || fail "$schema: what was refused changed the file"
+done
+"$formula" --quiet --post-mortem --input "jsonl:$trace" --output "jsonl:/dev/stdout" | cmp - "$folder/once.native" || fail 'a pipe is not written to'
+
 # Where what is learned cannot be kept is known before hours of learning.
 for option in --state="$folder/nowhere" --save-model="$folder/nowhere/model"; do
     "$formula" --post-mortem --input "jsonl:$trace" --output "jsonl:$folder/too-late.jsonl" "$option" 2>"$folder/err" && fail "$option is taken"
