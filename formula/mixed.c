@@ -2,7 +2,9 @@
 /* Deviations stand before the pooled prices, so that a Cholesky factor ends in the Schur complement
  * of the prices: the bounds hold for those alone, and are met by a small non-negative solution of
  * that complement with no second factorisation. A kind that loses its slot leaves its part of the
- * past behind as if its deviation had been what it was last thought to be. */
+ * past behind as if its deviation had been what it was last thought to be. Noise that the next tick
+ * returns (noise.h) is left out by learning from each tick plus the part of the last one that comes
+ * back. How large noise is, the misses say; the priors count against that. */
 #include "formula/mixed.h"
 
 #include <math.h>
@@ -26,6 +28,7 @@
 #define COST_DECAY 0.99
 #define ADMIT_TIMES 1.5 /* a newcomer must cost so much more than the cheapest */
 #define MISS_DECAY 0.995
+#define NOISE_AFTER 10 /* ticks, whose misses say only how little was known */
 #define MEAN_DECAY 0.98
 #define SWEEPS_MAX 400
 #define TOLERANCE 1e-10
@@ -36,6 +39,7 @@ void mixed_init(struct mixed *mixed, enum domain domain, size_t n_slots, double 
     mixed->domain = domain;
     mixed->n_slots = n_slots < MIXED_SLOTS_MAX ? n_slots : MIXED_SLOTS_MAX;
     mixed->forgetting = forgetting;
+    noise_init(&mixed->noise);
 }
 
 /* ---- slots ---- */
@@ -60,7 +64,8 @@ static void evict(struct mixed *mixed, size_t slot)
         for (size_t k = first; k < first + MIXED_OWN; k++)
             mixed->b[i] -= (i < k ? mixed->a[k * N + i] : mixed->a[i * N + k]) * mixed->theta[k];
     for (size_t k = first; k < first + MIXED_OWN; k++) {
-        mixed->b[k] = mixed->theta[k] = 0;
+        mixed->carried_w -= mixed->carried_h[k] * mixed->theta[k];
+        mixed->b[k] = mixed->theta[k] = mixed->carried_h[k] = 0;
         for (size_t i = 0; i < N; i++)
             mixed->a[i * N + k] = mixed->a[k * N + i] = 0;
     }
@@ -122,7 +127,7 @@ double mixed_price(const struct mixed *mixed, size_t slot, const double *x)
     return fmax(pooled + own_w(mixed, slot, x), PRICE_FLOOR * pooled);
 }
 
-double mixed_predict(const struct mixed *mixed, const double *all_x)
+double mixed_explain(const struct mixed *mixed, const double *all_x)
 {
     if (!mixed->is_primed)
         return NAN;
@@ -131,6 +136,22 @@ double mixed_predict(const struct mixed *mixed, const double *all_x)
         if (mixed->slots[s].kin)
             watts += own_w(mixed, s, mixed->slots[s].x);
     return fmax(watts, 0);
+}
+
+/* Watts of a span are as many joules: what is returned weighs less in a longer one. */
+static double returned_part(const struct mixed *mixed, double dt_s)
+{
+    double part = noise_returned(&mixed->noise) * mixed->carried_s / dt_s;
+    return isfinite(part) ? fmin(part, 1) : 0;
+}
+
+double mixed_predict(const struct mixed *mixed, const double *all_x, double dt_s)
+{
+    double watts = mixed_explain(mixed, all_x), noise_w = mixed->carried_w;
+    for (size_t i = 0; i < N; i++)
+        noise_w -= mixed->carried_h[i] * mixed->theta[i];
+    watts -= returned_part(mixed, dt_s) * noise_w;
+    return watts < 0 ? 0 : watts; /* NAN stays */
 }
 
 /* ---- doubt ---- */
@@ -153,6 +174,7 @@ double mixed_sigma(const struct mixed *mixed, size_t slot, const double *x)
     if (n == 0)
         return NAN;
     double h[N] = {0}, variance = 0;
+    double noise = noise_variance(&mixed->noise);
     size_t first = n - MIXED_PRICES;
     memcpy(h + first, x, FEATURE_COUNT * sizeof(*x));
     if (slot < mixed->n_slots && mixed->place[slot] < n) {
@@ -163,7 +185,7 @@ double mixed_sigma(const struct mixed *mixed, size_t slot, const double *x)
     }
     cholesky_forward(n, N, mixed->factor, first, h);
     for (size_t i = first; i < n; i++)
-        variance += h[i] * h[i];
+        variance += noise * h[i] * h[i];
     return sqrt(variance);
 }
 
@@ -171,7 +193,9 @@ double mixed_sigma(const struct mixed *mixed, size_t slot, const double *x)
 double mixed_idle_sigma(const struct mixed *mixed)
 {
     size_t n = mixed->n_factor;
-    return n == 0 ? NAN : 1 / mixed->factor[(n - 1) * N + n - 1];
+    if (n == 0)
+        return NAN;
+    return sqrt(noise_variance(&mixed->noise)) / mixed->factor[(n - 1) * N + n - 1];
 }
 
 /* ---- learning ---- */
@@ -202,7 +226,9 @@ static void prime(struct mixed *mixed, const double *all_x, double measured_w, d
     mixed->is_primed = true;
 }
 
-static void accumulate(struct mixed *mixed, const double *all_x, double measured_w, double weight)
+/* weight: of the tick as such, 1 unless it is odd; an odd one is no ground for what follows. */
+static void accumulate(struct mixed *mixed, const double *all_x, const struct mixed_tick *tick,
+                       double noise_w2, double weight)
 {
     double h[N] = {0};
     for (size_t s = 0; s < mixed->n_slots; s++)
@@ -210,15 +236,22 @@ static void accumulate(struct mixed *mixed, const double *all_x, double measured
             memcpy(h + s * MIXED_OWN, mixed->slots[s].x, MIXED_OWN * sizeof(*h));
     memcpy(h + MIXED_POOLED, all_x, FEATURE_COUNT * sizeof(*h));
     h[MIXED_IDLE] = 1;
+    double part = returned_part(mixed, tick->dt_s), *carried = mixed->carried_h;
+    for (size_t i = 0; i < N; i++)
+        carried[i] = part * carried[i] + h[i];
+    mixed->carried_w = part * mixed->carried_w + tick->measured_w;
+    mixed->carried_s = tick->dt_s;
     for (size_t i = 0; i < N; i++) {
         double *row = mixed->a + i * N;
-        double factor = weight * h[i];
+        double factor = weight / noise_w2 * carried[i];
         if (i < MIXED_POOLED && mixed->slots[i / MIXED_OWN].kin == 0)
             continue; /* all of it is 0 */
         for (size_t j = 0; j <= i; j++)
-            row[j] = mixed->forgetting * row[j] + factor * h[j];
-        mixed->b[i] = mixed->forgetting * mixed->b[i] + factor * measured_w;
+            row[j] = mixed->forgetting * row[j] + factor * carried[j];
+        mixed->b[i] = mixed->forgetting * mixed->b[i] + factor * mixed->carried_w;
     }
+    if (weight < 1)
+        mixed_break(mixed);
 }
 
 /* Deviations are as wide as the prices they deviate from, in what the feature usually costs. */
@@ -235,15 +268,21 @@ static void set_widths(struct mixed *mixed)
     }
 }
 
-/* Adds the inverse of (common^2 11' + own^2 I), in units of the widths. */
-static void add_slot_prior(const struct mixed *mixed, double *a, size_t first)
+void mixed_break(struct mixed *mixed)
+{
+    memset(mixed->carried_h, 0, sizeof(mixed->carried_h));
+    mixed->carried_w = mixed->carried_s = 0;
+}
+
+/* Adds the inverse of (common^2 11' + own^2 I), in units of the widths, times the noise. */
+static void add_slot_prior(const struct mixed *mixed, double noise, double *a, size_t first)
 {
     double own = 1 / (OWN_WIDTH * OWN_WIDTH), common = COMMON_WIDTH * COMMON_WIDTH;
     double shared = own * common / (1 / own + MIXED_OWN * common);
     for (size_t f = 0; f < MIXED_OWN; f++)
         for (size_t g = 0; g < MIXED_OWN; g++)
             a[(first + f) * N + first + g] +=
-                ((f == g ? own : 0) - shared) / (mixed->width[f] * mixed->width[g]);
+                noise * ((f == g ? own : 0) - shared) / (mixed->width[f] * mixed->width[g]);
 }
 
 /* The used unknowns, those of slots first, and where each slot's begin; returns how many. */
@@ -265,6 +304,7 @@ static size_t list_used(struct mixed *mixed, size_t *ret_index)
 static size_t compact(struct mixed *mixed, double *a, double *b)
 {
     size_t index[N], n = list_used(mixed, index);
+    double noise = noise_variance(&mixed->noise);
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j <= i; j++)
             a[i * N + j] = mixed->a[index[i] * N + index[j]];
@@ -272,10 +312,12 @@ static size_t compact(struct mixed *mixed, double *a, double *b)
     }
     for (size_t s = 0; s < mixed->n_slots; s++)
         if (mixed->place[s] < n)
-            add_slot_prior(mixed, a, mixed->place[s]);
+            add_slot_prior(mixed, noise, a, mixed->place[s]);
     for (size_t p = 0, i = n - MIXED_PRICES; p < MIXED_PRICES; p++, i++) {
-        a[i * N + i] += mixed->prior_weight[p];
-        b[i] += mixed->prior_weight[p] * mixed->prior[p];
+        /* What ticks that look alike cannot tell apart, less noise does not tell either. */
+        double weight = fmax(noise, 1) * mixed->prior_weight[p];
+        a[i * N + i] += weight;
+        b[i] += weight * mixed->prior[p];
     }
     return n;
 }
@@ -333,32 +375,34 @@ static void solve(struct mixed *mixed, double lowest_w)
             mixed->theta[s * MIXED_OWN + f] = mixed->place[s] < n ? y[mixed->place[s] + f] : 0;
 }
 
-/* The tick's weight; notes how well it was predicted. */
-static double judge(struct mixed *mixed, double miss_w, double measured_w)
+/* The tick's weight; notes how well it was explained. */
+static double judge(struct mixed *mixed, const double *all_x, double measured_w, double noise_w2)
 {
+    double miss_w = measured_w - mixed_explain(mixed, all_x);
     double weight = robust_weight(&mixed->robust, miss_w, measured_w);
     double rate = fmax(1.0 / (double)++mixed->n_missed, 1 - MISS_DECAY);
     mixed->mean_miss_w2 += rate * (weight * miss_w * miss_w - mixed->mean_miss_w2);
+    if (mixed->n_missed > NOISE_AFTER)
+        noise_add(&mixed->noise, weight * miss_w / sqrt(noise_w2));
     return weight;
 }
 
-void mixed_learn(struct mixed *mixed, const double *all_x, double measured_w, double floor_w,
-                 double lowest_w)
+void mixed_learn(struct mixed *mixed, const double *all_x, const struct mixed_tick *tick)
 {
-    double weight = 1;
+    double weight = 1, share_w = NOISE_SHARE * tick->measured_w;
+    double noise_w2 = share_w * share_w + NOISE_W * NOISE_W + tick->doubt_w * tick->doubt_w;
     if (!mixed->is_primed)
-        prime(mixed, all_x, measured_w, floor_w);
+        prime(mixed, all_x, tick->measured_w, tick->floor_w);
     else
-        weight = judge(mixed, measured_w - mixed_predict(mixed, all_x), measured_w);
+        weight = judge(mixed, all_x, tick->measured_w, noise_w2);
     for (size_t f = 0; f < FEATURE_COUNT; f++)
         mixed->mean[f] = MEAN_DECAY * mixed->mean[f] + (1 - MEAN_DECAY) * all_x[f];
     for (size_t s = 0; s < mixed->n_slots; s++)
         mixed->slots[s].cost_w =
             fmax(COST_DECAY * mixed->slots[s].cost_w, mixed_price(mixed, s, mixed->slots[s].x));
-    double noise_w2 = NOISE_SHARE * NOISE_SHARE * measured_w * measured_w + NOISE_W * NOISE_W;
-    accumulate(mixed, all_x, measured_w, weight / noise_w2);
+    accumulate(mixed, all_x, tick, noise_w2, weight);
     set_widths(mixed);
-    solve(mixed, lowest_w);
+    solve(mixed, tick->lowest_w);
 }
 
 /* Of the data only what is used is kept: all else is 0. */
@@ -400,6 +444,10 @@ void mixed_visit(struct mixed *mixed, struct state_io *io)
     state_words(io, "is_primed", &mixed->is_primed, 1);
     state_doubles(io, "mean_miss_w2", &mixed->mean_miss_w2, 1);
     state_words(io, "n_missed", &mixed->n_missed, 1);
+    noise_visit(&mixed->noise, io);
+    state_doubles(io, "carried_h", mixed->carried_h, N);
+    state_doubles(io, "carried_w", &mixed->carried_w, 1);
+    state_doubles(io, "carried_s", &mixed->carried_s, 1);
     robust_visit(&mixed->robust, io);
     if (io->in && !io->is_damaged && mixed->is_primed)
         (void)factorise(mixed, y);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "formula/features.h"
+#include "formula/noise.h"
 #include "formula/robust.h"
 
 #define MIXED_OWN FEATURE_SHARED      /* features with deviations: all before what is shared */
@@ -28,6 +29,15 @@ struct mixed_slot {
     double x[FEATURE_COUNT];
 };
 
+/* What is known of a tick beside its features. */
+struct mixed_tick {
+    double measured_w;
+    double dt_s;
+    double doubt_w;  /* of its watts by what no price can express, 0: none */
+    double floor_w;  /* what idle is known to be, NAN: unknown */
+    double lowest_w; /* what idle cannot exceed, NAN: unknown */
+};
+
 struct mixed {
     enum domain domain;
     size_t n_slots;    /* that may be used: 0 to MIXED_SLOTS_MAX */
@@ -42,6 +52,9 @@ struct mixed {
     struct robust robust;
     double mean_miss_w2; /* of its predictions, long-lived: how well it explains the machine */
     uint64_t n_missed;
+    struct noise noise;
+    /* The last tick and what the ticks before returned to it: the next one learns what is left of it. All 0: it stands alone. */
+    double carried_h[MIXED_UNKNOWNS], carried_w, carried_s;
     /* The factor of the last solution, compact: used slots alone. */
     double factor[MIXED_UNKNOWNS * MIXED_UNKNOWNS];
     uint64_t place[MIXED_SLOTS_MAX]; /* of a slot's first unknown in the factor; MIXED_UNKNOWNS: not in it */
@@ -59,7 +72,9 @@ void mixed_add(struct mixed *mixed, size_t slot, const double *x);
 /* Watts of one target by its prices, at least 15 % of what the pooled ones say. slot: MIXED_NO_SLOT for none. */
 double mixed_price(const struct mixed *mixed, size_t slot, const double *x);
 /* Idle plus prices of all_x and the deviations of the slots; NAN before the first tick was learned. Not negative. */
-double mixed_predict(const struct mixed *mixed, const double *all_x);
+double mixed_explain(const struct mixed *mixed, const double *all_x);
+/* The same, less what the noise of the last tick learned will return to this one. */
+double mixed_predict(const struct mixed *mixed, const double *all_x, double dt_s);
 /* Standard deviation of mixed_price by the posterior covariance; NAN where there is none. */
 double mixed_sigma(const struct mixed *mixed, size_t slot, const double *x);
 double mixed_idle_sigma(const struct mixed *mixed); /* the same of idle, in W */
@@ -68,7 +83,8 @@ bool mixed_is_full(const struct mixed *mixed);
 /* Gives a slot to a kind that costs cost_w now: a free one, or that of a kind which costs much less; else MIXED_NO_SLOT. */
 size_t mixed_admit(struct mixed *mixed, uint64_t kin, double cost_w);
 
-/* Learns one tick. floor_w, lowest_w: what idle is known to be, and what it cannot exceed; NAN: unknown. */
-void mixed_learn(struct mixed *mixed, const double *all_x, double measured_w, double floor_w, double lowest_w);
+void mixed_learn(struct mixed *mixed, const double *all_x, const struct mixed_tick *tick);
+/* The next tick does not follow the last one learned: nothing is returned to it. */
+void mixed_break(struct mixed *mixed);
 
 void mixed_visit(struct mixed *mixed, struct state_io *io);

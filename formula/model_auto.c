@@ -29,10 +29,9 @@
 #define SHARED_BY_COST                                                         \
     0.5 /* of what is shared goes by what targets cost, the rest by their work \
          */
-#define SIGMA_TIMES                                                                                \
-    0.7                   /* the posterior does not know this tick's own watts, which pin the sum; \
-                           */
-#define SIGMA_SHARE 0.15  /* what no price can express is doubt that no number of ticks mends */
+#define SIGMA_TIMES 0.7    /* the posterior does not know this tick's own watts, which pin the sum */
+#define SIGMA_SHARE 0.15   /* what no price can express is doubt that no number of ticks mends */
+#define MIXTURE_SHARE 0.15 /* the same of "other", behind which stands now this, now that */
 #define FIT_NOISE_W2 0.01 /* fits this near are equal */
 
 /* The ways to view a tick. Memory has no clock of its own here, and nothing shared: one is enough.
@@ -76,7 +75,7 @@ struct auto_model {
     struct robust robust;
     struct lowest lowest;
     double largest_w, previous_w;
-    uint64_t n_learned;
+    uint64_t n_learned, last_seq; /* of the last tick learned from */
     /* Of the current tick. */
     double *sums; /* [n_events] */
     struct priced *priced;
@@ -200,14 +199,15 @@ static double bounded(const struct auto_model *self, double watts)
     return fmin(fmax(watts, 0), HEADROOM * self->largest_w);
 }
 
-static double predict(struct auto_model *self)
+static double predict(struct auto_model *self, double dt_s)
 {
     double guess_w[BASIC_EXPERTS], weights[VIEWS], *said_w = self->predictions_w;
     weigh_fits(self, weights);
     said_w[EXPERT_MIXED] = 0;
     for (size_t k = 0; k < self->n_fits; k++)
-        said_w[EXPERT_MIXED] += weights[k] * mixed_predict(&self->fits[k], self->all_viewed[k]);
-    said_w[EXPERT_POOLED] = mixed_predict(&self->pooled, self->all_viewed[VIEW_PLAIN]);
+        said_w[EXPERT_MIXED] +=
+            weights[k] * mixed_predict(&self->fits[k], self->all_viewed[k], dt_s);
+    said_w[EXPERT_POOLED] = mixed_predict(&self->pooled, self->all_viewed[VIEW_PLAIN], dt_s);
     said_w[EXPERT_SLOW] = free_fit_predict(&self->free_fits[0], self->all_viewed[VIEW_PLAIN]);
     said_w[EXPERT_FAST] = free_fit_predict(&self->free_fits[1], self->all_viewed[VIEW_PLAIN]);
     if (isnan(said_w[EXPERT_POOLED]))
@@ -270,9 +270,24 @@ static void admit(struct auto_model *self, const struct scope_tick *tick, size_t
     }
 }
 
+/* What stands behind "other" changes without a sign, so that its price is right on average only. */
+static double mixture_doubt_w(const struct auto_model *self, const struct scope_tick *tick,
+                              size_t k)
+{
+    for (size_t i = 0; i < tick->n_activities; i++)
+        if (strcmp(tick->activities[i].name, OTHER_TARGET) == 0)
+            return MIXTURE_SHARE * mixed_price(&self->fits[k], self->priced[i].slot[k],
+                                               self->priced[i].viewed[k]);
+    return 0;
+}
+
 static void learn(struct auto_model *self, const struct scope_tick *tick, double predicted_w)
 {
-    double measured_w = tick->measured_w, weight = 1, lowest_w = idle_bound_w(self);
+    double measured_w = tick->measured_w, weight = 1;
+    struct mixed_tick known = {.measured_w = measured_w,
+                               .dt_s = tick->dt_s,
+                               .floor_w = tick->floor_w,
+                               .lowest_w = idle_bound_w(self)};
     if (!isnan(predicted_w)) {
         double miss_w[BASIC_EXPERTS];
         weight = robust_weight(&self->robust, measured_w - predicted_w, measured_w);
@@ -288,12 +303,15 @@ static void learn(struct auto_model *self, const struct scope_tick *tick, double
     features_learn(&self->features, tick, self->all_x);
     for (size_t k = 0; k < self->n_fits; k++) {
         admit(self, tick, k);
-        mixed_learn(&self->fits[k], self->all_viewed[k], measured_w, tick->floor_w, lowest_w);
+        known.doubt_w = mixture_doubt_w(self, tick, k);
+        mixed_learn(&self->fits[k], self->all_viewed[k], &known);
     }
-    mixed_learn(&self->pooled, self->all_viewed[VIEW_PLAIN], measured_w, tick->floor_w, lowest_w);
+    known.doubt_w = 0;
+    mixed_learn(&self->pooled, self->all_viewed[VIEW_PLAIN], &known);
     for (size_t k = 0; k < 2; k++)
         free_fit_learn(&self->free_fits[k], self->all_viewed[VIEW_PLAIN], measured_w, weight);
     self->n_learned++;
+    self->last_seq = tick->seq;
 }
 
 /* ---- attribution ---- */
@@ -347,7 +365,7 @@ static void add_fit(const struct auto_model *self, size_t k, double weight, size
 }
 
 /* From the mean of squares and variances of the fits. closing: what closing the balance moves,
- * relative: it divides what the meter and the model miss by what the targets cost. */
+ * relative: it divides what the meter, the model and idle miss by what the targets cost. */
 static double whole_sigma_w(double watts, double mean_square_w2, double closing)
 {
     double variance = mean_square_w2 - watts * watts;
@@ -360,25 +378,37 @@ static double whole_sigma_w(double watts, double mean_square_w2, double closing)
 static void attribute(const struct auto_model *self, const struct scope_tick *tick,
                       struct model_output *output)
 {
-    double sum_w = 0, doubt_w = 0, weights[VIEWS];
+    double sum_w = 0, doubt_w = 0, idle_square_w2 = 0, weights[VIEWS];
     weigh_fits(self, weights);
     output->idle_w = 0;
     for (size_t i = 0; i < tick->n_activities; i++)
         output->dynamic_w[i] = output->target_sigma_w[i] = 0;
     for (size_t k = 0; k < self->n_fits; k++) {
-        output->idle_w += weights[k] * self->fits[k].theta[MIXED_IDLE];
+        double idle_w = self->fits[k].theta[MIXED_IDLE];
+        double idle_sigma_w = mixed_idle_sigma(&self->fits[k]);
+        output->idle_w += weights[k] * idle_w;
+        idle_square_w2 += weights[k] * (idle_w * idle_w + idle_sigma_w * idle_sigma_w);
         doubt_w += weights[k] * residual_sigma_w(&self->fits[k].robust.residual);
         add_fit(self, k, weights[k], tick->n_activities, output);
     }
     for (size_t i = 0; i < tick->n_activities; i++)
         sum_w += output->dynamic_w[i];
+    double idle_variance_w2 = idle_square_w2 - output->idle_w * output->idle_w;
+    double closing = sqrt(doubt_w * doubt_w + fmax(idle_variance_w2, 0)) / sum_w;
     for (size_t i = 0; i < tick->n_activities; i++)
         output->target_sigma_w[i] =
-            whole_sigma_w(output->dynamic_w[i], output->target_sigma_w[i], doubt_w / sum_w);
+            whole_sigma_w(output->dynamic_w[i], output->target_sigma_w[i], closing);
     double rest_w = tick->measured_w - output->idle_w - sum_w;
     output->scale_to_measured = rest_w <= 2 * doubt_w || self->n_learned < 3;
     if (!(sum_w > 0)) /* every price is 0 so far */
         attribute_by_work(self, tick, true, output);
+}
+
+static void break_fits(struct auto_model *self)
+{
+    for (size_t k = 0; k < self->n_fits; k++)
+        mixed_break(&self->fits[k]);
+    mixed_break(&self->pooled);
 }
 
 static int auto_step(struct model *model, const struct scope_tick *tick,
@@ -395,7 +425,9 @@ static int auto_step(struct model *model, const struct scope_tick *tick,
     bool is_counted = features_begin(&self->features, tick, self->sums);
     make_features(self, tick);
     find_slots(self, tick);
-    output->predicted_w = is_counted ? predict(self) : NAN;
+    if (tick->seq != self->last_seq + 1)
+        break_fits(self);
+    output->predicted_w = is_counted ? predict(self, tick->dt_s) : NAN;
     output->sigma_w = residual_sigma_w(&self->robust.residual);
     for (size_t i = 0; i < tick->n_activities; i++)
         output->target_sigma_w[i] = NAN;
@@ -458,6 +490,7 @@ static void visit(struct auto_model *self, struct state_io *io)
     state_doubles(&inner, "largest_w", &self->largest_w, 1);
     state_doubles(&inner, "previous_w", &self->previous_w, 1);
     state_words(&inner, "n_learned", &self->n_learned, 1);
+    state_words(&inner, "last_seq", &self->last_seq, 1);
     state_leave(io, &inner, &room);
 }
 
