@@ -57,6 +57,7 @@ struct attach {
     struct measurement measurement;
     struct process_tree tree;
     struct workload_cgroup *cgroup; /* with --move */
+    struct workload_tree hierarchy; /* it is in */
     int signals;                    /* signalfd */
     bool was_alive;                 /* at a tick */
     int64_t alive_ms;               /* when one of them was last seen to live, real time */
@@ -159,6 +160,7 @@ static int measure(struct attach *attach, struct run_result *result, struct erro
         .interval_ns = attach->common.interval_ns,
         .granularity = attach->cgroup ? "cgroup" : "process",
         .energy = attach->common.energy,
+        .cgroupfs = attach->cgroup ? attach->hierarchy.mount : NULL,
         .short_lived = "each",
     };
     const struct machine_usage before = {0};
@@ -199,8 +201,10 @@ static int move_in(struct attach *attach, struct error *err)
                          "--move: systemd manages the cgroups of this machine and would not find "
                          "its processes again; without --move they are followed where they are");
     (void)snprintf(name, sizeof(name), "watt-attach-%d", (int)getpid());
-    int r = workload_cgroup_new(&attach->cgroup, name, (pid_t)attach->tree.roots[0].pid,
-                                WORKLOAD_RETURNS, err);
+    int r = workload_tree_find(&attach->hierarchy, err);
+    if (r >= 0)
+        r = workload_cgroup_new(&attach->cgroup, &attach->hierarchy, name,
+                                (pid_t)attach->tree.roots[0].pid, WORKLOAD_RETURNS, err);
     return r < 0 ? r : process_tree_each(&attach->tree, move_one, attach, err);
 }
 

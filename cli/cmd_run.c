@@ -51,6 +51,7 @@ struct run {
     size_t n_words; /* of it */
     const struct log *log;
     struct measurement measurement;
+    struct workload_tree tree;
     int signals;  /* signalfd */
     int ended_by; /* a signal that ends the series */
     struct run_result *results;
@@ -165,7 +166,7 @@ static int run_once(struct run *run, struct error *err)
     int r = command_process_start(&process, run->command, err);
     if (r < 0)
         return r;
-    r = workload_cgroup_new(&cgroup, name, process.pid, WORKLOAD_STAYS, err);
+    r = workload_cgroup_new(&cgroup, &run->tree, name, process.pid, WORKLOAD_STAYS, err);
     if (r < 0) {
         command_process_abandon(&process);
         return r;
@@ -185,11 +186,14 @@ static int run_all(struct run *run, struct error *err)
         .interval_ns = run->common.interval_ns,
         .granularity = "cgroup",
         .energy = run->common.energy,
+        .cgroupfs = run->tree.mount,
     };
     run->results = calloc((size_t)run->values.repeat, sizeof(*run->results));
     if (!run->results)
         return error_set(err, -ENOMEM, "out of memory");
-    int r = measurement_start(&run->measurement, &settings, run->log, err);
+    int r = workload_tree_find(&run->tree, err);
+    if (r >= 0)
+        r = measurement_start(&run->measurement, &settings, run->log, err);
     if (r >= 0)
         r = await_ticks(run, err);
     while (r >= 0 && !run->ended_by && !run->is_unknown && run->n_results < run->values.repeat)

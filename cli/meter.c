@@ -91,6 +91,7 @@ int meter_start(struct meter *meter, const struct meter_settings *settings, stru
     } extras[] = {{"--granularity", settings->granularity},
                   {"--energy", settings->energy},
                   {"--name", settings->sensor},
+                  {"--cgroupfs", settings->cgroupfs},
                   {"--bpf-short-lived", settings->short_lived}};
     for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
         if (!extras[i].value)

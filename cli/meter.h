@@ -14,6 +14,7 @@ struct meter_settings {
     const char *granularity; /* as watt-sensor's options; NULL: its default */
     const char *energy;
     const char *sensor;      /* its name */
+    const char *cgroupfs;    /* NULL: as it finds it */
     const char *short_lived; /* as --bpf-short-lived; NULL: its default */
 };
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* libcgroup reaches the unified tree only through a controller that is there: making a group with
+/* A cgroup v1 hierarchy is libcgroup's home, but for entering: there it moves a single thread.
+ *
+ * libcgroup reaches the unified tree only through a controller that is there: making a group with
  * one switches the controller on for all groups beside it, and leaves it on, so that is taken back.
  * A tree without any controller is none for libcgroup, and below the root a group that holds
  * processes cannot switch one on: a directory and cgroup.procs are all it takes there. Of a scope
@@ -33,7 +35,7 @@
 #define ORIGINS_SIZE ((size_t)16 << 20) /* some 200,000 processes; only what is written is used */
 
 struct workload_cgroup {
-    char mount[PATH_MAX];       /* of the unified tree */
+    struct workload_tree tree;
     char above[PATH_MAX - 128]; /* the cgroup that it is made in, from the mount; "" is the root */
     char path[PATH_MAX];        /* its own; "" until it is there */
     struct cgroup *group;       /* libcgroup's; NULL: a plain directory, or a scope */
@@ -46,47 +48,83 @@ struct workload_cgroup {
     char origins[ORIGINS_SIZE]; /* where processes came from: "PID PATH", each ended by a NUL */
 };
 
-static int find_mount(char *path, size_t size, struct error *err)
+static bool find_mount(const char *type, const char *option, char *path, size_t size)
 {
+    bool is_found = false;
     FILE *mounts = setmntent("/proc/self/mounts", "re");
-    if (!mounts)
-        return error_set(err, -errno, "/proc/self/mounts: %s", strerror(errno));
-    struct mntent *entry;
-    int r = -ENODEV;
-    while (r < 0 && (entry = getmntent(mounts)))
-        if (strcmp(entry->mnt_type, "cgroup2") == 0 && strlen(entry->mnt_dir) < size) {
-            r = snprintf(path, size, "%s", entry->mnt_dir) < 0 ? -EIO : 0;
-        }
-    (void)endmntent(mounts);
-    return r < 0 ? error_set(err, r, "no cgroup2 mount: mount -t cgroup2 none /sys/fs/cgroup") : 0;
+    for (struct mntent *entry; mounts && !is_found && (entry = getmntent(mounts));)
+        is_found = strcmp(entry->mnt_type, type) == 0 && (!option || hasmntopt(entry, option)) &&
+                   (size_t)snprintf(path, size, "%s", entry->mnt_dir) < size;
+    if (mounts)
+        (void)endmntent(mounts);
+    return is_found;
+}
+
+int workload_tree_find(struct workload_tree *ret_tree, struct error *err)
+{
+    static const char perf_event[] = "perf_event";
+    struct workload_tree tree = {0};
+    if (!find_mount("cgroup2", NULL, tree.mount, sizeof(tree.mount))) {
+        if (!find_mount("cgroup", perf_event, tree.mount, sizeof(tree.mount)))
+            return error_set(err, -ENODEV,
+                             "no cgroup2 mount, and none of cgroup v1's perf_event: "
+                             "mount -t cgroup2 none /sys/fs/cgroup");
+        memcpy(tree.controller, perf_event, sizeof(perf_event));
+    }
+    *ret_tree = tree;
+    return 0;
+}
+
+/* Whether a line "ID:CONTROLLER,CONTROLLER:PATH" is of our tree; of cgroup2's the controllers are
+ * empty. Cuts the line into pieces. */
+static bool is_of_tree(const struct workload_tree *tree, char *line, char **ret_path)
+{
+    char *rest = line, *id = strsep(&rest, ":"), *controllers = rest ? strsep(&rest, ":") : NULL;
+    if (!controllers || !rest || rest[0] != '/')
+        return false;
+    *ret_path = rest;
+    if (!tree->controller[0])
+        return strcmp(id, "0") == 0 && !controllers[0];
+    for (char *name; (name = strsep(&controllers, ","));)
+        if (strcmp(name, tree->controller) == 0)
+            return true;
+    return false;
 }
 
 /* A process' cgroup, from the mount; "" is the root. */
-static int find_cgroup(pid_t pid, char *path, size_t size, struct error *err)
+static int find_cgroup(const struct workload_tree *tree, pid_t pid, char *path, size_t size,
+                       struct error *err)
 {
-    char name[64], line[PATH_MAX + 16];
+    char name[64], line[PATH_MAX + 256], *found;
     int r = -ESRCH;
     (void)snprintf(name, sizeof(name), "/proc/%d/cgroup", (int)pid);
     SCOPED(scope_fclose) FILE *file = fopen(name, "re");
-    while (file && fgets(line, sizeof(line), file))
-        if (strncmp(line, "0::/", 4) == 0) {
-            line[strcspn(line, "\n")] = '\0';
-            (void)snprintf(path, size, "%s", line[4] ? line + 3 : "");
-            r = 0;
-        }
+    while (file && fgets(line, sizeof(line), file)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (!is_of_tree(tree, line, &found))
+            continue;
+        (void)snprintf(path, size, "%s", found[1] ? found : "");
+        r = 0;
+    }
     return r < 0 ? error_set(err, r, "%s does not name the cgroup", name) : 0;
 }
 
-/* The first controller that libcgroup knows on the unified tree; "" if there is none. */
+/* The controller by which libcgroup knows the tree; of the unified one the first that is there. ""
+ * if there is none. */
 static void find_controller(struct workload_cgroup *cgroup)
 {
     struct cgroup_mount_point point;
     void *handle = NULL;
     if (cgroup_init() != 0)
         return;
+    if (cgroup->tree.controller[0]) {
+        (void)snprintf(cgroup->controller, sizeof(cgroup->controller), "%s",
+                       cgroup->tree.controller);
+        return;
+    }
     for (int r = cgroup_get_controller_begin(&handle, &point); r == 0;
          r = cgroup_get_controller_next(&handle, &point))
-        if (strcmp(point.path, cgroup->mount) == 0 && !cgroup->controller[0])
+        if (strcmp(point.path, cgroup->tree.mount) == 0 && !cgroup->controller[0])
             (void)snprintf(cgroup->controller, sizeof(cgroup->controller), "%s", point.name);
     (void)cgroup_get_controller_end(&handle);
 }
@@ -94,7 +132,7 @@ static void find_controller(struct workload_cgroup *cgroup)
 /* The file of the group above ours that says what is on for ours. */
 static void control_path(const struct workload_cgroup *cgroup, char *path, size_t size)
 {
-    (void)snprintf(path, size, "%s%s/cgroup.subtree_control", cgroup->mount, cgroup->above);
+    (void)snprintf(path, size, "%s%s/cgroup.subtree_control", cgroup->tree.mount, cgroup->above);
 }
 
 static bool is_enabled(const struct workload_cgroup *cgroup)
@@ -143,7 +181,7 @@ static int errno_of(int r)
 
 static int make_with_library(struct workload_cgroup *cgroup, struct error *err)
 {
-    cgroup->was_enabled = is_enabled(cgroup);
+    cgroup->was_enabled = cgroup->tree.controller[0] || is_enabled(cgroup);
     cgroup->group = cgroup_new_cgroup(cgroup->path + 1);
     if (!cgroup->group || !cgroup_add_controller(cgroup->group, cgroup->controller))
         return error_set(err, -ENOMEM, "out of memory");
@@ -155,7 +193,7 @@ static int make_with_library(struct workload_cgroup *cgroup, struct error *err)
 static int make_directory(const struct workload_cgroup *cgroup, struct error *err)
 {
     char path[2 * PATH_MAX];
-    (void)snprintf(path, sizeof(path), "%s%s", cgroup->mount, cgroup->path);
+    (void)snprintf(path, sizeof(path), "%s%s", cgroup->tree.mount, cgroup->path);
     return mkdir(path, 0755) == 0 ? 0 : refuse(err, errno, "making the cgroup", cgroup->path);
 }
 
@@ -163,17 +201,17 @@ static int make_directory(const struct workload_cgroup *cgroup, struct error *er
 static bool is_taken(const struct workload_cgroup *cgroup)
 {
     char path[2 * PATH_MAX];
-    (void)snprintf(path, sizeof(path), "%s%s", cgroup->mount, cgroup->path);
+    (void)snprintf(path, sizeof(path), "%s%s", cgroup->tree.mount, cgroup->path);
     return access(path, F_OK) == 0;
 }
 
 static int make(struct workload_cgroup *cgroup, const char *name, pid_t pid, struct error *err)
 {
-    int r = find_cgroup(pid, cgroup->above, sizeof(cgroup->above), err);
+    int r = find_cgroup(&cgroup->tree, pid, cgroup->above, sizeof(cgroup->above), err);
     if (r < 0)
         return r;
     (void)snprintf(cgroup->path, sizeof(cgroup->path), "%s/%s", cgroup->above, name);
-    if (!cgroup->above[0])
+    if (!cgroup->above[0] || cgroup->tree.controller[0])
         find_controller(cgroup);
     if (is_taken(cgroup))
         r = refuse(err, EEXIST, "making the cgroup", cgroup->path);
@@ -203,8 +241,8 @@ static int put_into(const char *mount, const char *path, pid_t pid, struct error
 
 static int enter(struct workload_cgroup *cgroup, pid_t pid, struct error *err)
 {
-    if (!cgroup->group)
-        return put_into(cgroup->mount, cgroup->path, pid, err);
+    if (!cgroup->group || cgroup->tree.controller[0])
+        return put_into(cgroup->tree.mount, cgroup->path, pid, err);
     errno = 0;
     int r = cgroup_attach_task_pid(cgroup->group, pid);
     return r == 0 ? 0 : refuse(err, errno_of(r), "entering the cgroup", cgroup->path);
@@ -224,7 +262,7 @@ static int note_origin(struct workload_cgroup *cgroup, pid_t pid, const char *pa
 int workload_cgroup_add(struct workload_cgroup *cgroup, pid_t pid, struct error *err)
 {
     char path[PATH_MAX];
-    int r = find_cgroup(pid, path, sizeof(path), err);
+    int r = find_cgroup(&cgroup->tree, pid, path, sizeof(path), err);
     if (r < 0 || strcmp(path, cgroup->path) == 0)
         return r;
     r = note_origin(cgroup, pid, path, err);
@@ -252,8 +290,8 @@ static int send_back(const struct workload_cgroup *cgroup, const char *folder)
     (void)snprintf(path, sizeof(path), "%s/cgroup.procs", folder);
     SCOPED(scope_fclose) FILE *members = fopen(path, "re");
     while (members && fscanf(members, "%d", &pid) == 1)
-        if (pid > 0 && put_into(cgroup->mount, origin_of(cgroup, pid), pid, NULL) < 0)
-            (void)put_into(cgroup->mount, cgroup->above, pid, NULL);
+        if (pid > 0 && put_into(cgroup->tree.mount, origin_of(cgroup, pid), pid, NULL) < 0)
+            (void)put_into(cgroup->tree.mount, cgroup->above, pid, NULL);
     return 0;
 }
 
@@ -271,7 +309,7 @@ static int visit_all(const struct workload_cgroup *cgroup,
     char path[2 * PATH_MAX];
     char *const folders[] = {path, NULL};
     int r = 0;
-    (void)snprintf(path, sizeof(path), "%s%s", cgroup->mount, cgroup->path);
+    (void)snprintf(path, sizeof(path), "%s%s", cgroup->tree.mount, cgroup->path);
     FTS *tree = fts_open(folders, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
     if (!tree)
         return -errno;
@@ -295,7 +333,7 @@ static bool is_populated(int events)
 static void await_empty(const struct workload_cgroup *cgroup, uint64_t end_ns)
 {
     char path[2 * PATH_MAX];
-    (void)snprintf(path, sizeof(path), "%s%s/cgroup.events", cgroup->mount, cgroup->path);
+    (void)snprintf(path, sizeof(path), "%s%s/cgroup.events", cgroup->tree.mount, cgroup->path);
     SCOPED(scope_close) int events = open(path, O_RDONLY | O_CLOEXEC);
     struct pollfd change = {.fd = events, .events = POLLPRI};
     uint64_t now_ns;
@@ -316,7 +354,7 @@ static int remove_all(const struct workload_cgroup *cgroup, struct error *err)
         await_empty(cgroup, end_ns);
         r = visit_all(cgroup, clear);
     }
-    return r < 0 ? error_set(err, r, "the cgroup %s%s is left behind: %s", cgroup->mount,
+    return r < 0 ? error_set(err, r, "the cgroup %s%s is left behind: %s", cgroup->tree.mount,
                              cgroup->path, strerror(-r))
                  : 0;
 }
@@ -333,7 +371,7 @@ static void tidy_up(void *context)
     const struct workload_cgroup *cgroup = context;
     if (cgroup->is_scope || !cgroup->path[0])
         return;
-    (void)put_into(cgroup->mount, origin_of(cgroup, getpid()), getpid(), NULL);
+    (void)put_into(cgroup->tree.mount, origin_of(cgroup, getpid()), getpid(), NULL);
     if (cgroup->orphan == WORKLOAD_STAYS)
         await_empty(cgroup, UINT64_MAX);
     (void)remove_all(cgroup, NULL);
@@ -346,7 +384,9 @@ static int start_scope(struct workload_cgroup *cgroup, const char *name, pid_t p
 {
     const pid_t pids[] = {cgroup->keeper, pid};
     int r = systemd_scope_start(name, pids, err);
-    return r < 0 ? r : find_cgroup(cgroup->keeper, cgroup->path, sizeof(cgroup->path), err);
+    return r < 0 ? r
+                 : find_cgroup(&cgroup->tree, cgroup->keeper, cgroup->path, sizeof(cgroup->path),
+                               err);
 }
 
 static int make_and_enter(struct workload_cgroup *cgroup, const char *name, pid_t pid,
@@ -358,18 +398,18 @@ static int make_and_enter(struct workload_cgroup *cgroup, const char *name, pid_
     return r < 0 ? r : workload_cgroup_add(cgroup, cgroup->keeper, err);
 }
 
-int workload_cgroup_new(struct workload_cgroup **ret_cgroup, const char *name, pid_t pid,
-                        enum workload_orphan orphan, struct error *err)
+int workload_cgroup_new(struct workload_cgroup **ret_cgroup, const struct workload_tree *tree,
+                        const char *name, pid_t pid, enum workload_orphan orphan,
+                        struct error *err)
 {
     struct workload_cgroup *cgroup = mmap(NULL, sizeof(*cgroup), PROT_READ | PROT_WRITE,
                                           MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (cgroup == MAP_FAILED)
         return error_set(err, -errno, "memory: %s", strerror(errno));
     cgroup->orphan = orphan;
-    cgroup->is_scope = systemd_rules();
-    int r = find_mount(cgroup->mount, sizeof(cgroup->mount), err);
-    if (r >= 0)
-        r = keeper_start(&cgroup->keeper, tidy_up, cgroup, err);
+    cgroup->tree = *tree;
+    cgroup->is_scope = systemd_rules() && !tree->controller[0]; /* it leaves perf_event alone */
+    int r = keeper_start(&cgroup->keeper, tidy_up, cgroup, err);
     if (r >= 0)
         r = cgroup->is_scope ? start_scope(cgroup, name, pid, err)
                              : make_and_enter(cgroup, name, pid, err);
