@@ -117,7 +117,7 @@ static int open_spare(struct cross_check *check, const struct ladder *ladder,
     if (r > 0)
         check->spares[check->n_spares++] = spare;
     else
-        ops->close(spare);
+        spare->ops->close(spare);
     return r < 0 ? r : 0;
 }
 

@@ -233,6 +233,19 @@ static void what_moves_later_is_compared_too(void **state)
     assert_int_equal(second->n_open, 0);
 }
 
+/* A slow source that has nothing of what is in use is closed as what it was opened as. */
+static void what_makes_no_pair_is_closed(void **state)
+{
+    (void)state;
+    struct script *third = make_script(2, PSYS, 1); /* slow */
+    make_script(0, PKG | PSYS, 1);
+    third->rows[0].is_unmoved = true;
+    climb();
+    expect_sources(&ladder, "first");
+    assert_int_equal(ladder.check.n_spares, 0);
+    assert_int_equal(third->n_open, 0);
+}
+
 static void nothing_is_compared_with_an_estimate(void **state)
 {
     (void)state;
@@ -261,6 +274,7 @@ int main(void)
         WITH_SOURCES(short_ticks_are_not_burdened),
         WITH_SOURCES(sources_in_use_are_compared),
         WITH_SOURCES(what_moves_later_is_compared_too),
+        WITH_SOURCES(what_makes_no_pair_is_closed),
         WITH_SOURCES(nothing_is_compared_with_an_estimate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
