@@ -16,7 +16,7 @@
 
 #include "common/scope.h"
 
-#define MOUNTS_SIZE (1u << 20)
+#define MOUNTS_SIZE (16u << 20) /* 1 MiB holds the lines of some 1,500 containers */
 
 static ssize_t read_whole(int fd, char *text, size_t text_size, bool from_start)
 {

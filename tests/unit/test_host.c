@@ -166,6 +166,21 @@ static void mounts_and_what_is_asked_for_decide_the_tree(void **state)
     expect_trees(NULL, "/made", "/made", NULL, NULL);
 }
 
+/* Thousands of containers have lines of a kilobyte before the one that is looked for. */
+static void a_long_list_of_mounts_is_read(void **state)
+{
+    (void)state;
+    enum { N_LINES = 4000, LINE_SIZE = 1000 };
+    static char mounts[N_LINES * LINE_SIZE + 64];
+    size_t length = 0;
+    for (int i = 0; i < N_LINES; i++)
+        length += (size_t)snprintf(mounts + length, LINE_SIZE + 1,
+                                   "overlay /%d overlay lowerdir=%0*d\n", i, LINE_SIZE - 40, 0);
+    assert_true(length > 3u << 20);
+    (void)snprintf(mounts + length, sizeof(mounts) - length, "cgroup2 /cg cgroup2 rw 0 0\n");
+    expect_trees(mounts, NULL, "/cg", NULL, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +190,7 @@ int main(void)
         cmocka_unit_test(the_first_cgroup2_mount_is_found),
         cmocka_unit_test(a_controller_is_an_option_of_its_mount),
         cmocka_unit_test(mounts_and_what_is_asked_for_decide_the_tree),
+        cmocka_unit_test(a_long_list_of_mounts_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
