@@ -36,6 +36,8 @@ struct counters_proc {
     const struct host *host;
     enum granularity granularity;
     struct cpu_busy busy;
+    size_t n_open, n_allowed; /* descriptors of cgroups */
+    bool has_warned;
     struct process_table *processes;
     struct target_tree tree;
     bool tree_is_old;
@@ -133,7 +135,7 @@ static int proc_open(struct engine **ret_engine, const struct host *host,
     proc->host = host;
     proc->granularity = granularity;
     proc->tree_is_old = true;
-    (void)descriptor_limit_raise();
+    proc->n_allowed = descriptor_limit_raise();
     r = cpu_busy_open(&proc->busy, host, topology->n_cpus, err);
     if (r == 0 && granularity == GRANULARITY_PROCESS)
         r = process_table_new(&proc->processes, host, err);
@@ -172,15 +174,30 @@ static int open_usage_file(const struct target *target, const struct host *host)
     return fd < 0 ? -errno : fd;
 }
 
-static void open_usage(struct usage *usage, const struct target *target, const struct host *host)
+/* Once: the rows say it from then on. */
+static void warn_of_limit(struct counters_proc *proc)
 {
-    SCOPED(scope_close) int fd = open_usage_file(target, host);
+    if (!proc->has_warned)
+        log_warning(proc->host->log,
+                    "proc: cgroups beyond %zu are not counted, their use is charged to what is "
+                    "above them: each takes a descriptor; raise LimitNOFILE (ulimit -n), or watch "
+                    "fewer targets (--target)",
+                    proc->n_open);
+    proc->has_warned = true;
+}
+
+static void open_usage(struct counters_proc *proc, struct usage *usage, const struct target *target)
+{
+    bool is_allowed = proc->n_open < proc->n_allowed;
+    SCOPED(scope_close) int fd = is_allowed ? open_usage_file(target, proc->host) : -EMFILE;
     int r = fd < 0 ? fd : cgroup_usage_read(fd, &usage->last_us);
     if (r == 0) {
         usage->fd = STEAL_FD(fd);
         usage->reason = NULL;
+        proc->n_open++;
     } else if (r == -EMFILE || r == -ENFILE) {
         usage->reason = "no_descriptors";
+        warn_of_limit(proc);
     } else {
         usage->reason = r == -ENOENT || r == -ENODEV || r == -ESTALE ? "vanished" : "read_error";
     }
@@ -207,7 +224,7 @@ static int proc_set_targets(struct engine *engine, struct targets *targets,
             target->engine_data = usage;
         }
         if (usage->fd < 0 && !target_has_vanished(targets, target))
-            open_usage(usage, target, proc->host);
+            open_usage(proc, usage, target);
     }
     if (!proc->tree_is_old)
         return 0;
@@ -228,6 +245,7 @@ static void proc_release_target(struct engine *engine, struct target *target)
     struct usage *usage = target->engine_data;
     if (!usage)
         return;
+    proc->n_open -= usage->fd >= 0;
     if (usage->fd >= 0)
         (void)close(usage->fd);
     free(usage);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -456,6 +457,60 @@ static void a_real_process_is_seen_to_the_microsecond(void **state)
     bench_free(&bench);
 }
 
+static size_t n_rows(const struct bench *bench, bool has_counts)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < bench->report.n_targets; i++) {
+        const struct count_row *row = &bench->report.targets[i];
+        if (strcmp(row->target, "other") == 0)
+            continue;
+        n += row->has_counts == has_counts;
+        if (!row->has_counts)
+            assert_string_equal(row->reason, "no_descriptors");
+    }
+    return n;
+}
+
+static void tick_with_use(struct bench *bench, int first, int n_cgroups)
+{
+    static long usage_us;
+    char name[16];
+    usage_us += 1000;
+    for (int i = first; i < n_cgroups; i++) {
+        (void)snprintf(name, sizeof(name), "/c%d", i);
+        write_usage(bench, name, usage_us);
+    }
+    write_busy(bench, n_cgroups);
+    tick(bench);
+    sweep(bench);
+}
+
+/* What cgroups are not given stays for the walk, the stores and the sources. The last test: the
+ * limit stays. */
+static void descriptors_are_left_for_others(void **state)
+{
+    (void)state;
+    struct bench bench;
+    const struct rlimit limit = {40, 40};
+    bench_new(&bench, NULL, 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    bench_open(&bench, GRANULARITY_CGROUP);
+    tick_with_use(&bench, 0, 50);
+    tick_with_use(&bench, 0, 50);
+    assert_int_equal(n_rows(&bench, true), 30); /* a quarter is not theirs */
+    assert_int_equal(n_rows(&bench, false), 20);
+    for (int i = 0; i < 35; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "cgroup/c%d", i);
+        made_tree_remove(&bench.tree, name);
+    }
+    for (int i = 0; i < 3; i++) /* they vanish, make room, and it is taken */
+        tick_with_use(&bench, 35, 52);
+    assert_int_equal(n_rows(&bench, true), 17);
+    assert_int_equal(n_rows(&bench, false), 0);
+    bench_free(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,6 +523,7 @@ int main(void)
         cmocka_unit_test(a_new_life_shares_the_row),
         cmocka_unit_test(only_cpu_time_is_counted),
         cmocka_unit_test(a_real_process_is_seen_to_the_microsecond),
+        cmocka_unit_test(descriptors_are_left_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
