@@ -59,8 +59,7 @@ struct source_ops {
      * span, or invalid with a reason ("read_error", "counter_reset", "vanished", ...). energy_uj is rounded so that sums stay exact (carry the
      * rest). skew_ns may hold the moment of the reading, monotonic clock; left absent, it is the middle of this call.
      * Sources that cannot be read at every tick without making it wait (a battery's controller takes milliseconds) have a rate of their own: in the
-     * ticks between they add no sample at all, which is neither a failure nor a zero; each sample covers its whole span (dt_ns, many ticks). Their
-     * domains are measurements only: a span that is not the tick's cannot be split by the tick's counts.
+     * ticks between they add no sample at all, which is neither a failure nor a zero; each sample covers its whole span (dt_ns, many ticks).
      * Returns 0 or -ENOMEM; nothing else: failures are samples. Topology may have changed since open. */
     int (*read)(struct source *source, const struct topology *topology, struct report *report);
     /* May be NULL. Called after the engine's read of the same tick by a source that knows who used its device: adds an event, a row per target that did and a
