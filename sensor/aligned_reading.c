@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "sensor/aligned_reading.h"
 
+#include <string.h>
+
 #define LOOKS_MAX 1000 /* at a clock that stands still; a look takes a microsecond or more */
 
 void aligned_reading_init(struct aligned_reading *aligned, uint64_t interval_ns)
@@ -32,10 +34,17 @@ static bool is_updated(const struct report *report)
     return lead && lead->valid && lead->energy_uj > 0;
 }
 
+/* What does not answer (slow_source.h) says at each look that it does not. */
+static bool is_silent(const struct energy_sample *sample)
+{
+    return sample_is_no_update(sample) ||
+           (!sample->valid && strcmp(sample->reason, "no_answer") == 0);
+}
+
 static bool has_news(const struct report *report)
 {
     for (size_t i = 0; i < report->n_energy; i++) {
-        if (!sample_is_no_update(&report->energy[i]))
+        if (!is_silent(&report->energy[i]))
             return true;
     }
     return false;

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
+watt_unit_test(test_aligned_reading watt_sensor)
 if(WATT_BPF)
   watt_unit_test(test_bpf_columns watt_sensor)
 endif()
