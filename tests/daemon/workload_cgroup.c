@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -39,8 +40,18 @@ static void enter(const char *mount, const char *path)
         _exit(1);
 }
 
-/* A process of two threads in a cgroup. */
-static pid_t start_process(const char *mount, const char *path)
+/* In many small pieces, which take long to give back. */
+static void fill_memory(size_t size)
+{
+    void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (bytes == MAP_FAILED)
+        _exit(1);
+    (void)madvise(bytes, size, MADV_NOHUGEPAGE);
+    memset(bytes, 1, size);
+}
+
+/* A process of two threads in a cgroup, with so much memory of its own. */
+static pid_t start_process(const char *mount, const char *path, size_t memory_size)
 {
     int ready[2];
     assert_int_equal(pipe(ready), 0);
@@ -50,6 +61,8 @@ static pid_t start_process(const char *mount, const char *path)
         pthread_t thread;
         enter(mount, path);
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (memory_size > 0)
+            fill_memory(memory_size);
         if (pthread_create(&thread, NULL, wait_there, NULL) != 0 || write(ready[1], "x", 1) != 1)
             _exit(1);
         (void)wait_there(NULL);
@@ -97,7 +110,8 @@ static void a_cgroup_comes_and_goes(const struct workload_tree *tree, const char
     struct workload_cgroup *cgroup, *taken;
     struct error err = {0};
     char name[64], expected[PATH_MAX], path[PATH_MAX];
-    pid_t first = start_process(tree->mount, above), second = start_process(tree->mount, above);
+    pid_t first = start_process(tree->mount, above, 0);
+    pid_t second = start_process(tree->mount, above, 0);
     (void)snprintf(name, sizeof(name), "watt-test-workload-%d", (int)getpid());
     (void)snprintf(expected, sizeof(expected), "%s/%s", above, name);
     if (workload_cgroup_new(&cgroup, tree, name, first, WORKLOAD_RETURNS, &err) < 0)
@@ -109,7 +123,7 @@ static void a_cgroup_comes_and_goes(const struct workload_tree *tree, const char
     assert_int_equal(workload_cgroup_add(cgroup, second, &err), 0);
     assert_int_equal(count_threads(tree->mount, path, is_v1, second), 2);
     /* What is there already is somebody else's. */
-    pid_t third = start_process(tree->mount, above);
+    pid_t third = start_process(tree->mount, above, 0);
     assert_int_equal(workload_cgroup_new(&taken, tree, name, third, WORKLOAD_RETURNS, &err),
                      -EEXIST);
     char inner[PATH_MAX + 32];
@@ -124,6 +138,22 @@ static void a_cgroup_comes_and_goes(const struct workload_tree *tree, const char
     end_process(third);
 }
 
+/* Who was killed stays until its memory is given back, and cannot be moved meanwhile. */
+static void a_cgroup_goes_after_the_killed(const struct workload_tree *tree)
+{
+    struct workload_cgroup *cgroup;
+    struct error err = {0};
+    char name[64];
+    pid_t pid = start_process(tree->mount, "", (size_t)384 << 20);
+    (void)snprintf(name, sizeof(name), "watt-test-killed-%d", (int)getpid());
+    if (workload_cgroup_new(&cgroup, tree, name, pid, WORKLOAD_STAYS, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    if (workload_cgroup_free(cgroup, &err) < 0)
+        fail_msg("%s", err.text);
+    end_process(pid);
+}
+
 /* At the top, and below a cgroup that holds the process. */
 static void a_tree_holds_a_workload(const struct workload_tree *tree)
 {
@@ -136,6 +166,7 @@ static void a_tree_holds_a_workload(const struct workload_tree *tree)
     for (int i = 0; i < 2000 && rmdir(path) < 0 && errno == EBUSY; i++)
         (void)poll(NULL, 0, 1);
     assert_false(exists(tree->mount, above));
+    a_cgroup_goes_after_the_killed(tree);
 }
 
 static void cgroup2_holds_a_workload(void **state)
