@@ -19,7 +19,7 @@ static void leave_everything(void)
         (void)dup2(nothing, fd);
     (void)setsid();
     (void)!chdir("/");
-    (void)close_range(STDERR_FILENO + 1, ~0U, 0);
+    closefrom(STDERR_FILENO + 1); /* also where the kernel has no close_range */
 }
 
 /* Never returns. Our death may come before the kernel was asked to tell of it. */
