@@ -179,8 +179,9 @@ static int measure(struct attach *attach, struct run_result *result, struct erro
     int64_t quiet_ms = attach->measurement.live.shown_ms - attach->alive_ms;
     if (quiet_ms > 0)
         elapsed_s -= (double)quiet_ms / 1e3;
-    result->elapsed_s = elapsed_s > 0 ? elapsed_s : NAN;
-    result->covered_s = fmin(result->covered_s, elapsed_s);
+    bool is_known = elapsed_s > 0; /* who ended before the first tick was there for none of it */
+    result->elapsed_s = is_known ? elapsed_s : NAN;
+    result->covered_s = is_known ? fmin(result->covered_s, elapsed_s) : NAN;
     result->exit_status = VALUE_ABSENT;
     return 0;
 }
