@@ -30,8 +30,13 @@ static int make_folder(struct meter *meter, struct error *err)
     if (!mkdtemp(path))
         return error_set(err, -errno, "%s: %s (set TMPDIR to a folder you may write)", path,
                          strerror(errno));
-    memcpy(meter->folder, path, sizeof(meter->folder));
-    (void)snprintf(meter->uri, sizeof(meter->uri), "sqlite:%s", path);
+    if (!realpath(path, meter->folder)) { /* a keeper is in another folder than we */
+        int r = error_set(err, -errno, "%s: %s", path, strerror(errno));
+        meter->folder[0] = '\0';
+        (void)rmdir(path);
+        return r;
+    }
+    (void)snprintf(meter->uri, sizeof(meter->uri), "sqlite:%s", meter->folder);
     return 0;
 }
 

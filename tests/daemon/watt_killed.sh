@@ -5,7 +5,8 @@
 # shellcheck source=tests/daemon/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 mkdir "$scratch/tmp"
-export TMPDIR=$scratch/tmp
+cd "$scratch"
+export TMPDIR=tmp # who tidies up is in another folder, and finds it still
 mount=$(cgroup_mount)
 controllers=$(cat "$mount/cgroup.subtree_control")
 mkfifo "$scratch/go"
