@@ -60,7 +60,7 @@ struct attach {
     struct workload_tree hierarchy; /* it is in */
     int signals;                    /* signalfd */
     bool was_alive;                 /* at a tick */
-    int64_t alive_ms;               /* when one of them was last seen to live, real time */
+    int64_t alive_ms;               /* when one of them still lived or had just ended, real time */
 };
 
 static int add_operand(struct attach *attach, const char *text, struct error *err)
@@ -113,17 +113,20 @@ static int follow(struct attach *attach, struct error *err)
 {
     const struct live *live = &attach->measurement.live;
     uint64_t alive_at = 0;
+    bool did_live = true;
     int r = 0;
-    attach->alive_ms = now_ms();
     while (r == 0 && live->n_ticks < alive_at + QUIET_TICKS &&
            !measurement_is_full(&attach->measurement)) {
         r = wait_a_little(attach, err);
         int grown = live->n_ticks > 0 ? process_tree_grow(&attach->tree, live->identities) : 0;
-        if (process_tree_lives(&attach->tree)) {
+        bool does_live = process_tree_lives(&attach->tree);
+        if (does_live) {
             alive_at = live->n_ticks;
             attach->was_alive |= live->n_ticks > 0;
-            attach->alive_ms = now_ms();
         }
+        if (did_live) /* the look that finds them gone is the first after their end */
+            attach->alive_ms = now_ms();
+        did_live = does_live;
         r = grown < 0 ? grown : r;
     }
     return r < 0 ? r : 0;

@@ -115,6 +115,18 @@ status=0
 sh -c 'exec "$1" attach $$' - "$build/watt" 2>"$scratch/e.err" || status=$?
 [ $status = 64 ] && grep -q 'itself' "$scratch/e.err" || fail "following itself: status $status"
 
+# Who works all the time until it is killed has no more CPU time than the time it is said to have lived.
+sh -c 'while :; do :; done' &
+busy=$!
+pids="$pids $busy"
+"$build/watt" attach --interval 20ms --json -o "$scratch/h.json" --store "sqlite:$scratch/busy" $busy &
+attach=$!
+pids="$pids $attach"
+until_true has_watts "$scratch/busy" || fail "no watts"
+kill -KILL $busy
+wait $attach || fail "ended with $?"
+holds "$scratch/h.json" '.rows[0] | .cpu_s > 0 and .cpu_s < .elapsed_s + 0.03'
+
 # A process that has ended and waits for its parent to look lives no more; a second signal does not wait for a tick.
 sh -c 'cat <"$1" & echo $! >"$2"; exec cat <"$3"' - "$scratch/never" "$scratch/pid" "$scratch/never" >/dev/null &
 pids="$pids $!"
