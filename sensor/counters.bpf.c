@@ -80,20 +80,31 @@ static __noinline u64 split_at_move(struct cpu_state *state, u32 cpu, struct tas
     return after_ns;
 }
 
+/* What `task` had run when it was last switched out: one that runs on another CPU meanwhile is
+ * counted there. */
+static __always_inline u64 runtime_at_last_end(struct task_struct *task)
+{
+    if (bpf_core_field_exists(task->on_cpu) && BPF_CORE_READ(task, on_cpu))
+        return BPF_CORE_READ(task, se.prev_sum_exec_runtime);
+    return BPF_CORE_READ(task, se.sum_exec_runtime);
+}
+
 /* Some switches are not told (a kernel may trace nothing of a task's own doing). Then the slice of
  * the task that was seen to begin has ended meanwhile; what it ran is read from the task, if it is
- * still the same one. Where it has run elsewhere since, each of its slices gets an equal part. */
+ * still the same one. Where it has run elsewhere since, each of its slices gets an equal part.
+ * Another thread of its process may have its place in memory: what would be negative is not its. */
 static __noinline void gather_left(struct cpu_state *state)
 {
     struct running *running = &state->running;
     struct task_struct *task = (void *)running->task;
     if (BPF_CORE_READ(task, tgid) == (int)running->tgid) {
-        u64 ran_ns = BPF_CORE_READ(task, se.sum_exec_runtime) - running->start_runtime_ns;
+        u64 ran_ns = runtime_at_last_end(task) - running->start_runtime_ns;
         u64 faults = BPF_CORE_READ(task, min_flt) + BPF_CORE_READ(task, maj_flt);
         u64 n_slices = BPF_CORE_READ(task, nvcsw) + BPF_CORE_READ(task, nivcsw);
+        faults -= running->start_faults;
         n_slices -= running->start_switches;
-        if (n_slices && (s64)ran_ns > 0)
-            add(state, ran_ns / n_slices, (faults - running->start_faults) / n_slices, 0);
+        if ((s64)n_slices > 0 && (s64)ran_ns > 0 && (s64)faults >= 0)
+            add(state, ran_ns / n_slices, faults / n_slices, 0);
     }
     running->tgid = 0;
 }
@@ -139,6 +150,13 @@ static __always_inline void start(struct cpu_state *state, u32 cpu, struct task_
     enter(state, cpu, task);
 }
 
+/* From here on it belongs to nobody. */
+static __always_inline void start_idle(struct cpu_state *state, struct task_struct *idle)
+{
+    state->running.task = (u64)idle;
+    state->running.tgid = 0;
+}
+
 SEC("tp_btf/sched_switch")
 int on_switch(u64 *context)
 {
@@ -156,8 +174,7 @@ int on_switch(u64 *context)
         add(state, 0, 0, 1);
         return 0;
     }
-    state->running.task = (u64)next;
-    state->running.tgid = 0;
+    start_idle(state, next);
     if (n_extra) { /* what idling counts is nobody's */
         read_extra(cpu, state->running.place);
         state->running.place = NOWHERE;
@@ -185,6 +202,8 @@ static void flush(struct cpu_state *state, u32 cpu)
     hand_in_all(state, cpu);
     if (task->pid)
         start(state, cpu, task);
+    else
+        start_idle(state, task);
     read_clock(cpu);
 }
 

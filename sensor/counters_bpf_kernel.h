@@ -62,6 +62,7 @@ struct signal_struct {
 
 struct task_struct {
     int pid, tgid, prio;
+    int on_cpu; /* not in kernels for one CPU */
     unsigned int flags;
     unsigned long nvcsw, nivcsw, min_flt, maj_flt; /* the first two: how often it was switched out */
     struct sched_entity se;
