@@ -23,6 +23,7 @@
 #include "sensor/host.h"
 
 #define VERSION_MIN 12
+#define TICK_MAX_NS (10 * NS_PER_MS) /* of the scheduler, CONFIG_HZ=100 */
 #define GROUP_IS_DEAD 0x20 /* AGROUP, missing in older headers */
 
 static_assert(sizeof(((struct exit_record *)0)->comm) == TS_COMM_LEN, "names fit");
@@ -143,14 +144,17 @@ static int ask(struct exit_records *exits, uint16_t type, uint8_t command, uint1
 /* ---- records ---- */
 
 /* Who never slept ran whenever it did not wait for a CPU: that is exact, whereas the scheduler
- * books a slice only when it ends or at a tick, and a process may end before either. */
+ * books a slice only when it ends or at a tick, and a process may end before either. What a
+ * hypervisor took is not told apart, so no more than a tick is believed not to be booked. */
 static uint64_t cpu_ns_of(const struct taskstats *stats)
 {
     uint64_t booked_ns = stats->cpu_run_virtual_total, alive_ns = stats->ac_etime * 1000;
     if (stats->nvcsw > 0 || alive_ns <= stats->cpu_delay_total)
         return booked_ns;
     uint64_t ran_ns = alive_ns - stats->cpu_delay_total;
-    return ran_ns > booked_ns ? ran_ns : booked_ns;
+    if (ran_ns <= booked_ns)
+        return booked_ns;
+    return ran_ns < booked_ns + TICK_MAX_NS ? ran_ns : booked_ns + TICK_MAX_NS;
 }
 
 static bool read_stats(const char *attributes, size_t size, uint16_t type,
@@ -167,28 +171,35 @@ static bool read_stats(const char *attributes, size_t size, uint16_t type,
     return ret_stats->version >= VERSION_MIN;
 }
 
-static int add_record(struct exit_records *exits, const union message *message, size_t size)
+bool exit_record_parse(struct exit_record *ret_record, const void *bytes, size_t size,
+                       uint16_t family)
 {
     struct taskstats last, all; /* the last thread; all of them, where there were several */
-    const char *attributes = attributes_of(message, size, exits->family, &size);
+    const char *attributes = attributes_of(bytes, size, family, &size);
     if (!attributes || !read_stats(attributes, size, TASKSTATS_TYPE_AGGR_PID, &last) ||
         !(last.ac_flag & GROUP_IS_DEAD))
-        return 0;
-    int r = array_reserve(&exits->records, &exits->capacity, exits->n_records + 1,
-                          sizeof(*exits->records));
-    if (r < 0)
-        return r;
-    struct exit_record *record = &exits->records[exits->n_records++];
-    *record = (struct exit_record){.pid = (pid_t)last.ac_tgid,
-                                   .parent_pid = (pid_t)last.ac_ppid,
-                                   .uid = last.ac_uid,
-                                   .cpu_ns = cpu_ns_of(&last),
-                                   .lifetime_ns = last.ac_tgetime * 1000};
-    memcpy(record->comm, last.ac_comm, sizeof(record->comm) - 1);
+        return false;
+    struct exit_record record = {.pid = (pid_t)last.ac_tgid,
+                                 .parent_pid = (pid_t)last.ac_ppid,
+                                 .uid = last.ac_uid,
+                                 .cpu_ns = cpu_ns_of(&last),
+                                 .lifetime_ns = last.ac_tgetime * 1000};
+    memcpy(record.comm, last.ac_comm, sizeof(record.comm) - 1);
     if (read_stats(attributes, size, TASKSTATS_TYPE_AGGR_TGID, &all) &&
         all.cpu_run_virtual_total > last.cpu_run_virtual_total)
-        record->cpu_ns = all.cpu_run_virtual_total;
-    return 0;
+        record.cpu_ns = all.cpu_run_virtual_total;
+    *ret_record = record;
+    return true;
+}
+
+static int add_record(struct exit_records *exits, const union message *message, size_t size)
+{
+    int r = array_reserve(&exits->records, &exits->capacity, exits->n_records + 1,
+                          sizeof(*exits->records));
+    if (r == 0)
+        exits->n_records += exit_record_parse(&exits->records[exits->n_records], message, size,
+                                              exits->family);
+    return r;
 }
 
 static int compare_pids(const void *a, const void *b)

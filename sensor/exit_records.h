@@ -2,7 +2,7 @@
 /* What the kernel tells of every process when it ends (taskstats), so that those are known too that no look at /proc can find.
  *
  * The CPU time is what the scheduler had booked until the end was announced: what tearing the process down takes after that (some ten microseconds,
- * more where much memory is given back) is missing, and of a process that slept at times up to a scheduler tick of its last slice.
+ * more where much memory is given back) is missing, and of a process that slept at times up to a scheduler tick of its last slice. Of one that never slept, up to 10 ms of what a hypervisor took may be in it.
  * Source: kernel documentation, accounting/taskstats.rst and delay-accounting.rst; linux/taskstats.h (version 12, Linux 5.19, tells the process of a thread). */
 #pragma once
 
@@ -20,6 +20,9 @@ struct exit_record {
     uint64_t cpu_ns;      /* of all its threads, since its birth */
     uint64_t lifetime_ns; /* monotonic clock */
 };
+
+/* Reads a netlink message of size bytes, aligned as its header, from the family of taskstats. False: it is no record of a process' end, or not a whole one. */
+bool exit_record_parse(struct exit_record *ret_record, const void *message, size_t size, uint16_t family);
 
 struct exit_records;
 
