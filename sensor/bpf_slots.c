@@ -57,16 +57,7 @@ static void *map_array(const struct bpf_map *map, size_t size)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-static size_t package_index(const struct topology *topology, int32_t package)
-{
-    for (size_t i = 0; i < topology->n_packages; i++)
-        if (topology->packages[i] == package)
-            return i;
-    return 0;
-}
-
-static void set_constants(const struct bpf_slots *slots, const struct bpf_slots_counts *counts,
-                          const struct topology *topology)
+static void set_constants(const struct bpf_slots *slots, const struct bpf_slots_counts *counts)
 {
     struct counters__rodata *constants = slots->kernel->rodata;
     constants->is_process = slots->is_process;
@@ -76,9 +67,6 @@ static void set_constants(const struct bpf_slots *slots, const struct bpf_slots_
     constants->n_columns = (uint32_t)counts->n_columns;
     constants->n_clock = (uint32_t)counts->n_clock;
     constants->free_mask = slots->n_slots - 1;
-    for (int cpu = 0; cpu < topology->n_cpus; cpu++)
-        constants->package_of_cpu[cpu] =
-            (unsigned char)package_index(topology, topology->package[cpu]);
 }
 
 static int size_maps(const struct bpf_slots *slots, const struct bpf_slots_counts *counts)
@@ -111,7 +99,7 @@ static int configure(const struct bpf_slots *slots, const struct bpf_slots_count
     struct counters *kernel = slots->kernel;
     if (topology->n_cpus > BPF_CPUS_MAX || slots->n_packages > UINT8_MAX)
         return -E2BIG;
-    set_constants(slots, counts, topology);
+    set_constants(slots, counts);
     /* Each granularity attaches what it needs and nothing else. */
     (void)bpf_program__set_autoattach(kernel->progs.on_flush, false);
     (void)bpf_program__set_autoload(kernel->progs.on_exec, slots->is_process);
@@ -222,6 +210,12 @@ int bpf_slots_put_event(struct bpf_slots *slots, enum bpf_event_kind kind, int c
                                                         : slots->kernel->maps.extra_events;
     return fd < 0 ? bpf_map_delete_elem(bpf_map__fd(map), &place)
                   : bpf_map_update_elem(bpf_map__fd(map), &place, &fd, BPF_ANY);
+}
+
+void bpf_slots_put_package(struct bpf_slots *slots, int cpu, size_t package)
+{
+    assert((uint32_t)cpu < slots->n_cpus && package < slots->n_packages);
+    slots->kernel->bss->package_of_cpu[cpu] = (unsigned char)package;
 }
 
 void bpf_slots_put_column(struct bpf_slots *slots, int cpu, size_t index, size_t column)

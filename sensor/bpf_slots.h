@@ -31,6 +31,8 @@ enum bpf_event_kind { BPF_EVENT_EXTRA, BPF_EVENT_CLOCK };
 
 /* Event `index` of a kind and a CPU; fd -1: none any more. A negative errno of the kernel. */
 int bpf_slots_put_event(struct bpf_slots *slots, enum bpf_event_kind kind, int cpu, size_t index, int fd);
+/* Which of the packages, as they were at the opening, a CPU counts for; the first at first. */
+void bpf_slots_put_package(struct bpf_slots *slots, int cpu, size_t package);
 /* In which column of the sums extra event `index` of a CPU is added; 0 at first. Call before the event is put. */
 void bpf_slots_put_column(struct bpf_slots *slots, int cpu, size_t index, size_t column);
 /* What clock event `index` of a CPU stood at when it was last flushed; 0: never read. */

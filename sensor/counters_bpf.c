@@ -166,6 +166,15 @@ static int choose_columns(struct counters_bpf *bpf, const struct topology *topol
     return count_no_events(bpf, err);
 }
 
+/* Where a CPU is may be known only once it is online. */
+static void place_cpus(const struct counters_bpf *bpf, const struct topology *topology)
+{
+    for (int cpu = 0; cpu < topology->n_cpus && (size_t)cpu < bpf->events.n_cpus; cpu++)
+        for (size_t i = 0; i < bpf->n_packages && topology->is_online[cpu]; i++)
+            if (bpf->packages[i] == topology->package[cpu])
+                bpf_slots_put_package(bpf->slots, cpu, i);
+}
+
 static int make_room(struct counters_bpf *bpf, const struct topology *topology)
 {
     uint32_t n_slots = bpf_slots_capacity(bpf->slots);
@@ -177,6 +186,7 @@ static int make_room(struct counters_bpf *bpf, const struct topology *topology)
         return -ENOMEM;
     for (size_t i = 0; i < topology->n_packages; i++)
         bpf->packages[i] = topology->packages[i];
+    place_cpus(bpf, topology);
     return 0;
 }
 
@@ -266,6 +276,7 @@ static int bpf_set_targets(struct engine *engine, struct targets *targets,
 {
     (void)err;
     struct counters_bpf *bpf = (struct counters_bpf *)engine;
+    place_cpus(bpf, topology);
     bpf_clock_follow(&bpf->clock, bpf->slots, topology, bpf->host->log);
     bpf->n_without_events = bpf_events_follow(&bpf->events, bpf->slots, topology, bpf->host->log);
     if (bpf->granularity == GRANULARITY_CGROUP)

@@ -42,7 +42,9 @@ const volatile __u32 n_packages = 1;
 const volatile __u32 n_cpus = 1;  /* possible ones: extra event e of CPU c is at e * n_cpus + c */
 const volatile __u32 n_extra = 0; /* events of a CPU */
 const volatile __u32 n_columns = 0; /* of extra events in the sums */
-const volatile unsigned char package_of_cpu[BPF_CPUS_MAX];
+
+/* Its place in the sums; of a CPU that is offline it may not be known yet. */
+unsigned char package_of_cpu[BPF_CPUS_MAX];
 
 /* Where in the sums each extra event of a CPU is added: CPUs of another type have other events. */
 unsigned char extra_column[BPF_CPUS_MAX * BPF_EXTRA_MAX];

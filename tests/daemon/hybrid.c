@@ -246,6 +246,9 @@ static void each_package_has_its_row(const struct engine_ops *ops)
     bench_open(ops, GRANULARITY_CGROUP, two_events, 2, NULL);
     faults_are_in_package(0, 0, LAST_PACKAGE);
     faults_are_in_package(n_cpus - 1, LAST_PACKAGE, 0);
+    /* As if the last CPU had been offline at the opening, when nobody could say where it is. */
+    bench.topology.package[n_cpus - 1] = 0;
+    faults_are_in_package(n_cpus - 1, 0, LAST_PACKAGE);
     bench_close();
     bench.host.sysfs = "/sys";
     made_tree_remove(&tree, "");
