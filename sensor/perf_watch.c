@@ -83,8 +83,10 @@ static int open_missing(struct perf_watch *watch, struct typed_events *events,
 {
     size_t n_wanted = looks_first && watch->usage_fd < 0;
     for (size_t cpu = 0; cpu < watch->n_cpus; cpu++) {
-        const struct event_set *set = typed_events_of(events, host, cpu, NULL);
-        n_wanted += set && lacks_group(watch, topology, cpu) ? set->n_events : 0;
+        const struct event_set *set = lacks_group(watch, topology, cpu)
+                                          ? typed_events_of(events, host, cpu, NULL)
+                                          : NULL;
+        n_wanted += set ? set->n_events : 0;
     }
     if (n_wanted > n_left)
         return -EMFILE;
