@@ -15,13 +15,18 @@ own=watt-scope-test-$$
 manager=''
 
 is_empty() { [ -z "$(find "$mount/$own" -name cgroup.procs -exec cat {} +)" ]; }
-remove_tree() { find "$mount/$own" -depth -type d -exec rmdir {} +; }
+# On a hybrid machine the manager makes the same folders in cgroup v1's hierarchy for systemd, and moves this shell there.
+trees() { awk -v own="$own" '$3 ~ /^cgroup/ { print $2 "/" own }' /proc/self/mounts | while read -r tree; do [ ! -d "$tree" ] || echo "$tree"; done; }
+remove_tree() {
+    trees | while read -r tree; do find "$tree" -depth -type d -exec rmdir {} +; done
+    [ -z "$(trees)" ]
+}
 end_test() {
     if [ -n "$manager" ]; then
         kill -TERM "$manager"
         until_true is_gone "$manager" || kill -KILL "$manager"
     fi
-    echo $$ >"$mount/cgroup.procs"
+    trees | while read -r tree; do echo $$ >"${tree%/*}/cgroup.procs"; done
     until_true is_empty || find "$mount/$own" -name cgroup.procs -exec cat {} + | xargs -r kill -KILL
     until_true remove_tree || echo "left: $mount/$own" >&2
 }
