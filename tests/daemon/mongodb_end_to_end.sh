@@ -16,9 +16,9 @@ start_formula() {
     formula=$!
     pids="$pids $formula"
 }
-show() { "$build/watt" show --format csv --store "$@"; }
+show() { "$build/watt" show --format json --store "$@"; }
 covered() { # STORE...: the seconds that have watts
-    show "$@" | awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } $at["row"] == "measured" { print $at["covered_s"] }'
+    show "$@" | jq '.rows[] | select(.row == "measured").covered_s'
 }
 has_watts() { [ -n "$(covered "$uri")" ]; }
 has_all() { [ "$(covered "$uri")" = "$(covered "jsonl:$scratch/replay.jsonl")" ]; }
@@ -41,19 +41,15 @@ pids=''
 grep -q 'going on after node:' "$scratch/formula.err" || fail "the second formula began anew"
 
 "$build/watt-formula" --quiet --post-mortem --model share --input "$uri" --output "$uri" || fail "a second attribution ended with $?"
-show "$uri" --label share >"$scratch/share.csv" || fail "watt show --label ended with $?"
+show "$uri" --label share >"$scratch/share.json" || fail "watt show --label ended with $?"
 
-show "$uri" --label auto >"$scratch/live.csv" || fail "watt show ended with $?"
-show "jsonl:$scratch/replay.jsonl" >"$scratch/replay.csv" || fail "watt show of the replay ended with $?"
+show "$uri" --label auto >"$scratch/live.json" || fail "watt show ended with $?"
+show "jsonl:$scratch/replay.jsonl" >"$scratch/replay.json" || fail "watt show of the replay ended with $?"
 # Names are the database's only: the replay holds watts and no identities.
 for file in live share replay; do
-    awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
-        function close_to(a, b) { return a - b < 1e-4 && b - a < 1e-4 }
-        NR > 1 && $at["row"] == "target" { targets += $at["energy_j"] }
-        NR > 1 && $at["row"] != "target" { part[$at["row"]] = $at["energy_j"] }
-        END { print part["measured"], part["idle"], part["attributed"], part["unattributed"]
-              exit !(part["measured"] > 0 && targets > 0 && close_to(part["attributed"], targets) &&
-                     close_to(part["measured"], part["idle"] + part["attributed"] + part["unattributed"])) }' \
-        "$scratch/$file.csv" >"$scratch/$file.out" || fail "the joules of $file do not add up"
+    jq -e '(.rows | map(select(.row == "target").energy_j) | add) as $targets | [.rows[] | select(.row != "target") | {(.row): .energy_j}] | add |
+        ., (.measured > 0 and $targets > 0 and (.attributed - $targets | fabs < 1e-4) and
+            (.measured - .idle - .attributed - .unattributed | fabs < 1e-4))' "$scratch/$file.json" >"$scratch/$file.out" ||
+        fail "the joules of $file do not add up"
 done
 cmp "$scratch/live.out" "$scratch/replay.out" || fail "live and replay differ"
