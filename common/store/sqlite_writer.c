@@ -258,11 +258,9 @@ static void say_dropped(struct sqlite_writer *writer)
 
 /* Failing here costs nothing but room: the next append tries again, and a full disk is reported by
  * it. */
-static void keep_within_bounds(struct sqlite_writer *writer)
+static void keep_within_bounds(struct sqlite_writer *writer, int64_t size_bytes)
 {
-    int64_t size_bytes = 0, position = 0, horizon_ms = VALUE_ABSENT;
-    if (used_bytes(writer, &size_bytes) < 0)
-        return;
+    int64_t position = 0, horizon_ms = VALUE_ABSENT;
     int64_t excess_bytes =
         size_bytes > writer->max_size_bytes ? size_bytes - writer->max_size_bytes : 0;
     if (writer->max_age_ms > 0 && writer->newest_ms != VALUE_ABSENT)
@@ -284,9 +282,12 @@ int sqlite_writer_append(struct sqlite_writer *writer, const struct document *do
     if (r < 0)
         return r;
     struct append_result added = {0};
+    int64_t size_bytes = 0;
     r = sqlite_file_exec(&writer->file, "BEGIN IMMEDIATE", err);
     if (r == 0)
         r = insert_all(writer, documents, n_documents, is_ours, &added, err);
+    if (r == 0 && used_bytes(writer, &size_bytes) < 0)
+        size_bytes = 0; /* not known: the next append looks again */
     if (r == 0)
         r = sqlite_file_exec(&writer->file, "COMMIT", err);
     if (r < 0) {
@@ -299,7 +300,7 @@ int sqlite_writer_append(struct sqlite_writer *writer, const struct document *do
     result->n_stored += added.n_stored;
     result->n_duplicates += added.n_duplicates;
     result->n_refused += added.n_refused;
-    keep_within_bounds(writer);
+    keep_within_bounds(writer, size_bytes);
     return 0;
 }
 
