@@ -42,6 +42,7 @@
 struct slot_state {
     struct target *target; /* of this tick; NULL: other */
     bool is_known;         /* it was there in an earlier tick */
+    bool is_unlooked;      /* its cgroup was made after this tick's look at the tree */
     bool is_brief;         /* it had ended when it was first seen */
     bool is_leaving;       /* it had ended at the last look */
     uint16_t n_still;      /* looks since it last gained something */
@@ -325,8 +326,12 @@ static int find_target(struct counters_bpf *bpf, struct targets *targets, uint32
 {
     const struct bpf_slot *slot = bpf_slots_at(bpf->slots, number);
     struct slot_state *state = &bpf->states[number];
+    struct target *any;
     if (!state->is_known)
         state->is_brief = slot->has_ended;
+    state->is_unlooked = !state->is_known && !slot->has_ended && number != BPF_SLOT_OTHER &&
+                         bpf->granularity == GRANULARITY_CGROUP &&
+                         !targets_find_cgroup(targets, slot->cgroup_id, &any);
     state->is_known = true;
     state->target = NULL;
     if (number == BPF_SLOT_OTHER)
@@ -368,11 +373,14 @@ static void add_gain(const struct bpf_columns *columns, const struct bpf_sums *g
     cell[columns->n_columns + 1] += (int64_t)gained->running_ns;
 }
 
-/* Hands a slot's increases to its target and to the total; false if there are none. */
+/* Hands a slot's increases to its target and to the total; false if there are none. Those of whom
+ * nobody has looked for yet wait until the next tick. */
 static bool take_slot(struct counters_bpf *bpf, uint32_t number)
 {
     const struct target *target = bpf->states[number].target;
     bool has_gained = false;
+    if (bpf->states[number].is_unlooked)
+        return true;
     for (size_t package = 0; package < bpf->n_packages; package++) {
         struct bpf_sums gained;
         if (!bpf_slots_take(bpf->slots, number, package, &gained))

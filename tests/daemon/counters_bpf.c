@@ -560,6 +560,30 @@ static void a_cgroup_between_two_ticks_is_charged_above(void **state)
     (void)bench_remove_all(NULL);
 }
 
+/* What it does before the sensor looks at the tree again is its own, not its parent's. */
+static void a_cgroup_made_after_the_look_waits_for_the_next(void **state)
+{
+    (void)state;
+    bench_make_cgroup("");
+    bench_open(&counters_bpf, GRANULARITY_CGROUP, NULL, 0, NULL);
+    bench_tick();
+    bench_sweep();
+    bench_look();
+    bench_make_cgroup("/late");
+    pid_t pid = start_burner("/late", 40);
+    let_burn(pid);
+    bench_read();
+    sum_is_total();
+    assert_true(bench_row_ms("") < 5);
+    assert_int_equal(bench_row_ms("/late"), -1);
+    bench_tick();
+    sum_is_total();
+    is_near_ms(bench_row_ms("/late"), 40, "late");
+    end_process(pid);
+    bench_close();
+    (void)bench_remove_all(NULL);
+}
+
 static pid_t start_with_pid(pid_t pid, long ms)
 {
     struct clone_args args = {
@@ -793,6 +817,7 @@ int main(void)
         cmocka_unit_test(slots_are_used_again_from_zero),
         cmocka_unit_test(a_removed_cgroup_keeps_its_last_counts),
         cmocka_unit_test(a_cgroup_between_two_ticks_is_charged_above),
+        cmocka_unit_test(a_cgroup_made_after_the_look_waits_for_the_next),
         cmocka_unit_test(a_pid_used_again_is_another_target),
         cmocka_unit_test(a_birth_in_another_cgroup_changes_the_tree),
         cmocka_unit_test(extra_events_follow_the_target_and_the_cpus),

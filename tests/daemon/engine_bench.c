@@ -161,15 +161,25 @@ static void release(struct target *target, void *context)
     bench.engine->ops->release_target(bench.engine, target);
 }
 
-void bench_tick(void)
+void bench_look(void)
 {
     struct error err = {0};
-    report_clear(&bench.report);
     if (targets_refresh(bench.targets, &err) < 0 ||
         bench.engine->ops->set_targets(bench.engine, bench.targets, &bench.topology, &err) < 0)
         fail_msg("%s", err.text);
+}
+
+void bench_read(void)
+{
+    report_clear(&bench.report);
     assert_int_equal(
         bench.engine->ops->read(bench.engine, bench.targets, &bench.topology, &bench.report), 0);
+}
+
+void bench_tick(void)
+{
+    bench_look();
+    bench_read();
 }
 
 void bench_sweep(void)

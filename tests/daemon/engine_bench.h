@@ -51,7 +51,9 @@ pid_t start_toucher(const char *cgroup, int cpu);
 void let_burn(pid_t pid);
 void end_process(pid_t pid);
 
-/* As the sensor does it. */
+/* As the sensor does it: a look at the targets, and a reading. */
+void bench_look(void);
+void bench_read(void);
 void bench_tick(void);
 void bench_sweep(void);
 size_t bench_event(const char *event);
