@@ -2,7 +2,8 @@
 /* `watt run`: a command in a cgroup of its own, and what it used. The measurement is private, so it
  * works beside a service and without one. It begins a few ticks before the command, so that idling
  * is known, and goes on to the tick that holds the command's end; until then the cgroup stays, or a
- * short command's energy would be charged to the group above. */
+ * short command's energy would be charged to the group above. The command begins when the cgroup
+ * is counted. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -156,6 +157,14 @@ static int run_in(struct run *run, struct command_process *process,
     return 0;
 }
 
+/* The bpf engine counts a cgroup from its birth, the others from the tick whose look finds it. */
+static int await_look(struct run *run, struct error *err)
+{
+    const struct live *live = &run->measurement.live;
+    bool counts_births = live->has_host && strcmp(live->host.engine, "bpf") == 0;
+    return counts_births ? 0 : await_moment(run, now_ms(), err);
+}
+
 static int run_once(struct run *run, struct error *err)
 {
     struct command_process process;
@@ -171,7 +180,12 @@ static int run_once(struct run *run, struct error *err)
         command_process_abandon(&process);
         return r;
     }
-    r = run_in(run, &process, cgroup, err);
+    r = await_look(run, err);
+    if (r == 0)
+        r = run_in(run, &process, cgroup, err);
+    else
+        command_process_abandon(&process);
+    r = r == NOT_AWAITED ? 0 : r;
     if (workload_cgroup_free(cgroup, &why) < 0)
         log_warning(run->log, "%s", why.text);
     return r;
