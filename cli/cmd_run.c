@@ -92,14 +92,14 @@ static int64_t now_ms(void)
 
 enum { NOT_AWAITED = 1 };
 
-/* The tick that holds this moment; NOT_AWAITED: a signal came first. */
+/* Until all that was used by this moment is known; NOT_AWAITED: a signal came first. */
 static int await_moment(struct run *run, int64_t at_ms, struct error *err)
 {
     int r = 0;
-    while (r == 0 && !measurement_reaches(&run->measurement, at_ms))
+    while (r == 0 && !measurement_holds(&run->measurement, at_ms))
         r = measurement_wait(&run->measurement, run->signals, err);
     take_signals(run, NULL);
-    return r < 0 ? r : measurement_reaches(&run->measurement, at_ms) ? 0 : NOT_AWAITED;
+    return r < 0 ? r : measurement_holds(&run->measurement, at_ms) ? 0 : NOT_AWAITED;
 }
 
 /* When nothing is measured any more the command still is somebody's work. */

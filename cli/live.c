@@ -203,6 +203,7 @@ static int end_tick(struct live *live, const struct record_key *key, uint64_t no
         return r;
     live->input->shown = copy;
     live->input->has_shown = true;
+    live->before_ms = live->shown_ms;
     live->shown_ms = copy.timestamp_ms;
     live->n_ticks++;
     return LIVE_TICK;

@@ -26,6 +26,7 @@ struct live {
     bool expects_watts;            /* the tick's report had energy */
     uint64_t n_ticks, n_bad;
     int64_t shown_ms;              /* end of the last tick given, real time; only while n_ticks > 0 */
+    int64_t before_ms;             /* end of the one before it; only while n_ticks > 1 */
     struct live_input *input;
 };
 

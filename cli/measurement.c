@@ -122,6 +122,11 @@ bool measurement_reaches(const struct measurement *measurement, int64_t at_ms)
     return measurement->live.n_ticks > 0 && measurement->live.shown_ms >= at_ms;
 }
 
+bool measurement_holds(const struct measurement *measurement, int64_t at_ms)
+{
+    return measurement->live.n_ticks > 1 && measurement->live.before_ms > at_ms;
+}
+
 void measurement_add_up(const struct measurement *measurement,
                         bool (*is_chosen)(const struct identity *identity, void *context),
                         void *context, struct usage *ret_usage)

@@ -42,6 +42,9 @@ int measurement_start(struct measurement *measurement, const struct meter_settin
 int measurement_wait(struct measurement *measurement, int fd, struct error *err);
 /* Whether the ticks seen reach at_ms (real time). */
 bool measurement_reaches(const struct measurement *measurement, int64_t at_ms);
+/* Whether all that was used by then has been seen: a tick that began after it. (A tick's stamp is the middle of its reading, which takes long where CPUs are
+ * wanted by others: what was used in the second half is the next tick's.) */
+bool measurement_holds(const struct measurement *measurement, int64_t at_ms);
 
 /* Time from the begin of the first tick to the end of the last one; 0 without any. */
 uint64_t measurement_elapsed_ns(const struct measurement *measurement);
