@@ -37,9 +37,9 @@ for engine in perf proc auto; do
         fail "$engine: ended with $?"
     holds "$scratch/b.json" '[.rows[].row] == ["run", "run", "run", "mean", "deviation"]'
     jq --slurpfile used "$scratch/used" '[.rows[:3], $used] | transpose | map(.[0].cpu_s - .[1]) | {rest: .}' "$scratch/b.json" >"$scratch/rest.json"
-    most_s=0.03
-    [ $engine != perf ] || most_s=0.1
-    holds "$scratch/rest.json" "[.rest[] | . > -0.001 and . < $most_s] | all"
+    least_s=-0.001 most_s=0.03
+    [ $engine != perf ] || least_s=-0.006 most_s=0.1 # a clock of its own: 2 %
+    holds "$scratch/rest.json" "[.rest[] | . > $least_s and . < $most_s] | all"
 done
 holds "$scratch/b.json" '(.rows[:3] | map(.energy_j) | add / 3) as $mean | .rows[3].energy_j - $mean | fabs < 1e-9'
 holds "$scratch/b.json" '[.rows[:3][].energy_j > 0] | all'
