@@ -16,7 +16,8 @@
 
 #include "common/scope.h"
 
-#define MOUNTS_SIZE (16u << 20) /* 1 MiB holds the lines of some 1,500 containers */
+#define MOUNTS_SIZE_MIN (64u << 10)
+#define MOUNTS_SIZE_MAX (16u << 20) /* 1 MiB holds the lines of some 1,500 containers */
 
 static ssize_t read_whole(int fd, char *text, size_t text_size, bool from_start)
 {
@@ -213,11 +214,27 @@ static const char *find(const char *mounts_text, const char *controller, char *p
     return host_find_cgroupfs(mounts_text, controller, NULL, path, PATH_MAX) == 0 ? path : NULL;
 }
 
+/* To be freed; NULL: they cannot be read. Room grows as needed: once malloc has freed a large block
+ * it keeps all that are smaller, and the sensor would stay as large as it was while loading. */
+static char *read_mounts(const struct host *host)
+{
+    for (size_t size = MOUNTS_SIZE_MIN; size <= MOUNTS_SIZE_MAX; size *= 4) {
+        char *text = malloc(size);
+        ssize_t length = text ? host_read_text(text, size, "%s/self/mounts", host->procfs) : -ENOMEM;
+        if (length >= 0)
+            return text;
+        free(text);
+        if (length != -EFBIG)
+            break;
+    }
+    return NULL;
+}
+
 void host_find_trees(struct host *host, const char *asked, struct host_mounts *mounts)
 {
     char asked_path[PATH_MAX];
-    SCOPED(scope_free) char *text = malloc(MOUNTS_SIZE);
-    if (!text || host_read_text(text, MOUNTS_SIZE, "%s/self/mounts", host->procfs) < 0) {
+    SCOPED(scope_free) char *text = read_mounts(host);
+    if (!text) {
         host->cgroupfs = asked;
         return;
     }
