@@ -239,8 +239,8 @@ static int supply_read(struct source *source, const struct topology *topology,
     int r = take_look(own, &now);
     if (r < 0)
         return r;
-    own->asked_ns = now_ns;
-    own->source.due_ns = now_ns + own->interval_ns - own->interval_ns / 20;
+    own->asked_ns = now.at_ns; /* from this reading's middle: no span is shorter than that */
+    own->source.due_ns = now.at_ns + own->interval_ns - own->interval_ns / 20;
     if (measure(own, &now, since_ns, &sum_j, &reason) == SPAN_GOES_ON) {
         look_free(&now);
         return 0;
