@@ -10,7 +10,7 @@ function(watt_bpf target name)
   set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
   set(skeleton ${CMAKE_CURRENT_BINARY_DIR}/${name}.skel.h)
   add_custom_command(OUTPUT ${skeleton}
-    COMMAND ${CLANG} -O2 -g -target bpf -mcpu=v3 -Wall -Werror -MD -MT ${skeleton} -MF ${object}.d
+    COMMAND ${CLANG} -O2 -g -target bpf -mcpu=v3 -ffreestanding -Wall -Werror -MD -MT ${skeleton} -MF ${object}.d
             -I${CMAKE_SOURCE_DIR} -isystem /usr/include/${WATT_MULTIARCH} -c ${source} -o ${object}
     COMMAND ${BPFTOOL} gen skeleton ${object} name ${name} > ${skeleton}
     DEPENDS ${source} DEPFILE ${object}.d VERBATIM)

@@ -27,8 +27,7 @@
 #include "common/error.h"
 #include "common/scope.h"
 #include "sensor/energy_meter.h"
-#include "sensor/perf_group.h"
-#include "sensor/power_pmu.h"
+#include "sensor/power_group.h"
 #include "sensor/power_pmu_try.h"
 #include "sensor/rapl_domains.h"
 #include "sensor/reading.h"
@@ -40,19 +39,6 @@
 
 extern const struct source_ops source_perf;
 
-struct power_group {
-    int cpu;
-    int32_t package;
-    bool is_wanted; /* the PMU lists its CPU */
-    struct perf_group group;
-    bool has_last;
-    uint64_t last[POWER_PMU_EVENTS_MAX];
-    uint64_t last_running_ns;
-    const char *reason; /* why it has no baseline */
-    int now_error;      /* of the reading under way: negative errno, or 0 and values */
-    uint64_t now[POWER_PMU_EVENTS_MAX + 2];
-};
-
 /* Of one PMU. */
 struct perf_source {
     struct source source;
@@ -61,6 +47,7 @@ struct perf_source {
     struct power_pmu pmu; /* the events are those that open here */
     struct event_set set;
     bool is_once_per_package; /* however many CPUs are listed */
+    uint64_t recording_ns;    /* interval at which the kernel takes the readings; 0: it does not */
     int cpumask_fd;
     char cpumask[CPUMASK_SIZE]; /* as last understood */
     struct power_group *groups; /* sorted by package and CPU */
@@ -87,26 +74,6 @@ static bool is_offline(const struct topology *topology, int cpu)
 }
 
 /* ---- groups ---- */
-
-static void group_close(struct power_group *group, const char *reason)
-{
-    if (perf_group_is_open(&group->group))
-        perf_group_close(&group->group);
-    group->has_last = false;
-    group->reason = reason;
-}
-
-static void group_open(struct perf_source *perf, struct power_group *group)
-{
-    int r = perf_group_open(&group->group, &perf->set, -1, group->cpu);
-    group->last_running_ns = UINT64_MAX;
-    if (r == -ENODEV)
-        group->reason = "cpu_offline";
-    else if (r == -EACCES || r == -EPERM)
-        group->reason = "permission";
-    else if (r < 0)
-        group->reason = "read_error";
-}
 
 static int compare_groups(const void *a, const void *b)
 {
@@ -195,7 +162,7 @@ static int want_cpu(struct perf_source *perf, int cpu, int32_t package)
         free_group = &perf->groups[perf->n_groups++];
         *free_group = (struct power_group){.package = package, .reason = "reopened"};
     } else {
-        group_close(free_group, "cpu_offline");
+        power_group_close(free_group, "cpu_offline");
     }
     free_group->cpu = cpu;
     free_group->is_wanted = true;
@@ -224,7 +191,7 @@ static int follow_cpumask(struct perf_source *perf, const struct topology *topol
     }
     for (size_t i = 0; i < perf->n_groups; i++) {
         if (!perf->groups[i].is_wanted)
-            group_close(&perf->groups[i], "cpu_offline");
+            power_group_close(&perf->groups[i], "cpu_offline");
     }
     bound_meters(perf);
     if (perf->n_groups > 1)
@@ -253,11 +220,11 @@ static void open_closed_groups(struct perf_source *perf, const struct topology *
 {
     for (size_t i = 0; i < perf->n_groups; i++) {
         struct power_group *group = &perf->groups[i];
-        if (perf_group_is_open(&group->group) && is_offline(topology, group->cpu))
-            group_close(group, "cpu_offline");
-        if (!perf_group_is_open(&group->group) && group->is_wanted &&
-            !is_offline(topology, group->cpu))
-            group_open(perf, group);
+        if (power_group_is_open(group) && is_offline(topology, group->cpu))
+            power_group_close(group, "cpu_offline");
+        if (!power_group_is_open(group) && group->is_wanted &&
+            !is_offline(topology, group->cpu) && !perf->recording_ns)
+            power_group_open(group, &perf->set);
     }
 }
 
@@ -268,13 +235,20 @@ static void fail_group(struct perf_source *perf, const struct power_group *group
         energy_meter_fail(find_meter(perf, perf->pmu.events[e].domain, group->package), reason);
 }
 
+static void hold_group(struct perf_source *perf, const struct power_group *group)
+{
+    for (size_t e = 0; e < perf->pmu.n_events; e++)
+        energy_meter_hold(find_meter(perf, perf->pmu.events[e].domain, group->package),
+                          "no_update");
+}
+
 /* Every die of the package that counts psys shows it, and the others stand at 0: the first that
  * does not is taken. */
 static bool is_shown_before(const struct perf_source *perf, const struct power_group *group,
                             size_t event)
 {
     for (const struct power_group *other = perf->groups; other < group; other++) {
-        if (perf_group_is_open(&other->group) && other->has_last && other->now[event] != 0)
+        if (power_group_is_open(other) && other->has_last && other->now[event] != 0)
             return true;
     }
     return false;
@@ -291,7 +265,8 @@ static void add_increases(struct perf_source *perf, const struct power_group *gr
         double bound_uj = meter->bound_w * span_ns / 1e3;
         const char *reason = power_pmu_increase(group->last[e], group->now[e], event->scale_j,
                                                 bound_uj, &increase_uj);
-        if (!reason && bound_uj > (double)meter->range_uj)
+        bool is_watched = perf_recording_is_open(&group->recording); /* by the kernel, all along */
+        if (!reason && !is_watched && bound_uj > (double)meter->range_uj)
             reason = "span_too_long";
         if (reason) {
             energy_meter_fail(meter, reason);
@@ -308,11 +283,15 @@ static void add_increases(struct perf_source *perf, const struct power_group *gr
 static void take_values(struct perf_source *perf, struct power_group *group)
 {
     size_t n = perf->pmu.n_events;
-    int r = group->now_error;
+    int r = group->outcome;
+    if (r == POWER_GROUP_NOTHING) {
+        hold_group(perf, group);
+        return;
+    }
     if (r >= 0 && group->now[n + 1] == group->last_running_ns)
         r = -ENODATA;
     if (r < 0) {
-        group_close(group, r == -ENODATA || r == -ENODEV ? "cpu_offline" : "read_error");
+        power_group_close(group, r == -ENODATA || r == -ENODEV ? "cpu_offline" : "read_error");
         fail_group(perf, group, group->reason);
         return;
     }
@@ -343,13 +322,20 @@ struct run {
     size_t first, end;
 };
 
+/* Each package's readings have moments of their own: beside the first one's the nearest is taken. */
+static uint64_t until_ns(const struct perf_source *perf, const struct power_group *group)
+{
+    uint64_t now_ns = clock_monotonic_ns(perf->host->clock);
+    return group == perf->groups ? now_ns : now_ns + perf->recording_ns / 2;
+}
+
 static void sample_run(void *context)
 {
     const struct run *run = context;
     for (size_t i = run->first; i < run->end; i++) {
         struct power_group *group = &run->perf->groups[i];
-        if (perf_group_is_open(&group->group))
-            group->now_error = perf_group_values(&group->group, group->now);
+        if (power_group_is_open(group))
+            power_group_read(group, until_ns(run->perf, group));
     }
 }
 
@@ -366,6 +352,9 @@ static void read_package(struct perf_source *perf, size_t first, size_t end)
     struct run run = {perf, first, end};
     uint64_t now_ns = reading_take(perf->host->clock, last_of(perf, perf->groups[first].package),
                                    sample_run, &run);
+    if (perf_recording_is_open(&perf->groups[first].recording) &&
+        perf->groups[first].outcome != POWER_GROUP_NOTHING)
+        now_ns = perf->groups[first].moment_ns;
     for (size_t m = 0; m < perf->n_meters; m++) {
         struct energy_meter *meter = &perf->meters[m];
         if (meter->package == perf->groups[first].package ||
@@ -374,7 +363,7 @@ static void read_package(struct perf_source *perf, size_t first, size_t end)
     }
     for (size_t i = first; i < end; i++) {
         struct power_group *group = &perf->groups[i];
-        if (perf_group_is_open(&group->group))
+        if (power_group_is_open(group))
             take_values(perf, group);
         else
             fail_group(perf, group, group->reason);
@@ -448,6 +437,55 @@ static int perf_read(struct source *source, const struct topology *topology, str
     return 0;
 }
 
+/* ---- recording ---- */
+
+static bool may_record(const struct perf_source *perf)
+{
+    bool may = perf->n_groups > 0;
+    for (size_t i = 0; i < perf->n_groups && may; i++)
+        may = power_group_is_open(&perf->groups[i]) && perf->groups[i].has_last;
+    return may;
+}
+
+/* What several CPUs record of a package would have to be added up, of one moment. */
+static bool has_one_group_each(const struct perf_source *perf)
+{
+    bool has = !perf->next;
+    for (size_t i = 0; i < perf->n_groups && has; i++)
+        has = package_end(perf, i) == i + 1;
+    return has;
+}
+
+/* Whose updates readings follow. */
+static size_t lead_event(const struct power_pmu *pmu)
+{
+    for (size_t e = 0; e < pmu->n_events; e++) {
+        if (pmu->events[e].domain == DOMAIN_PACKAGE)
+            return e;
+    }
+    return 0;
+}
+
+static int perf_record(struct source *source, const struct recording_plan *plan)
+{
+    struct perf_source *perf = (struct perf_source *)source;
+    int r = !plan || !has_one_group_each(perf) ? -ENOTSUP : may_record(perf) ? 0 : -EAGAIN;
+    for (size_t i = 0; i < perf->n_groups && r >= 0; i++)
+        r = perf_recording_open(&perf->groups[i].recording, &perf->groups[i].group,
+                                perf->groups[i].cpu, lead_event(&perf->pmu), plan);
+    for (size_t i = 0; i < perf->n_groups && r < 0; i++)
+        perf_recording_close(&perf->groups[i].recording);
+    perf->recording_ns = r >= 0 ? plan->interval_ns : 0;
+    return r;
+}
+
+static const struct recorded_reading *perf_next(struct source *source, uint64_t until_ns)
+{
+    struct perf_source *perf = (struct perf_source *)source;
+    struct perf_recording *lead = &perf->groups[0].recording;
+    return may_record(perf) && perf_recording_next(lead, until_ns) ? &lead->reading : NULL;
+}
+
 /* ---- opening ---- */
 
 static void perf_close(struct source *source)
@@ -458,7 +496,7 @@ static void perf_close(struct source *source)
     if (perf->next)
         perf_close(&perf->next->source);
     for (size_t i = 0; i < perf->n_groups; i++)
-        group_close(&perf->groups[i], NULL);
+        power_group_close(&perf->groups[i], NULL);
     scope_close(&perf->cpumask_fd);
     free(perf->groups);
     free(perf->meters);
@@ -575,5 +613,8 @@ const struct source_ops source_perf = {
     .open = perf_open,
     .describe = perf_describe,
     .read = perf_read,
+    .record = perf_record,
+    .next = perf_next,
+    .recording_capabilities = UINT64_C(1) << CAP_BPF | UINT64_C(1) << CAP_PERFMON,
     .close = perf_close,
 };

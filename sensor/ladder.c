@@ -444,6 +444,11 @@ static int replace_failing(struct ladder *ladder, const struct topology *topolog
         if (!ladder_slot_wants_another(&ladder->slots[i], now_ns) ||
             strcmp(ladder->settings.energy, "auto") != 0)
             continue;
+        if (ladder->is_recorded) {
+            ladder->wants_another = true;
+            continue;
+        }
+        ladder_slot_note_try(&ladder->slots[i], now_ns);
         struct climb climb = {
             .settings = &ladder->settings, .topology = topology, .is_locked = true};
         host_record_init(&climb.given);
@@ -539,11 +544,19 @@ int ladder_describe(const struct ladder *ladder, struct host_record *host_record
     return 0;
 }
 
-uint64_t ladder_capabilities(const struct ladder *ladder)
+struct source *ladder_sole_source(const struct ladder *ladder)
+{
+    bool is_sole = ladder->n_sources == 1 && !cross_check_is_running(&ladder->check);
+    return is_sole ? ladder->sources[0] : NULL;
+}
+
+uint64_t ladder_capabilities(const struct ladder *ladder, bool may_record)
 {
     uint64_t capabilities = 0;
-    for (size_t i = 0; i < ladder->n_sources; i++)
-        capabilities |= ladder->sources[i]->ops->capabilities;
+    for (size_t i = 0; i < ladder->n_sources; i++) {
+        const struct source_ops *ops = ladder->sources[i]->ops;
+        capabilities |= ops->capabilities | (may_record ? ops->recording_capabilities : 0);
+    }
     return capabilities;
 }
 

@@ -30,6 +30,8 @@ struct ladder {
     size_t n_sources;    /* 0: no energy, why says so */
     char why[448];       /* why there is an estimate, or no energy of the CPUs; "" otherwise */
     bool has_changed;    /* ladder_describe has something new to say; the caller clears it */
+    bool is_recorded;    /* set by the caller: its clock stands at a moment that is past, and no source is opened */
+    bool wants_another;  /* one would have been, but for that; the caller clears it */
     struct cross_check check; /* of --energy auto */
     struct ladder_slot *slots;
     size_t n_slots, slots_capacity;
@@ -66,8 +68,11 @@ int ladder_check_interval(const struct ladder *ladder, uint64_t interval_ns, str
 /* The longest safe interval of one counter; UINT64_MAX: any. */
 uint64_t ladder_longest_ns(const struct host_source *row);
 
-/* What the sources need while they run: 1 << CAP_... */
-uint64_t ladder_capabilities(const struct ladder *ladder);
+/* The source, if there is one only, and no other is compared with it; else NULL. */
+struct source *ladder_sole_source(const struct ladder *ladder);
+
+/* What the sources need while they run, and to let the kernel take their readings: 1 << CAP_... */
+uint64_t ladder_capabilities(const struct ladder *ladder, bool may_record);
 /* Whether ladder_count() may add anything. */
 bool ladder_counts_users(const struct ladder *ladder);
 /* Whether row of source_table is in use. */

@@ -62,11 +62,13 @@ bool ladder_slot_note(struct ladder_slot *slot, const struct energy_sample *samp
     return false;
 }
 
-bool ladder_slot_wants_another(struct ladder_slot *slot, int64_t now_ns)
+bool ladder_slot_wants_another(const struct ladder_slot *slot, int64_t now_ns)
 {
-    if (!slot->failing_since_ns || now_ns < slot->retry_ns)
-        return false;
+    return slot->failing_since_ns && now_ns >= slot->retry_ns;
+}
+
+void ladder_slot_note_try(struct ladder_slot *slot, int64_t now_ns)
+{
     slot->pause_ns = slot->pause_ns < PAUSE_MAX_NS / 2 ? 2 * slot->pause_ns : PAUSE_MAX_NS;
     slot->retry_ns = now_ns + slot->pause_ns;
-    return true;
 }

@@ -27,6 +27,8 @@ bool ladder_slot_refuses(const struct ladder_slot *slot, const struct energy_sam
  * LADDER_SLOT_PATIENCE_NS: it is the settled one from now on. */
 bool ladder_slot_note(struct ladder_slot *slot, const struct energy_sample *sample);
 
-/* True if another source should be looked for now: it has failed for LADDER_SLOT_PATIENCE_NS. The next time is twice as long after, and so on, up to
- * ten minutes. Samples that are missing for a good reason (a device that sleeps, a counter that was not updated yet) are no failure. */
-bool ladder_slot_wants_another(struct ladder_slot *slot, int64_t now_ns);
+/* True if another source should be looked for now: it has failed for LADDER_SLOT_PATIENCE_NS. Samples that are missing for a good reason (a device that sleeps, a counter that was not
+ * updated yet) are no failure. */
+bool ladder_slot_wants_another(const struct ladder_slot *slot, int64_t now_ns);
+/* It was looked for: the next time is twice as long after, and so on, up to ten minutes. */
+void ladder_slot_note_try(struct ladder_slot *slot, int64_t now_ns);

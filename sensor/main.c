@@ -24,12 +24,15 @@
 #include "sensor/privileges.h"
 #include "sensor/probe.h"
 #include "sensor/real_time.h"
+#include "sensor/recorded_ticks.h"
 #include "sensor/reload.h"
 #include "sensor/sensor.h"
 #include "sensor/spool.h"
 #include "sensor/target_rules.h"
 #include "sensor/tick_timer.h"
 
+#define RECORD_TRY_NS NS_PER_S          /* while it is not known whether the kernel can take the readings */
+#define RECORD_AGAIN_NS (10 * NS_PER_S) /* after it has stopped */
 #define REAL_TIME_INTERVAL_NS (10 * NS_PER_MS)
 
 struct program {
@@ -44,6 +47,8 @@ struct program {
     struct target_rules *rules;
     struct sensor_settings settings;
     struct tick_timer timer;
+    struct recorded_ticks recorded;
+    uint64_t record_at_ns; /* when the kernel is asked to take the readings */
     bool has_spool;
     struct spool spool;
     struct store *store;
@@ -123,7 +128,7 @@ static int choose_store(struct program *program, struct error *err)
             r = make_directories(directory, err);
         }
         if (r >= 0)
-            r = spool_init(&program->spool, directory, store, program->host.clock, &program->log);
+            r = spool_init(&program->spool, directory, store, &clock_system, &program->log);
         if (r < 0)
             return r;
         program->has_spool = true;
@@ -169,7 +174,7 @@ static void set_host(struct program *program)
     program->host = (struct host){.sysfs = values->sysfs,
                                   .procfs = values->procfs,
                                   .devfs = values->devfs,
-                                  .clock = &clock_system,
+                                  .clock = &program->recorded.clock,
                                   .log = &program->log};
     host_find_trees(&program->host, values->cgroupfs, &program->mounts);
 }
@@ -288,21 +293,82 @@ static bool has_store_thread(const struct program *program)
     return program->settings.interval_ns < SENSOR_STORE_INTERVAL_NS;
 }
 
-/* 1 if a tick was taken. */
-static int take_tick(struct program *program, struct error *err)
+static bool is_done(const struct program *program)
 {
-    uint64_t n_periods = tick_timer_take(&program->timer);
-    if (n_periods == 0)
-        return 0;
+    return program->arguments.n_ticks > 0 && program->n_ticks >= program->arguments.n_ticks;
+}
+
+static int take_tick(struct program *program, uint64_t n_periods, struct error *err)
+{
     int r = sensor_tick(program->sensor, n_periods, err);
+    program->n_ticks += r >= 0;
     if (r >= 0 && program->has_spool) {
         spool_watch(&program->spool);
         if (!has_store_thread(program))
             spool_forget(&program->spool, program->store);
     }
+    return r;
+}
+
+/* Of the machine's own clock, which never stands. */
+static int open_timer(struct program *program, uint64_t interval_ns, struct error *err)
+{
+    tick_timer_close(&program->timer);
+    return tick_timer_open(&program->timer, &clock_system, interval_ns, err);
+}
+
+/* From there on the timer is that of fetching what the kernel has read. */
+static int try_to_record(struct program *program, struct error *err)
+{
+    uint64_t now_ns = clock_monotonic_ns(&clock_system);
+    if (now_ns < program->record_at_ns)
+        return 0;
+    int r = sensor_record(program->sensor, &program->recorded, program->timer.due_ns);
+    program->record_at_ns = r == -EAGAIN ? now_ns + RECORD_TRY_NS : UINT64_MAX;
+    return r >= 0 ? open_timer(program, SENSOR_STORE_INTERVAL_NS, err) : 0;
+}
+
+static int take_live_tick(struct program *program, uint64_t n_periods, struct error *err)
+{
+    int r = take_tick(program, n_periods, err);
     if (r >= 0)
         r = tick_timer_set(&program->timer, sensor_offset_ns(program->sensor), err);
-    return r < 0 ? r : 1;
+    return r < 0 ? r : try_to_record(program, err);
+}
+
+static int end_recording(struct program *program, struct error *err)
+{
+    log_debug(&program->log, "the kernel takes no readings any more: they are taken here");
+    program->record_at_ns = clock_monotonic_ns(&clock_system) + RECORD_AGAIN_NS;
+    uint64_t n_periods = sensor_end_recording(program->sensor, &program->recorded);
+    int r = n_periods > 0 ? take_tick(program, n_periods, err) : 0;
+    return r < 0 ? r : open_timer(program, program->settings.interval_ns, err);
+}
+
+static int take_recorded_ticks(struct program *program, struct error *err)
+{
+    uint64_t n_periods;
+    int r = 0;
+    while (r >= 0 && !is_done(program) && !sensor_wants_to_read(program->sensor) &&
+           (n_periods = recorded_ticks_take(&program->recorded)) > 0)
+        r = take_tick(program, n_periods, err);
+    bool goes_on = recorded_ticks_end_row(&program->recorded);
+    if (r >= 0)
+        r = sensor_hand_over(program->sensor);
+    if (r >= 0 && (!goes_on || sensor_wants_to_read(program->sensor)))
+        r = end_recording(program, err);
+    return r;
+}
+
+static int take_ticks(struct program *program, struct error *err)
+{
+    uint64_t n_periods = tick_timer_take(&program->timer);
+    if (n_periods == 0)
+        return 0;
+    if (!program->recorded.source)
+        return take_live_tick(program, n_periods, err);
+    int r = take_recorded_ticks(program, err);
+    return r >= 0 && program->recorded.source ? tick_timer_set(&program->timer, 0, err) : r;
 }
 
 static void forget_appended(void *context)
@@ -323,26 +389,25 @@ static int prepare_ticks(struct program *program, struct error *err)
     r = sensor_start_source_threads(program->sensor);
     if (r < 0)
         return error_set(err, r, "starting a thread that reads energy: %s", strerror(-r));
-    return tick_timer_open(&program->timer, program->host.clock, program->settings.interval_ns,
-                           err);
+    r = open_timer(program, program->settings.interval_ns, err);
+    return r < 0 ? r : try_to_record(program, err);
 }
 
 static int loop(struct program *program, int signal_fd, struct error *err)
 {
-    struct pollfd fds[] = {{.fd = program->timer.fd, .events = POLLIN},
-                           {.fd = signal_fd, .events = POLLIN}};
-    while (program->arguments.n_ticks == 0 || program->n_ticks < program->arguments.n_ticks) {
+    struct pollfd fds[] = {{.events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
+    while (!is_done(program)) {
+        fds[0].fd = program->timer.fd;
         if (ppoll(fds, ARRAY_SIZE(fds), NULL, NULL) < 0) {
             if (errno == EINTR)
                 continue;
             return error_set(err, -errno, "waiting for a tick: %s", strerror(errno));
         }
-        int r = fds[0].revents ? take_tick(program, err) : 0;
+        int r = fds[0].revents ? take_ticks(program, err) : 0;
         if (r < 0)
             return r;
-        program->n_ticks += (uint64_t)r;
         if (fds[1].revents && take_signals(program, signal_fd))
-            return 0;
+            return program->recorded.source ? take_recorded_ticks(program, err) : 0;
         r = check_courier(program, err);
         if (r < 0)
             return r;
@@ -430,6 +495,7 @@ int main(int argc, char **argv)
     struct program program = {.argc = argc, .argv = argv, .timer.fd = -1};
     struct error err = {0};
     log_init(&program.log, "watt-sensor");
+    recorded_ticks_init(&program.recorded, &clock_system);
     int r = arguments_parse(&program.arguments, argc, argv, &program.log, &err);
     if (r == 0) {
         set_host(&program);

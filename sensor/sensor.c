@@ -27,6 +27,7 @@
 #include "sensor/ladder.h"
 #include "sensor/outbox.h"
 #include "sensor/probe.h"
+#include "sensor/recorded_ticks.h"
 #include "sensor/store_thread.h"
 #include "sensor/target_name.h"
 #include "sensor/tick_clock.h"
@@ -36,6 +37,7 @@
  * wider one under what an engine is told by the kernel, which has been complete. */
 #define WALK_INTERVAL_NS NS_PER_S
 #define WALK_INTERVAL_OF_ENGINE_NS (10 * NS_PER_S)
+#define RECORD_INTERVAL_MAX_NS (10 * NS_PER_MS)
 #define RUN_MAX ((UINT64_C(1) << 48) - 1) /* 12 hex digits */
 
 struct sensor {
@@ -275,13 +277,21 @@ static void look_again_after_failure(struct sensor *sensor)
     }
 }
 
+/* What the kernel has recorded is aligned already. */
+static int read_energy(struct sensor *sensor)
+{
+    struct report *report = &sensor->report;
+    if (sensor->is_aligned && !sensor->ladder.is_recorded)
+        return aligned_reading_take(&sensor->aligned, &sensor->ladder, &sensor->topology, report);
+    int r = ladder_read(&sensor->ladder, &sensor->topology, report);
+    return r >= 0 && sensor->is_aligned ? held_spans_fold(&sensor->aligned.held, report, 0) : r;
+}
+
 /* Reads energy, then counts; *ret_at_ns is the middle of the counters' reading. */
 static int measure(struct sensor *sensor, uint64_t *ret_at_ns)
 {
     struct report *report = &sensor->report;
-    int r = sensor->is_aligned
-                ? aligned_reading_take(&sensor->aligned, &sensor->ladder, &sensor->topology, report)
-                : ladder_read(&sensor->ladder, &sensor->topology, report);
+    int r = read_energy(sensor);
     if (r < 0)
         return r;
     sensor->host_is_stale |= sensor->ladder.has_changed;
@@ -374,8 +384,6 @@ static void announce_anew(struct sensor *sensor)
 static int send_queue(struct sensor *sensor, uint64_t now_ns)
 {
     struct error why = {0};
-    if (!is_due(sensor, sensor->sent_at_ns, now_ns))
-        return 0;
     int r = sensor->store_thread ? store_thread_take(sensor->store_thread, sensor->outbox.batch)
                                  : outbox_send(&sensor->outbox, &why);
     if (r == OUTBOX_LOST)
@@ -484,7 +492,8 @@ int sensor_tick(struct sensor *sensor, uint64_t n_periods, struct error *err)
         targets_sweep(sensor->targets, release, sensor);
     sensor->counted_at_ns = at_ns;
     sensor->key.seq++;
-    return send_queue(sensor, at_ns);
+    bool is_due_now = !sensor->ladder.is_recorded && is_due(sensor, sensor->sent_at_ns, at_ns);
+    return is_due_now ? send_queue(sensor, at_ns) : 0;
 }
 
 int64_t sensor_offset_ns(const struct sensor *sensor)
@@ -501,6 +510,50 @@ int sensor_start_store_thread(struct sensor *sensor, void (*appended)(void *cont
 {
     return store_thread_start(&sensor->store_thread, sensor->outbox.store, sensor->host->log,
                               appended, context);
+}
+
+static bool may_record(const struct sensor *sensor)
+{
+    return strcmp(sensor->settings.engine, "none") == 0 &&
+           sensor->settings.interval_ns <= RECORD_INTERVAL_MAX_NS;
+}
+
+int sensor_record(struct sensor *sensor, struct recorded_ticks *ticks, uint64_t first_ns)
+{
+    struct recording_plan plan = {.first_ns = first_ns,
+                                  .interval_ns = sensor->settings.interval_ns,
+                                  .is_aligned = sensor->is_aligned};
+    struct source *source = ladder_sole_source(&sensor->ladder);
+    if (!may_record(sensor))
+        return -ENOTSUP;
+    if (!source)
+        return -EAGAIN;
+    int r = source->ops->record ? recorded_ticks_start(ticks, source, &plan) : -ENOTSUP;
+    if (r == -EAGAIN)
+        return r;
+    sensor->ladder.is_recorded = r >= 0;
+    log_debug(sensor->host->log, "%s: %s%s", source->ops->name,
+              r < 0 ? "each reading wakes the sensor, as the kernel does not take them by itself: "
+                    : "the kernel takes the readings",
+              r < 0 ? strerror(-r) : "");
+    return r;
+}
+
+int sensor_hand_over(struct sensor *sensor)
+{
+    return send_queue(sensor, clock_monotonic_ns(sensor->host->clock));
+}
+
+bool sensor_wants_to_read(const struct sensor *sensor)
+{
+    return sensor->ladder.wants_another;
+}
+
+uint64_t sensor_end_recording(struct sensor *sensor, struct recorded_ticks *ticks)
+{
+    sensor->ladder.is_recorded = sensor->ladder.wants_another = false;
+    update_phase_init(&sensor->aligned.phase, sensor->settings.interval_ns);
+    return recorded_ticks_end(ticks);
 }
 
 void sensor_set_rules(struct sensor *sensor, const struct target_rules *rules)
@@ -528,7 +581,7 @@ int sensor_flush(struct sensor *sensor, struct error *err)
 
 uint64_t sensor_capabilities(const struct sensor *sensor)
 {
-    uint64_t capabilities = ladder_capabilities(&sensor->ladder);
+    uint64_t capabilities = ladder_capabilities(&sensor->ladder, may_record(sensor));
     if (sensor->targets)
         capabilities |= UINT64_C(1) << CAP_DAC_READ_SEARCH; /* cgroups of others, by id too */
     bool sees_processes = sensor->settings.granularity == GRANULARITY_PROCESS ||

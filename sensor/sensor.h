@@ -7,6 +7,8 @@
 #include "sensor/engine.h"
 #include "sensor/source.h"
 
+struct recorded_ticks;
+
 struct sensor_settings {
     const char *name;             /* valid sensor name */
     uint64_t interval_ns;
@@ -45,6 +47,15 @@ int sensor_start_source_threads(struct sensor *sensor);
 int sensor_start_store_thread(struct sensor *sensor, void (*appended)(void *context), void *context);
 /* Ends the thread and hands the queue to the store once more; -errno says how much was left. */
 int sensor_flush(struct sensor *sensor, struct error *err);
+/* Lets the kernel take the readings, as of the period that ends at first_ns of the monotonic clock, if it can: energy alone is recorded at short intervals, from one source that can be,
+ * and nothing else needs to be read beside it. Else ticks are taken as ever: -EAGAIN: it may be asked again; others: it never will. The host's clock must be that of ticks. */
+int sensor_record(struct sensor *sensor, struct recorded_ticks *ticks, uint64_t first_ns);
+/* After a row of recorded ticks: the store gets them. */
+int sensor_hand_over(struct sensor *sensor);
+/* True: ticks should be taken as ever again, since another source has to be opened. */
+bool sensor_wants_to_read(const struct sensor *sensor);
+/* Ticks are taken as ever again; returns the periods that have passed since the last one. */
+uint64_t sensor_end_recording(struct sensor *sensor, struct recorded_ticks *ticks);
 /* What it needs while it runs, all of it: 1 << CAP_... */
 uint64_t sensor_capabilities(const struct sensor *sensor);
 /* Timer periods that had no tick of their own since the start. */

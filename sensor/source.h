@@ -26,8 +26,16 @@ struct source_probe {
     char advice[256];        /* a command or two that would change it; "" if nothing would */
 };
 
+struct recorded_reading; /* recorded_reading.h */
 struct source_ops;
 struct targets;
+
+/* Readings that the kernel takes by itself. */
+struct recording_plan {
+    uint64_t first_ns;    /* when the first one is due, monotonic clock; what is past by the time that the kernel is ready is left out */
+    uint64_t interval_ns;
+    bool is_aligned;      /* they follow the counter's updates */
+};
 
 struct source {
     const struct source_ops *ops; /* embedded first in each source's own struct */
@@ -66,6 +74,12 @@ struct source_ops {
      * total row for each device of which it is known, their package the device's (a GPU's number, gpu_number.h). What it counts covers the span of the
      * device's sample in the report; no sample, no rows. 0 or -ENOMEM. */
     int (*count)(struct source *source, struct targets *targets, struct report *report); /* never waits: what blocks belongs into read */
+    /* May be NULL. Lets the kernel take the readings from now on, as planned; read then gives the one of the moment at which host->clock stands, and opens nothing. plan
+     * NULL: read reads again. 0, or why it does not record and read reads: -EAGAIN: it cannot at present; others: it never will. Not while it records already. */
+    int (*record)(struct source *source, const struct recording_plan *plan);
+    /* Not NULL where record is not. Fetches the next recorded reading of the first package that is not later than until_ns; valid until the next call. NULL: there is none. */
+    const struct recorded_reading *(*next)(struct source *source, uint64_t until_ns);
+    uint64_t recording_capabilities; /* what record needs: 1 << CAP_... */
     void (*close)(struct source *source);
 };
 

@@ -13,11 +13,7 @@
 #define LOOK_MAX_NS ((int64_t)(10 * NS_PER_MS))
 #define LOOKS_MAX 5
 
-struct reading {
-    int64_t monotonic_ns, suspended_ns, offset_ns;
-};
-
-static struct reading look(const struct clock *clock)
+struct clock_reading clock_reading_take(const struct clock *clock)
 {
     int64_t monotonic_ns = 0, boottime_ns = 0, realtime_ns = 0;
     for (int i = 0; i < LOOKS_MAX; i++) {
@@ -27,14 +23,14 @@ static struct reading look(const struct clock *clock)
         if ((int64_t)clock_monotonic_ns(clock) - monotonic_ns <= LOOK_MAX_NS)
             break;
     }
-    return (struct reading){.monotonic_ns = monotonic_ns,
-                            .suspended_ns = boottime_ns - monotonic_ns,
-                            .offset_ns = realtime_ns - boottime_ns};
+    return (struct clock_reading){.monotonic_ns = monotonic_ns,
+                                  .suspended_ns = boottime_ns - monotonic_ns,
+                                  .offset_ns = realtime_ns - boottime_ns};
 }
 
 void tick_clock_start(struct tick_clock *ticks, const struct clock *clock)
 {
-    struct reading now = look(clock);
+    struct clock_reading now = clock_reading_take(clock);
     *ticks = (struct tick_clock){
         .clock = clock,
         .suspended_ns = now.suspended_ns,
@@ -43,7 +39,7 @@ void tick_clock_start(struct tick_clock *ticks, const struct clock *clock)
     };
 }
 
-static void note_sleep(struct tick_clock *ticks, const struct reading *now)
+static void note_sleep(struct tick_clock *ticks, const struct clock_reading *now)
 {
     if (now->suspended_ns - ticks->suspended_ns > SUSPEND_MIN_NS) {
         ticks->has_slept = true;
@@ -54,14 +50,14 @@ static void note_sleep(struct tick_clock *ticks, const struct reading *now)
 
 void tick_clock_look(struct tick_clock *ticks)
 {
-    struct reading now = look(ticks->clock);
+    struct clock_reading now = clock_reading_take(ticks->clock);
     note_sleep(ticks, &now);
 }
 
 bool tick_clock_stamp(struct tick_clock *ticks, uint64_t at_ns, int64_t *ret_stamp_ms,
                       struct reasons *reasons)
 {
-    struct reading now = look(ticks->clock);
+    struct clock_reading now = clock_reading_take(ticks->clock);
     note_sleep(ticks, &now);
     bool has_slept = ticks->has_slept;
     if (has_slept)

@@ -17,6 +17,16 @@ struct tick_clock {
     uint64_t slept_until_ns;   /* monotonic clock, 0: never. The latest sleep ended before this; what began before it may contain that sleep */
 };
 
+/* The machine's clocks at one moment. */
+struct clock_reading {
+    int64_t monotonic_ns;
+    int64_t suspended_ns; /* boottime - monotonic */
+    int64_t offset_ns;    /* realtime - boottime */
+};
+
+/* Reads all three, again where it took long: a process may be stopped between two of them. */
+struct clock_reading clock_reading_take(const struct clock *clock);
+
 /* Begins at the present; the first stamp lies after the present too. */
 void tick_clock_start(struct tick_clock *ticks, const struct clock *clock);
 

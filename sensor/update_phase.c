@@ -1,5 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause */
-/* The steps are parts of the interval. A step back of 1/256 follows counters that are up to 0.4 %
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Compiled for the kernel too (perf_recorder.bpf.c), which knows no division of signed numbers.
+ *
+ * The steps are parts of the interval. A step back of 1/256 follows counters that are up to 0.4 %
  * faster than the ticks (measured periods differ from 1 ms by 0.1 %); a step forward of 1/16 beyond
  * the update keeps repeated readings to one tick in 16. */
 #include "sensor/update_phase.h"
@@ -23,11 +25,21 @@ uint64_t update_phase_patience_ns(const struct update_phase *phase)
     return phase->n_resting ? 0 : phase->interval_ns / PATIENCE_PART;
 }
 
+static int64_t part_ns(const struct update_phase *phase, unsigned n_parts)
+{
+    return (int64_t)(phase->interval_ns / n_parts);
+}
+
 /* Where the offset leaves its range, ticks go on in the middle of it: a whole interval further from
  * the edge of the range, so that small steps to and fro do not cross it again and again. */
 static void move(struct update_phase *phase, int64_t delta_ns)
 {
-    phase->offset_ns = (phase->offset_ns + delta_ns) % (int64_t)phase->interval_ns;
+    int64_t interval_ns = (int64_t)phase->interval_ns;
+    phase->offset_ns += delta_ns;
+    if (phase->offset_ns >= interval_ns)
+        phase->offset_ns -= interval_ns;
+    else if (phase->offset_ns <= -interval_ns)
+        phase->offset_ns += interval_ns;
 }
 
 static void rest(struct update_phase *phase)
@@ -39,7 +51,6 @@ static void rest(struct update_phase *phase)
 
 static void note_at_once(struct update_phase *phase)
 {
-    int64_t interval_ns = (int64_t)phase->interval_ns;
     phase->n_not = 0;
     phase->n_at_once++;
     if (phase->is_found && phase->n_at_once >= AT_ONCE_MAX) {
@@ -49,7 +60,7 @@ static void note_at_once(struct update_phase *phase)
     if (!phase->is_found && phase->n_at_once >= SEARCH_MAX)
         rest(phase);
     else
-        move(phase, -interval_ns / (phase->is_found ? BACK_PART : SEARCH_PART));
+        move(phase, -part_ns(phase, phase->is_found ? BACK_PART : SEARCH_PART));
 }
 
 /* An update that would lie too near to the one before it came earlier than was expected, and the
@@ -73,7 +84,6 @@ uint64_t update_phase_lag_ns(struct update_phase *phase, uint64_t at_ns, uint64_
 
 void update_phase_note(struct update_phase *phase, enum update_seen seen, uint64_t waited_ns)
 {
-    int64_t interval_ns = (int64_t)phase->interval_ns;
     if (phase->n_resting > 0) {
         phase->n_resting--;
         return;
@@ -87,10 +97,10 @@ void update_phase_note(struct update_phase *phase, enum update_seen seen, uint64
         phase->n_not = 0;
         if (waited_ns > phase->interval_ns / PATIENCE_PART)
             waited_ns = phase->interval_ns / PATIENCE_PART;
-        move(phase, (int64_t)waited_ns + interval_ns / FORWARD_PART);
+        move(phase, (int64_t)waited_ns + part_ns(phase, FORWARD_PART));
     } else if (++phase->n_not >= NOT_MAX) {
         rest(phase);
     } else {
-        move(phase, interval_ns / PATIENCE_PART);
+        move(phase, part_ns(phase, PATIENCE_PART));
     }
 }

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* Where between two ticks of the timer the counters are updated, so that ticks can be taken just after it: each reading then shows one update
  * more than the last. A timer alone drifts through the updates, and a reading near one shows none or two of them by chance.
  *

@@ -6,8 +6,9 @@ the counter's updates and when they do not. Printed beside the stated goals, not
     tests/bench/khz.py [SECONDS] [PERIOD_US]      as root; WATT_BUILD: the build folder; default 60 s, updates every 1000.2 us: a counter slower than the
     timer makes the phase between the two slide, and costs a period each time it has slid by one
 
-The counters are files that a writer keeps as a powercap driver would (update_writer.c): reading them costs as little as sysfs does. The
-last part reads the simulator (FUSE) instead, where a reading costs some 30 times more and is answered by another process."""
+First the kernel takes the readings: the power PMU is one that is the kernel's tracepoints, and the counter a tracepoint that a writer hits once per update; what the interrupts take
+from others is not in the sensor's CPU time and stands beside it. Then each tick wakes the sensor: the counters are files that the writer keeps as a powercap driver would (update_writer.c):
+reading them costs as little as sysfs does. The last part reads the simulator (FUSE) instead, where a reading costs some 30 times more and is answered by another process."""
 import json
 import os
 import sqlite3
@@ -15,10 +16,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("WATT_BUILD", os.path.join(HERE, "..", "..", "build")))
 SENSOR = os.path.join(BUILD, "watt-sensor")
+WRITER = os.path.join(BUILD, "tests", "update_writer")
+TRACEPOINT = "/sys/kernel/tracing/events/syscalls/sys_enter_sched_get_priority_max"
+STOLEN_WINDOWS, STOLEN_WINDOW_S = 20, 2
 GOAL_CPU, GOAL_MISSED = 0.03, 0.001
 JITTER_US, WATTS = 40, 50
 MACHINE = """
@@ -69,10 +74,42 @@ def threads_ns(pid):
     return spent
 
 
-def record(seconds, store, *options):
+def make_power_pmu(root):
+    """A power PMU that is the kernel's tracepoints: its counter is one of them, on CPU 0."""
+    folder = os.path.join(root, "bus/event_source/devices/power")
+    os.makedirs(os.path.join(folder, "events"))
+    with open(TRACEPOINT + "/id", encoding="ascii") as stream:
+        number = int(stream.read())
+    for name, text in (("type", "2"), ("cpumask", "0"), ("events/energy-pkg", f"event={number:#x}"),
+                       ("events/energy-pkg.scale", str(WATTS / 1000)), ("events/energy-pkg.unit", "Joules")):
+        with open(os.path.join(folder, name), "w", encoding="ascii") as stream:
+            stream.write(text + "\n")
+
+
+def stolen(scratch, tree):
+    """How much less whoever runs on the CPU gets done per second of its own CPU time while the kernel takes readings there."""
+    worker = subprocess.Popen([build("stolen", scratch), "0"], stdout=subprocess.PIPE, text=True)
+    windows, speeds = [], {False: [], True: []}
+    for number in range(STOLEN_WINDOWS):
+        start = time.monotonic()
+        if number % 2:
+            record(STOLEN_WINDOW_S, f"{scratch}/stolen-store", "--sysfs", tree, energy="perf")
+        else:
+            time.sleep(STOLEN_WINDOW_S)
+        windows.append((start + 0.5, time.monotonic() - 0.3, bool(number % 2)))
+    worker.kill()
+    for line in worker.communicate()[0].splitlines():
+        at, speed = (float(word) for word in line.split())
+        for start, end, is_recorded in windows:
+            if start < at < end:
+                speeds[is_recorded].append(speed)
+    return 1 - statistics.median(speeds[True]) / statistics.median(speeds[False])
+
+
+def record(seconds, store, *options, energy="powercap"):
     """Runs the sensor for so many periods; CPU seconds (sampling, storing), ticks, missed and the seconds it took."""
     before = busy_cores()
-    command = [SENSOR, "--engine", "none", "--energy", "powercap", "--interval", "1ms", "--store", f"sqlite:{store}", *options]
+    command = [SENSOR, "--engine", "none", "--energy", energy, "--interval", "1ms", "--store", f"sqlite:{store}", *options]
     sensor = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     spent = {}
     try:
@@ -132,25 +169,35 @@ def smoothness(watts):
     return f"mean {mean:6.2f} W, standard deviation {statistics.pstdev(watts) / mean:6.1%}, more than 25 % off {far:6.2%}, {len(watts)} samples"
 
 
+def measure(what, seconds, store, *options, energy="powercap"):
+    sampling, storing, others, talk = record(seconds, store, *options, energy=energy)
+    ticks, missed, watts = samples(store)
+    cpu, part = (sampling + storing) / seconds, missed / (ticks + missed)
+    print(f"{what}: {ticks} ticks in {seconds:.0f} s")
+    print(f"  CPU {cpu:.2%} of a core (sampling {sampling / seconds:.2%}, storing {storing / seconds:.2%}): {cpu / GOAL_CPU:.2f} of the goal; "
+          f"other load {others:.2f} cores")
+    print(f"  missed {missed} ({part:.3%}): {part / GOAL_MISSED:.2f} of the goal  [the log: {said(talk)}]")
+    print(f"  constant load: {smoothness(watts)}")
+
+
 def main():
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
     period_us = sys.argv[2] if len(sys.argv) > 2 else "1000.2"
     with tempfile.TemporaryDirectory(prefix="watt-khz.") as scratch:
         floor = build("timer_floor", scratch)
         files = make_tree(scratch + "/tree")
-        writer = subprocess.Popen([build("update_writer", scratch), period_us, str(JITTER_US), str(WATTS), *files], stdin=subprocess.PIPE)
+        writer = subprocess.Popen([WRITER, period_us, str(JITTER_US), str(WATTS), *files], stdin=subprocess.PIPE)
         floor_us, floor_missed = subprocess.run([floor, "1000", str(int(seconds * 200))], check=True, capture_output=True, text=True).stdout.split()
         print(f"an empty loop on a 1 kHz timer: {float(floor_us) / 1e3:.2%} of a core, {float(floor_missed) / seconds / 200:.2%} of its periods missed")
+        make_power_pmu(scratch + "/pmu")
+        caller = subprocess.Popen([WRITER, period_us, str(JITTER_US), str(WATTS), "cpu:0"], stdin=subprocess.PIPE)
         for align in ("auto", "never"):
-            store = f"{scratch}/{align}"
-            sampling, storing, others, talk = record(seconds, store, "--sysfs", scratch + "/tree", "--align", align)
-            ticks, missed, watts = samples(store)
-            cpu, part = (sampling + storing) / seconds, missed / (ticks + missed)
-            print(f"--align {align}: {ticks} ticks in {seconds:.0f} s")
-            print(f"  CPU {cpu:.2%} of a core (sampling {sampling / seconds:.2%}, storing {storing / seconds:.2%}): {cpu / GOAL_CPU:.2f} of the goal; "
-                  f"other load {others:.2f} cores")
-            print(f"  missed {missed} ({part:.3%}): {part / GOAL_MISSED:.2f} of the goal  [the log: {said(talk)}]")
-            print(f"  constant load: {smoothness(watts)}")
+            measure(f"readings by the kernel, --align {align}", seconds, f"{scratch}/kernel-{align}", "--sysfs", scratch + "/pmu", "--align", align, energy="perf")
+        caller.stdin.close()
+        caller.wait()
+        print(f"interrupts for that take {stolen(scratch, scratch + '/pmu'):.2%} from who runs on that CPU")
+        for align in ("auto", "never"):
+            measure(f"files, --align {align}", seconds, f"{scratch}/{align}", "--sysfs", scratch + "/tree", "--align", align)
         writer.stdin.close()
         writer.wait()
         simulate(scratch)

@@ -5,14 +5,12 @@ and piles nothing up, and what was taken is stored at the end, or nearly all of 
 import os
 import signal
 import sqlite3
-import statistics
 import subprocess
 import tempfile
 import time
 
 from sensor_run import DEADLINE_S, SENSOR, Sensor, check
-
-INTERVAL_NS = 1_000_000
+from short_ticks import periods_add_up, spans_add_up
 
 
 class Zone:
@@ -33,34 +31,6 @@ class Zone:
 def recorded_uj(sensor, domain):
     return sum(sample["energy_uj"] for record in sensor.raw() for sample in record["energy"]
                if sample["domain"] == domain and sample["valid"])
-
-
-def periods_add_up(sensor, what):
-    """Ticks and missed ones beside the time that passed: how far a tick lies from its period stays the same, but for delays within ticks."""
-    passed, elapsed_ns, off = 0, 0, []
-    for record in sensor.raw():
-        passed += 1 + record["missed"]
-        elapsed_ns += record["dt_ns"]
-        off.append(elapsed_ns / INTERVAL_NS - passed)
-    third = len(off) // 3
-    drift = statistics.median(off[-third:]) - statistics.median(off[:third])
-    check(abs(drift) <= 3 + passed / 50, f"{what}: {passed} periods by its ticks, {elapsed_ns / 1e6} ms passed; {drift} between its thirds")
-    numbers = [record["seq"] for record in sensor.raw()]
-    check(numbers == list(range(len(numbers))), f"{what}: the sequence is dense")
-
-
-def spans_add_up(sensor, domain, what):
-    """What a sample covers begins where the one before it ended."""
-    now_ns, end_ns = 0, None
-    for record in sensor.raw():
-        now_ns += record["dt_ns"]
-        for sample in record["energy"]:
-            if sample["domain"] != domain or not sample["valid"]:
-                continue
-            begin_ns = now_ns - sample["skew_ns"] - sample["dt_ns"]
-            check(end_ns is None or abs(begin_ns - end_ns) <= 2, f"{what}: {domain}: {begin_ns - (end_ns or 0)} ns between samples, in tick "
-                  f"{record['seq']}: {sample}")
-            end_ns = now_ns - sample["skew_ns"]
 
 
 def run(root, zones, what, n_first, *options):

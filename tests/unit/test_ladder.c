@@ -136,7 +136,7 @@ static void what_is_asked_for_stands_alone(void **state)
     struct error err = {0};
     assert_int_equal(ladder_open(&ladder, &settings, &host, &topology, &err), 0);
     expect_sources(&ladder, "second");
-    assert_int_equal(ladder_capabilities(&ladder), 2);
+    assert_int_equal(ladder_capabilities(&ladder, false), 2);
     assert_true(ladder_uses(&ladder, 1) && !ladder_uses(&ladder, 0));
     ladder_close(&ladder);
     scripts[1].open_error = -EACCES;
@@ -277,7 +277,7 @@ static void what_fails_for_good_is_replaced(void **state)
         expect_sample("first", VALUE_ABSENT);
     expect_sources(&ladder, "first second");
     assert_true(ladder.has_changed);
-    assert_int_equal(ladder_capabilities(&ladder), 1 | 2);
+    assert_int_equal(ladder_capabilities(&ladder, false), 1 | 2);
     for (int i = 0; i < 12; i++)
         expect_sample("second", 2);
     expect_described("second");
@@ -290,6 +290,25 @@ static void what_fails_for_good_is_replaced(void **state)
         expect_sample("first", 1);
     expect_described("first");
     assert_true(ladder.has_changed);
+}
+
+/* While the clock stands at moments that are past, nothing is opened: its first reading would lie in
+ * the future of all others. */
+static void nothing_is_opened_beside_what_is_recorded(void **state)
+{
+    (void)state;
+    struct row *first = &make(0, PKG, 2)->rows[1];
+    make(1, PKG, 2);
+    climb();
+    ladder.is_recorded = true;
+    first->reason = "vanished";
+    for (int i = 0; !ladder.wants_another && i < 60; i++)
+        expect_sample("first", VALUE_ABSENT);
+    assert_true(ladder.wants_another);
+    expect_sources(&ladder, "first");
+    ladder.is_recorded = false;
+    expect_sample("first", VALUE_ABSENT);
+    expect_sources(&ladder, "first second");
 }
 
 /* A minute of failures in every second tick is bad, and not for good. */
@@ -411,6 +430,7 @@ int main(void)
         WITH_GUESS(a_domain_is_described_once),
         WITH_GUESS(a_valid_sample_stands_in_and_nothing_counts_twice),
         WITH_GUESS(what_fails_for_good_is_replaced),
+        WITH_GUESS(nothing_is_opened_beside_what_is_recorded),
         WITH_GUESS(what_fails_at_times_is_not_replaced),
         WITH_GUESS(what_was_asked_for_is_not_replaced),
         WITH_GUESS(silence_is_no_failure),
