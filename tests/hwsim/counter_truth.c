@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "common/array.h"
@@ -35,7 +36,9 @@ static void take_read(const bson_t *read, struct counter_truth *truth, double *l
     double raw = number_of(read, "raw", 0);
     truth->n_back += truth->n_reads > 0 && raw < *last_raw;
     *last_raw = raw;
-    struct truth_read taken = {.at_ns = (int64_t)number_of(read, "at_ns", 0), .true_j = sum_j};
+    struct truth_read taken = {.at_ns = (int64_t)number_of(read, "at_ns", 0),
+                               .true_j = sum_j,
+                               .used_j = number_of(read, "used_j", NAN)};
     bool is_again = truth->n_reads > 0 && truth->reads[truth->n_reads - 1].at_ns == taken.at_ns;
     assert_int_equal(array_reserve(&truth->reads, &truth->reads_capacity, truth->n_reads + 1,
                                    sizeof(*truth->reads)),
@@ -80,6 +83,7 @@ static void add_part(struct counter_truth *truth, struct counter_truth *part)
         if (j == part->n_reads || part->reads[j].at_ns != truth->reads[i].at_ns)
             continue;
         truth->reads[n_kept] = truth->reads[i];
+        truth->reads[n_kept].used_j += part->reads[j].used_j;
         truth->reads[n_kept++].true_j += part->reads[j].true_j;
     }
     truth->n_reads = n_kept;
@@ -135,12 +139,22 @@ void counter_truths_free(struct counter_truth *truths, size_t n_truths)
     free(truths);
 }
 
-double counter_truth_j(const struct counter_truth *truth, int64_t at_ns)
+static const struct truth_read *read_at(const struct counter_truth *truth, int64_t at_ns)
 {
     for (size_t i = truth->n_reads; i > 0 && truth->reads[i - 1].at_ns >= at_ns; i--) {
         if (truth->reads[i - 1].at_ns == at_ns)
-            return truth->reads[i - 1].true_j;
+            return &truth->reads[i - 1];
     }
     fail_msg("no read at %" PRId64 " ns", at_ns);
-    return 0;
+    return NULL;
+}
+
+double counter_truth_j(const struct counter_truth *truth, int64_t at_ns)
+{
+    return read_at(truth, at_ns)->true_j;
+}
+
+double counter_truth_used_j(const struct counter_truth *truth, int64_t at_ns)
+{
+    return read_at(truth, at_ns)->used_j;
 }

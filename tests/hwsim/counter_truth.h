@@ -18,6 +18,7 @@ struct counter_truth {
     struct truth_read {
         int64_t at_ns; /* of the simulator's clock, ascending */
         double true_j; /* since the start, as the last read at that moment showed */
+        double used_j; /* and until the moment itself: an update later */
     } *reads;
     size_t n_reads, reads_capacity;
 };
@@ -28,3 +29,5 @@ void counter_truths_free(struct counter_truth *truths, size_t n_truths);
 
 /* Joules up to the last read at a moment; the test fails where nobody read it then. */
 double counter_truth_j(const struct counter_truth *truth, int64_t at_ns);
+/* And up to the moment. */
+double counter_truth_used_j(const struct counter_truth *truth, int64_t at_ns);

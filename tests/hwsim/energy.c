@@ -11,8 +11,7 @@
 
 #include "common/array.h"
 
-#define KEPT_MAX 50000   /* reads of one counter */
-#define LATE_NS 60000000 /* the slowest update seen on real machines */
+#define KEPT_MAX 50000 /* reads of one counter */
 
 static uint64_t monotonic_ns(void)
 {
@@ -84,7 +83,15 @@ double energy_user_j(const struct energy *energy, const struct counter *counter,
     return w > 0 ? w * usage_cpu_s(&energy->usages[user], at_ns) : 0;
 }
 
-/* What is true as of the read's update. */
+double energy_used_j(const struct energy *energy, const struct counter *counter, uint64_t at_ns)
+{
+    double sum_j = energy_idle_j(energy, counter, at_ns);
+    for (int i = 0; i < energy->machine->n_users; i++)
+        sum_j += energy_user_j(energy, counter, i, at_ns);
+    return sum_j;
+}
+
+/* What is true as of the read's update, and at the read. */
 static void compute(const struct energy *energy, const struct counter *counter,
                     struct counter_read *read)
 {
@@ -94,6 +101,7 @@ static void compute(const struct energy *energy, const struct counter *counter,
         read->users_j[i] = energy_user_j(energy, counter, i, read->as_of_ns);
         sum_j += read->users_j[i];
     }
+    read->used_j = energy_used_j(energy, counter, read->at_ns);
     read->counts = (uint64_t)floor(sum_j * 1e9 / counter->unit_nj);
 }
 
@@ -110,7 +118,7 @@ static uint64_t late_by_ns(struct energy *energy, const struct counter *counter,
     for (int i = 0; i < energy->script->n_faults; i++) {
         struct fault *fault = &energy->script->faults[i];
         if (fault->kind == FAULT_LATE && fault_is_met(fault, counter, now_ns))
-            late_ns = LATE_NS < now_ns ? LATE_NS : now_ns;
+            late_ns = FAULT_LATE_NS < now_ns ? FAULT_LATE_NS : now_ns;
     }
     return late_ns;
 }

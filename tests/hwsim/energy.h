@@ -17,6 +17,7 @@ struct counter_read {
     uint64_t counts;          /* since the start, never wrapped or reset */
     uint32_t raw;
     double idle_j, users_j[USERS_MAX]; /* as of that update */
+    double used_j;            /* at the read itself, whatever the counter knows of it */
 };
 
 struct counter {
@@ -54,7 +55,8 @@ bool energy_is_gone(const struct energy *energy, int package);
 /* Its package vanished, or it is offline. */
 bool energy_cpu_is_gone(const struct energy *energy, int cpu);
 
-/* Joules up to a moment: of idling, and of one user, in one counter. */
+/* Joules up to a moment, in one counter: of idling, of one user, and of all. */
 double energy_idle_j(const struct energy *energy, const struct counter *counter, uint64_t at_ns);
 double energy_user_j(const struct energy *energy, const struct counter *counter, int user,
                      uint64_t at_ns);
+double energy_used_j(const struct energy *energy, const struct counter *counter, uint64_t at_ns);

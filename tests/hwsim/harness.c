@@ -211,12 +211,18 @@ static void add_sample(struct counter_sum *sum, const struct counter_truth *trut
     double true_uj =
         (counter_truth_j(truth, end_ns) - counter_truth_j(truth, end_ns - sample->dt_ns)) * 1e6;
     double off_uj = fabs((double)sample->energy_uj - true_uj) - truth->zone_part * true_uj;
+    double used_uj = (counter_truth_used_j(truth, end_ns) -
+                      counter_truth_used_j(truth, end_ns - sample->dt_ns)) *
+                     1e6;
+    double late_uj = fabs((double)sample->energy_uj - used_uj) - truth->zone_part * used_uj;
     double power_w = (double)sample->energy_uj * 1e3 / (double)sample->dt_ns;
     sum->n_valid++;
     sum->covered_ns += sample->dt_ns;
     sum->valid_uj += (double)sample->energy_uj;
     sum->true_uj += true_uj;
+    sum->used_uj += used_uj;
     sum->worst_uj = fmax(sum->worst_uj, off_uj);
+    sum->worst_late_uj = fmax(sum->worst_late_uj, late_uj);
     sum->highest_w = fmax(sum->highest_w, power_w);
 }
 

@@ -44,7 +44,9 @@ struct harness {
 /* What the samples of a counter add up to. */
 struct counter_sum {
     double valid_uj, true_uj; /* of the spans of valid samples */
+    double used_uj;           /* in the same spans, whatever the counter knew of it */
     double worst_uj;          /* how far one sample is off, beyond what a zone's whole nanojoules cut off */
+    double worst_late_uj;     /* how far one is off what was used: by what its first and last update did not hold yet */
     double highest_w;
     int64_t covered_ns;       /* by valid samples */
     size_t n_valid, n_invalid;

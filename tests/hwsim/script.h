@@ -15,6 +15,7 @@
 #include "tests/hwsim/machine.h"
 
 #define FAULTS_MAX 64
+#define FAULT_LATE_NS UINT64_C(60000000) /* the slowest update seen on real machines */
 
 enum fault_kind { FAULT_ERROR, FAULT_STUCK, FAULT_RESET, FAULT_VANISH, FAULT_WRAP, FAULT_LATE, FAULT_OFFLINE };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Ten minutes of scripted time per fault, through the real sources: watt-hwsim serves the counters,
  * a clock that this test moves is the sources' and, through DIR/clock, the simulator's. Every valid
- * sample must be what was true over the span it names, every other one must have the fault's
- * reason, and nothing impossible may be published. Needs root and /dev/fuse; fails without. */
+ * sample must be what the counter's updates say of the span it names, and off what was used in it
+ * by no more than an update's lateness; every other one must have the fault's reason, and nothing
+ * impossible may be published. Needs root and /dev/fuse; fails without. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,11 +16,15 @@
 
 #include "common/scope.h"
 #include "tests/hwsim/harness_fixture.h"
+#include "tests/hwsim/script.h"
 
 #define TICKS 600
 #define TICK_NS UINT64_C(1000000000)
-#define SETTLED 100     /* ticks: more than an update is long */
-#define HIGHEST_W 120.0 /* both users at full load, and a stuck second made good */
+#define SETTLED 100       /* ticks: more than an update is long */
+#define HIGHEST_W 120.0   /* both users at full load, and a stuck second made good */
+#define DRAWN_W 47.0      /* of one domain, at full load */
+#define IDLE_W 1.0        /* the least of them at no load */
+#define UPDATE_NS 1500000 /* how old a reading is at most: an update, its jitter and its lag */
 
 #define AROUND_VENDOR(vendor)                                                                    \
     "[machine]\n" vendor "packages = 2\ncpus = 4\nclock = file\njitter_us = 200\nlag_us = 300\n" \
@@ -41,12 +46,14 @@ struct fault_case {
     size_t least, most;             /* invalid ticks */
     size_t n_wrapped;    /* valid ticks that say so */
     size_t lost;         /* seconds that no valid sample covers, at most; they are declared */
+    uint64_t late_ns;    /* so much older than UPDATE_NS are readings of every counter, unseen */
     bool steps_back;     /* its 32 bits do, once */
     bool switches_cores; /* a core without a CPU uses nothing: not what is simulated */
 };
 
 /* What only failed or stood still costs nothing: the next sample covers it. What was reset or gone
- * is lost, and said to be. */
+ * is lost, and said to be. A late update within a tick is less movement, and nothing tells that
+ * from less power: what it holds back is in the next sample (test_late_updates: what is seen). */
 static const struct fault_case cases[] = {
     {"nothing", "", .domain = DOMAIN_PACKAGE, .any_domain = true},
     {"wrap", "time 300 package-0 wrap\n", .domain = DOMAIN_PACKAGE, .n_wrapped = 1,
@@ -78,7 +85,8 @@ static const struct fault_case cases[] = {
      .reason = "stuck", .least = 30, .most = 30},
     {"stuck for a tick", "time 100 package-0 stuck for 1\n", .domain = DOMAIN_PACKAGE,
      .reason = "stuck", .least = 1, .most = 1},
-    {"late update", "time 100 all late for 60\n", .domain = DOMAIN_PACKAGE, .any_domain = true},
+    {"late update", "time 100 all late for 60\n", .domain = DOMAIN_PACKAGE, .any_domain = true,
+     .late_ns = FAULT_LATE_NS},
     {"vanish", "time 100 package-1 vanish for 30\n", .domain = DOMAIN_PACKAGE, .any_domain = true,
      .package = 1, .reason = "vanished", .or_reason = "cpu_offline", .least = 30, .most = 31,
      .lost = 31},
@@ -105,6 +113,14 @@ static size_t count_wanted(const struct fault_case *fault, const struct counter_
     return n + (fault->or_reason ? harness_count(&harness, truth, fault->or_reason) : 0);
 }
 
+/* The reading that a sample begins with may be that old, or the one it ends with. */
+static bool is_late_as_said(const struct counter_sum *sum, double slack_uj, uint64_t late_ns)
+{
+    double least_uj = late_ns > 0 ? IDLE_W * (double)(late_ns - UPDATE_NS) / 1e3 : 0;
+    double most_uj = slack_uj + DRAWN_W * (double)(late_ns + UPDATE_NS) / 1e3;
+    return sum->worst_late_uj >= least_uj && sum->worst_late_uj <= most_uj;
+}
+
 static bool is_right(const struct fault_case *fault, const struct counter_truth *truth,
                      const struct counter_sum *sum, size_t n_wanted)
 {
@@ -112,6 +128,8 @@ static bool is_right(const struct fault_case *fault, const struct counter_truth 
     /* Two readings in whole units of each part, and microjoules. */
     double slack_uj = 2 * (double)truth->n_parts * truth->unit_uj + 4;
     return fabs(sum->valid_uj - sum->true_uj) <= 1e-3 * sum->true_uj &&
+           fabs(sum->valid_uj - sum->used_uj) <= 1e-3 * sum->used_uj &&
+           is_late_as_said(sum, slack_uj, fault->late_ns) &&
            sum->highest_w < HIGHEST_W && n_wanted == sum->n_invalid &&
            sum->n_valid + sum->n_invalid <= TICKS &&
            sum->n_valid >= TICKS - (is_concerned ? fault->most : 0) &&
@@ -133,10 +151,10 @@ static void check_counter(const struct fault_case *fault, const struct counter_t
     size_t n_wanted = count_wanted(fault, truth);
     (void)snprintf(what, sizeof(what),
                    "%s, %s: %s-%d: %zu valid, %zu invalid (%zu as wanted), %.3f J of %.3f J, worst "
-                   "%.0f uJ, at most %.1f W, %.0f s covered",
+                   "%.0f uJ, %.0f uJ off what was used, at most %.1f W, %.0f s covered",
                    harness.ops->name, fault->name, domain_name(truth->domain), truth->package,
                    sum.n_valid, sum.n_invalid, n_wanted, sum.valid_uj / 1e6, sum.true_uj / 1e6,
-                   sum.worst_uj, sum.highest_w, (double)sum.covered_ns / 1e9);
+                   sum.worst_uj, sum.worst_late_uj, sum.highest_w, (double)sum.covered_ns / 1e9);
     size_t n_wrapped = harness_count_noted(&harness, truth, "wrapped");
     if (!is_right(fault, truth, &sum, n_wanted) ||
         n_wrapped != (concerns(fault, truth) ? fault->n_wrapped : 0))
@@ -239,6 +257,40 @@ static void test_slow_counters(void **state)
     }
 }
 
+/* Where ticks are shorter than the lateness, the ones in which nothing comes say so; the sum holds
+ * all of it, and no sample is off by more than where ticks are longer. */
+static void check_late_updates(const char *source, uint64_t dt_ns, size_t n_told)
+{
+    harness_start(&harness, intel_text, "time 10 all late for 5\n");
+    harness_run(&harness, harness_source(source), 3000, dt_ns);
+    for (size_t t = 0; t < harness.n_truths; t++) {
+        const struct counter_truth *truth = &harness.truths[t];
+        struct counter_sum sum = harness_sum(&harness, truth);
+        double slack_uj = 2 * truth->unit_uj + 4;
+        print_message("%s, late by %d ms, ticks of %d ms: %s-%d: %zu valid, %zu not, %.0f uJ off\n",
+                      source, (int)(FAULT_LATE_NS / 1000000), (int)(dt_ns / 1000000),
+                      domain_name(truth->domain), truth->package, sum.n_valid, sum.n_invalid,
+                      sum.worst_late_uj);
+        assert_int_equal(sum.n_invalid, n_told);
+        assert_int_equal(harness_count(&harness, truth, "no_update"), n_told);
+        assert_true(is_late_as_said(&sum, slack_uj, FAULT_LATE_NS));
+        assert_true(fabs(sum.valid_uj - sum.used_uj) <=
+                    1e-3 * sum.used_uj + DRAWN_W * UPDATE_NS / 1e3);
+    }
+    harness_stop(&harness);
+}
+
+static void test_late_updates(void **state)
+{
+    (void)state;
+    static const char *const sources[] = {"powercap", "msr"};
+    for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+        check_late_updates(sources[i], TICK_NS / 100, 6);
+        check_late_updates(sources[i], TICK_NS / 20, 1);
+        check_late_updates(sources[i], TICK_NS / 10, 0);
+    }
+}
+
 int main(void)
 {
     if (!harness_can_run())
@@ -249,6 +301,7 @@ int main(void)
         cmocka_unit_test_teardown(test_msr, harness_end_machine),
         cmocka_unit_test_teardown(test_msr_of_amd, harness_end_machine),
         cmocka_unit_test_teardown(test_slow_counters, harness_end_machine),
+        cmocka_unit_test_teardown(test_late_updates, harness_end_machine),
     };
     return cmocka_run_group_tests(tests, harness_set_up, harness_tear_down);
 }

@@ -11,8 +11,10 @@ static void write_read(const struct counter_read *read, int n_users, FILE *file)
 {
     (void)fprintf(file,
                   "{\"at_ns\":%" PRIu64 ",\"as_of_ns\":%" PRIu64 ",\"error\":%d,\"counts\":%" PRIu64
-                  ",\"raw\":%" PRIu32 ",\"idle_j\":%.9f,\"users_j\":[",
-                  read->at_ns, read->as_of_ns, read->error, read->counts, read->raw, read->idle_j);
+                  ",\"raw\":%" PRIu32
+                  ",\"used_j\":%.9f,\"idle_j\":%.9f,\"users_j\":[",
+                  read->at_ns, read->as_of_ns, read->error, read->counts, read->raw, read->used_j,
+                  read->idle_j);
     for (int i = 0; i < n_users; i++)
         (void)fprintf(file, "%s%.9f", i ? "," : "", read->users_j[i]);
     (void)fputs("]}", file);
@@ -21,16 +23,14 @@ static void write_read(const struct counter_read *read, int n_users, FILE *file)
 static void write_counter(const struct energy *energy, const struct counter *counter,
                           uint64_t now_ns, FILE *file)
 {
-    double idle_j = energy_idle_j(energy, counter, now_ns), sum_j = idle_j;
-    for (int i = 0; i < energy->machine->n_users; i++)
-        sum_j += energy_user_j(energy, counter, i, now_ns);
     (void)fprintf(file, "{\"domain\":\"%s\",", sim_domain_name(counter->domain));
     if (counter->package >= 0)
         (void)fprintf(file, "\"package\":%d,\"part\":%d,", counter->package, counter->part);
     (void)fprintf(file,
                   "\"unit_nj\":%.6f,\"zone_unit_nj\":%" PRIu64
                   ",\"energy_j\":%.9f,\"idle_j\":%.9f,\"n_reads\":%" PRIu64 ",\"reads\":[",
-                  counter->unit_nj, counter->zone_unit_nj, sum_j, idle_j, counter->n_reads);
+                  counter->unit_nj, counter->zone_unit_nj, energy_used_j(energy, counter, now_ns),
+                  energy_idle_j(energy, counter, now_ns), counter->n_reads);
     for (size_t i = 0; i < counter->n_kept; i++) {
         (void)fputs(i ? ",\n" : "\n", file);
         write_read(&counter->reads[i], energy->machine->n_users, file);
