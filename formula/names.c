@@ -48,7 +48,7 @@ void names_free(struct names *names)
     free(names);
 }
 
-static uint64_t hash_text(const char *text)
+uint64_t names_hash(const char *text)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
     for (; *text; text++)
@@ -165,7 +165,7 @@ static int add(struct names *names, const char *text, uint64_t hash, uint32_t *r
 
 int names_number(struct names *names, const char *text, uint32_t *ret_number, bool *ret_was_seen)
 {
-    uint64_t hash = hash_text(text);
+    uint64_t hash = names_hash(text);
     size_t mask = names->table_size - 1;
     for (size_t i = names->table_size ? hash & mask : 0;
          names->table_size && names->table[i] != EMPTY; i = (i + 1) & mask) {

@@ -19,6 +19,9 @@ struct name {
     bool is_new;        /* numbered in the current tick: whatever was kept under this number belonged to another name */
 };
 
+/* Of a text, the same on every machine. */
+uint64_t names_hash(const char *text);
+
 int names_new(struct names **ret_names);
 void names_free(struct names *names);
 

@@ -18,29 +18,10 @@
 #include "formula/kin.h"
 #include "formula/names.h"
 #include "formula/scope_energy.h"
-#include "formula/scope_events.h"
+#include "formula/scope_inside.h"
 
 #define RUNNING_SHARE_MIN 0.01 /* a count seen for less than this of its time is no count */
 #define HIDDEN_SHARE_MAX 0.01  /* of the tick: so little time hides nothing worth a doubt */
-
-struct scopes {
-    double original_interval_s; /* 0: rates per second as they were */
-    struct names *names;
-    struct scope_events events;
-    uint32_t *order; /* slot -> number, sorted by name */
-    size_t n_slots, order_capacity;
-    uint32_t *row_number; /* row of the report -> number */
-    size_t row_number_capacity;
-    struct scope *scopes;
-    size_t n_scopes, scopes_capacity;
-    double *rates; /* [n_scopes][n_slots + 1][columns.n]; the last row holds the totals */
-    size_t rates_capacity;
-    struct activity *activities; /* [n_scopes][n_slots] */
-    size_t activities_capacity;
-    bool *is_present; /* [n_slots] */
-    size_t is_present_capacity;
-    bool is_multiplexed, has_uncounted_row;
-};
 
 int scopes_new(struct scopes **ret_scopes, double original_interval_s)
 {
@@ -65,6 +46,7 @@ void scopes_free(struct scopes *scopes)
     free(scopes->order);
     free(scopes->row_number);
     free(scopes->scopes);
+    scopes_free_held(scopes);
     free(scopes->rates);
     free(scopes->activities);
     free(scopes->is_present);
@@ -73,7 +55,7 @@ void scopes_free(struct scopes *scopes)
 
 /* ---- targets ---- */
 
-static int add_slot(struct scopes *scopes, const char *name, uint32_t *ret_number)
+int scopes_add_slot(struct scopes *scopes, const char *name, uint32_t *ret_number)
 {
     bool was_seen;
     int r = names_number(scopes->names, name, ret_number, &was_seen);
@@ -115,11 +97,13 @@ static int list_targets(struct scopes *scopes, const struct report *tick)
     r = array_reserve(&scopes->row_number, &scopes->row_number_capacity, tick->n_targets + 1,
                       sizeof(*scopes->row_number));
     for (size_t i = 0; i < tick->n_targets && r >= 0; i++)
-        r = add_slot(scopes, tick->targets[i].target, &scopes->row_number[i]);
+        r = scopes_add_slot(scopes, tick->targets[i].target, &scopes->row_number[i]);
     if (r >= 0 && tick->n_total > 0) {
         uint32_t other;
-        r = add_slot(scopes, OTHER_TARGET, &other);
+        r = scopes_add_slot(scopes, OTHER_TARGET, &other);
     }
+    if (r >= 0)
+        r = scopes_list_held_targets(scopes, tick);
     if (r >= 0)
         sort_slots(scopes);
     return r;
@@ -153,6 +137,26 @@ static size_t count_packages(const struct report *tick, enum domain domain)
     return n;
 }
 
+int scopes_insert(struct scopes *scopes, size_t place, enum domain domain, int32_t package)
+{
+    int r = array_reserve(&scopes->scopes, &scopes->scopes_capacity, scopes->n_scopes + 1,
+                          sizeof(*scopes->scopes));
+    if (r < 0)
+        return r;
+    memmove(scopes->scopes + place + 1, scopes->scopes + place,
+            (scopes->n_scopes - place) * sizeof(*scopes->scopes));
+    scopes->n_scopes++;
+    scopes->scopes[place] = (struct scope){
+        .domain = domain,
+        .package = package,
+        .dt_ns = VALUE_ABSENT,
+        .measured_uj = VALUE_ABSENT,
+        .low_uj = VALUE_ABSENT,
+        .high_uj = VALUE_ABSENT,
+    };
+    return 0;
+}
+
 /* In order of domain and package. ret_is_new: it was not there yet. */
 static int find_scope(struct scopes *scopes, enum domain domain, int32_t package,
                       struct scope **ret_scope, bool *ret_is_new)
@@ -164,25 +168,10 @@ static int find_scope(struct scopes *scopes, enum domain domain, int32_t package
         place++;
     *ret_is_new = place == scopes->n_scopes || scopes->scopes[place].domain != domain ||
                   scopes->scopes[place].package != package;
-    if (*ret_is_new) {
-        int r = array_reserve(&scopes->scopes, &scopes->scopes_capacity, scopes->n_scopes + 1,
-                              sizeof(*scopes->scopes));
-        if (r < 0)
-            return r;
-        memmove(scopes->scopes + place + 1, scopes->scopes + place,
-                (scopes->n_scopes - place) * sizeof(*scopes->scopes));
-        scopes->n_scopes++;
-        scopes->scopes[place] = (struct scope){
-            .domain = domain,
-            .package = package,
-            .dt_ns = VALUE_ABSENT,
-            .measured_uj = VALUE_ABSENT,
-            .low_uj = VALUE_ABSENT,
-            .high_uj = VALUE_ABSENT,
-        };
-    }
-    *ret_scope = &scopes->scopes[place];
-    return 0;
+    int r = *ret_is_new ? scopes_insert(scopes, place, domain, package) : 0;
+    if (r >= 0)
+        *ret_scope = &scopes->scopes[place];
+    return r;
 }
 
 static int64_t span_ns(const struct scopes *scopes, const struct energy_sample *sample,
@@ -366,8 +355,7 @@ static void fill_clock(const struct report *tick, bool is_cpu, struct scope *sco
     scope->tick.clock_ratio = mperf > 0 ? aperf / mperf : NAN;
 }
 
-/* Present rows move together, in order of their names. */
-static size_t list_activities(struct scopes *scopes, size_t n_events, double *rates,
+size_t scopes_list_activities(struct scopes *scopes, size_t n_events, double *rates,
                               struct activity *activities)
 {
     size_t n = 0;
@@ -396,9 +384,8 @@ static void doubt_split(struct scope *scope, const struct rows *rows, bool is_kn
         (void)snprintf(scope->reason, sizeof(scope->reason), "no_gpu_time");
 }
 
-/* Energy that was held over covers more than what this tick's targets did, and energy that was read
- * at another time than the counts something else. */
-static bool spans_agree(const struct scope *scope, bool is_cpu, const struct report *tick)
+bool scope_spans_agree(const struct scope *scope, bool is_cpu, const struct report *tick,
+                       int64_t counted_ns)
 {
     if (tick->dt_ns <= 0 || !is_cpu) /* a GPU's time comes with its energy */
         return true;
@@ -408,7 +395,7 @@ static bool spans_agree(const struct scope *scope, bool is_cpu, const struct rep
             llabs(sample->skew_ns) > tick->dt_ns / 10)
             return false;
     }
-    return scope->dt_ns <= tick->dt_ns + tick->dt_ns / 2;
+    return scope->dt_ns <= counted_ns || scope->dt_ns - counted_ns <= tick->dt_ns / 2;
 }
 
 static void fill_scope(struct scopes *scopes, size_t index, const struct report *tick,
@@ -438,7 +425,7 @@ static void fill_scope(struct scopes *scopes, size_t index, const struct report 
         n_absurd = gate_rates(&limits, columns.n, events, 1, totals);
     if (has_totals && n_absurd == 0 && !is_original)
         make_other(scopes, columns.n, totals, rates);
-    size_t n = list_activities(scopes, columns.n, rates, activities);
+    size_t n = scopes_list_activities(scopes, columns.n, rates, activities);
     if (!is_original)
         n_absurd += gate_rates(&limits, columns.n, events, n, rates);
     if (n_absurd > 0)
@@ -459,9 +446,12 @@ static void fill_scope(struct scopes *scopes, size_t index, const struct report 
     scope->tick.learn_idle = is_original ? !isnan(scope->tick.measured_w)
                                          : tick->valid && scope->tick.measured_w > 0;
     scope->tick.learn = scope->tick.learn_idle;
+    scopes->has_counts = has_totals || n > 0;
+    scopes->are_counts_good =
+        n_absurd == 0 && !scopes->is_multiplexed && (!is_uncounted || has_totals);
     if (!is_original)
-        scope->tick.learn &= spans_agree(scope, columns.is_cpu, tick) && n_absurd == 0 &&
-                             !scopes->is_multiplexed && (!is_uncounted || has_totals);
+        scope->tick.learn &=
+            scopes->are_counts_good && scope_spans_agree(scope, columns.is_cpu, tick, tick->dt_ns);
 }
 
 static int reserve(struct scopes *scopes)
@@ -491,23 +481,29 @@ int scopes_build(struct scopes *scopes, const struct report *tick, const struct 
                  struct reasons *reasons, const struct scope **ret_scopes, size_t *ret_n_scopes)
 {
     scope_events_sort(&scopes->events, tick);
-    int r = list_targets(scopes, tick);
+    int r = list_scopes(scopes, tick, host);
     if (r >= 0)
-        r = list_scopes(scopes, tick, host);
+        r = scopes_list_absent(scopes, tick->key.seq);
+    if (r >= 0)
+        r = list_targets(scopes, tick);
     if (r >= 0)
         r = reserve(scopes);
+    for (size_t i = 0; i < scopes->n_scopes && r >= 0; i++) {
+        struct reasons unsaid = {0};
+        fill_scope(scopes, i, tick, host, i < scopes->n_asked ? reasons : &unsaid);
+        r = scopes_hold(scopes, i, tick);
+    }
     if (r < 0)
         return r;
-    for (size_t i = 0; i < scopes->n_scopes; i++)
-        fill_scope(scopes, i, tick, host, reasons);
-    if (scopes->n_scopes > 0 && (tick->n_events == 0 || tick->n_targets == 0))
+    if (scopes->n_asked > 0 && (tick->n_events == 0 || tick->n_targets == 0))
         reasons_add(reasons, "no_counts");
     *ret_scopes = scopes->scopes;
-    *ret_n_scopes = scopes->n_scopes;
+    *ret_n_scopes = scopes->n_asked;
     return 0;
 }
 
 int scopes_visit(struct scopes *scopes, struct state_io *io)
 {
-    return names_visit(scopes->names, io);
+    int r = names_visit(scopes->names, io);
+    return r < 0 ? r : scopes_visit_held(scopes, io);
 }

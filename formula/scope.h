@@ -18,7 +18,7 @@ struct activity {
 struct scope_tick {
     uint64_t seq;
     bool is_first;            /* of this scope */
-    double dt_s;              /* span of the energy, else of the tick */
+    double dt_s;              /* span of the energy, else of the tick: rates are those of the span, of all its ticks where it has several */
     double measured_w;        /* NAN: no valid energy this tick: predict, learn nothing */
     double low_w, high_w;     /* bounds of an estimate, else NAN */
     bool is_estimate;
@@ -43,6 +43,7 @@ struct scope {
     int64_t dt_ns;            /* VALUE_ABSENT: not known */
     int64_t measured_uj;      /* VALUE_ABSENT: no valid energy */
     int64_t low_uj, high_uj;  /* of an estimate, else VALUE_ABSENT */
+    bool begins_anew;         /* no energy is known of it, and the next begins at its end all the same: "reopened" */
     char reason[WORD_SIZE];   /* why there is no valid energy, or what to know of it */
     struct scope_tick tick;   /* is_first is the caller's */
 };

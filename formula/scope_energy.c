@@ -5,6 +5,9 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "common/scope.h"
 
 #define ANY_PACKAGE_W 20000.0 /* above this it is no package of today */
 
@@ -56,6 +59,19 @@ static const char *refuse_sample(const struct energy_sample *sample, int64_t dt_
                                                                             : NULL;
 }
 
+/* A counter that could not be read keeps its baseline; these are a new one, as is energy that is
+ * refused only here. */
+static bool is_baseline(const struct energy_sample *sample)
+{
+    static const char *const reasons[] = {
+        "reopened", "counter_reset", "no_range", "implausible", "span_too_long", "gap", "suspend",
+    };
+    bool is = sample->valid;
+    for (size_t i = 0; i < ARRAY_SIZE(reasons) && !is; i++)
+        is = strcmp(sample->reason, reasons[i]) == 0;
+    return is;
+}
+
 static int64_t add_or_absent(int64_t a, int64_t b)
 {
     int64_t sum;
@@ -70,6 +86,7 @@ void scope_take_energy(struct scope *scope, bool is_first, const struct energy_s
     const char *refusal = refuse_sample(sample, dt_ns, host);
     if (sample->reason[0] || refusal)
         set_reason(scope, refusal ? refusal : sample->reason);
+    scope->begins_anew |= refusal && is_baseline(sample);
     scope->tick.is_estimate |= sample->estimate;
     if (is_first) {
         scope->dt_ns = dt_ns > 0 ? dt_ns : VALUE_ABSENT;

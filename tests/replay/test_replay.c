@@ -403,6 +403,79 @@ static void a_target_nobody_counted_has_no_watts_rather_than_none(void **state)
     }
 }
 
+/* ---- energy that comes every second tick ---- */
+
+#define LEARNED_TICKS 120 /* with energy of their own */
+#define HELD_TICKS 240
+#define IDLE_W 5
+#define PRICE_W 10 /* per CPU */
+
+static double worked_cpu_s[HELD_TICKS + LEARNED_TICKS];
+static size_t n_held_split;
+
+/* Odd ticks are the first of a pair. */
+static void add_held_tick(struct recording *recording, unsigned *seed, int tick)
+{
+    char text[700], energy[160];
+    double cpu_s = tick % 10 == 0 ? 0 : (1 + rand_r(seed) % 1000) * 1e-3;
+    bool is_paired = tick > LEARNED_TICKS, is_first = is_paired && tick % 2 == 1;
+    double energy_j = IDLE_W + PRICE_W * cpu_s;
+    worked_cpu_s[tick] = cpu_s;
+    if (is_paired && !is_first)
+        energy_j += IDLE_W + PRICE_W * worked_cpu_s[tick - 1];
+    (void)snprintf(energy, sizeof(energy),
+                   "\"dt_ns\":%d000000000,\"energy_uj\":%.0f,\"valid\":true", is_paired ? 2 : 1,
+                   energy_j * 1e6);
+    (void)snprintf(text, sizeof(text),
+                   "{\"kind\":\"raw\",\"v\":1,\"_id\":\"n:0199d2f4c1a0:%012x\",\"sensor\":\"n\","
+                   "\"run\":\"0199d2f4c1a0\",\"seq\":%d,\"timestamp\":%" PRId64
+                   ",\"dt_ns\":1000000000,\"valid\":true,\"energy\":[{\"domain\":\"package\","
+                   "\"package\":0,\"source\":\"powercap\",%s}],\"events\":[\"cpu_ns\"],"
+                   "\"total\":[{\"package\":0,\"counts\":[%.0f]}],\"targets\":["
+                   "{\"target\":\"/%s\",\"package\":0,\"counts\":[%.0f]}]}",
+                   (unsigned)tick, tick, INT64_C(1700000000000) + tick * 1000,
+                   is_first ? "\"valid\":false,\"reason\":\"no_update\"" : energy, cpu_s * 1e9,
+                   tick % 2 == 1 ? "first" : "second", cpu_s * 1e9);
+    recording_add(recording, text);
+}
+
+static void check_pair(const struct power_record *power)
+{
+    check_power(power);
+    size_t tick = power->key.seq;
+    if (tick <= LEARNED_TICKS || tick % 2 == 1)
+        return;
+    for (size_t i = 0; i < power->n_targets; i++) {
+        const struct power_row *target = &power->targets[i];
+        bool is_first = strcmp(target->target, "/first") == 0;
+        double true_j = PRICE_W * worked_cpu_s[is_first ? tick - 1 : tick];
+        assert_true(fabs((double)target->dynamic_uj / 1e6 - true_j) <= 0.01 * true_j + 0.2);
+        n_held_split += is_first;
+    }
+}
+
+static void energy_of_two_ticks_is_split_by_both(void **state)
+{
+    (void)state;
+    struct recording recording = {0};
+    unsigned seed = 1;
+    for (int tick = 0; tick < LEARNED_TICKS + HELD_TICKS; tick++)
+        add_held_tick(&recording, &seed, tick);
+    for (size_t m = 0; m < N_PROMPT; m++) {
+        struct outcome outcome;
+        n_held_split = 0;
+        outcome_init(&outcome, check_pair);
+        struct formula *formula = formula_of(models[m], 2, &outcome);
+        for (size_t i = 0; i < recording.n; i++)
+            formula_feed(formula, recording.bsons[i]);
+        assert_int_equal(formula_finish(formula, NULL), 0);
+        assert_int_equal(n_held_split, (HELD_TICKS - 2) / 2);
+        formula_free(formula);
+        outcome_free(&outcome);
+    }
+    recording_free(&recording);
+}
+
 static void a_hundred_thousand_targets_fit(void **state)
 {
     (void)state;
@@ -446,6 +519,7 @@ int main(void)
         cmocka_unit_test(random_streams_balance),
         cmocka_unit_test(native_ticks_may_arrive_out_of_order),
         cmocka_unit_test(a_target_nobody_counted_has_no_watts_rather_than_none),
+        cmocka_unit_test(energy_of_two_ticks_is_split_by_both),
         cmocka_unit_test(a_hundred_thousand_targets_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
