@@ -7,9 +7,10 @@
  * second: a GPU is read at most every READ_INTERVAL_NS, and a tick in between has no sample of it.
  * A GPU that is suspended (a laptop's, while nobody uses it) is not asked, which would wake it.
  *
- * The library knows the GPUs that were there when it was loaded. Where all of them are gone, it is
+ * The library knows the GPUs that were there when it was loaded. Where one of them is gone, it is
  * loaded anew, once in a while: after a reset, or a card that fell off the bus and was found again.
- * (The driver itself cannot be unloaded while the library is.) */
+ * That takes a moment, which costs the others nothing: their counters go on. (The driver itself
+ * cannot be unloaded while the library is.) */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -38,7 +39,8 @@
 #define PLAUSIBLE_FACTOR 3.0
 #define ANY_LIMIT_W 2000.0 /* above any board of today */
 #define UJ_PER_MJ 1000.0
-#define RELOAD_NS (10 * NS_PER_S) /* how often, while all GPUs are gone */
+#define RELOAD_ALL_NS (10 * NS_PER_S) /* how often the library is loaded anew, while all are gone */
+#define RELOAD_SOME_NS (60 * NS_PER_S)
 #define ASLEEP (-1) /* no status of NVML's */
 
 extern const struct source_ops source_nvml;
@@ -48,7 +50,7 @@ struct nvml_settings {
 };
 
 struct gpu {
-    void *device;
+    void *device; /* NULL: the library does not know it any more */
     char address[32];
     bool has_counter; /* else power */
     bool knows_users; /* the driver says which process used it */
@@ -57,6 +59,7 @@ struct gpu {
     uint64_t last_mj;   /* mW of a GPU without counter */
     uint64_t looked_ns; /* last reading, good or not */
     bool was_read;      /* in this tick */
+    bool is_lost;       /* the driver said so last: what comes back is counted anew */
     /* Of the reading under way: */
     int status;
     uint64_t now_mj;
@@ -70,7 +73,7 @@ struct nvml {
     struct nvml_library library; /* zeroed: could not be loaded anew */
     struct gpu *gpus;
     size_t n_gpus;
-    uint64_t alive_ns; /* a GPU was there, or the library was loaded anew */
+    uint64_t whole_ns; /* no GPU was gone, or the library was loaded anew */
     struct nvml_users_room room;
 };
 
@@ -106,6 +109,11 @@ static const char *reason_of(int status)
     return status == ASLEEP ? "asleep" : nvml_reason(status);
 }
 
+static bool is_gone(const struct gpu *gpu)
+{
+    return gpu->status != NVML_OK && strcmp(reason_of(gpu->status), "vanished") == 0;
+}
+
 struct look {
     const struct nvml *nvml;
     struct gpu *gpu;
@@ -118,6 +126,8 @@ static void look(void *context)
     const struct nvml_library *library = &look->nvml->library;
     if (!library->handle)
         gpu->status = NVML_UNINITIALIZED;
+    else if (!gpu->device)
+        gpu->status = NVML_GPU_IS_LOST;
     else if (is_suspended(look->nvml->host, gpu->address))
         gpu->status = ASLEEP;
     else
@@ -178,16 +188,15 @@ static int read_gpu(struct nvml *nvml, struct gpu *gpu, struct report *report)
         gpu->last_mj = gpu->now_mj;
         gpu->has_last = true;
     }
+    if (library->handle)
+        gpu->is_lost = is_gone(gpu);
     int r = energy_meter_end(&gpu->meter, source_nvml.name, report);
     /* Only with a sample that ends here: its span is what is to be split. */
-    if (r >= 0 && gpu->knows_users && library->handle && !gpu->meter.is_held)
+    if (!library->handle || !gpu->device)
+        gpu->users.is_known = false;
+    else if (r >= 0 && gpu->knows_users && !gpu->meter.is_held)
         r = nvml_users_look(&gpu->users, &nvml->room, library, nvml->host, gpu->meter.now_ns);
     return r < 0 ? r : 0;
-}
-
-static bool is_gone(const struct gpu *gpu)
-{
-    return gpu->status != NVML_OK && strcmp(reason_of(gpu->status), "vanished") == 0;
 }
 
 /* ---- opening ---- */
@@ -231,8 +240,11 @@ static bool fill_gpu(const struct host *host, const struct nvml_library *library
     int32_t number = gpu_number(host, gpu->address);
     if (number == PACKAGE_NONE)
         return false;
-    gpu->has_counter = !nvml_is_unknown(read_counter(library, gpu->device, &gpu->now_mj));
-    if (!gpu->has_counter && nvml_is_unknown(read_power(library, gpu->device, &gpu->now_mj)))
+    gpu->status = read_counter(library, gpu->device, &gpu->now_mj);
+    gpu->has_counter = !nvml_is_unknown(gpu->status);
+    if (!gpu->has_counter)
+        gpu->status = read_power(library, gpu->device, &gpu->now_mj);
+    if (nvml_is_unknown(gpu->status))
         return false;
     gpu->knows_users = nvml_users_are_known(library, gpu->device);
     gpu->users = (struct nvml_users){.device = gpu->device, .number = number};
@@ -336,32 +348,94 @@ static int take_baselines(struct nvml *nvml)
     int r = 0;
     for (size_t i = 0; i < nvml->n_gpus && r >= 0; i++)
         r = read_gpu(nvml, &nvml->gpus[i], NULL);
-    nvml->alive_ns = clock_monotonic_ns(nvml->host->clock);
+    nvml->whole_ns = clock_monotonic_ns(nvml->host->clock);
     return r;
 }
 
 /* ---- reading ---- */
 
-/* What it finds starts anew. */
+static struct gpu *find_gpu(struct gpu *gpus, size_t n_gpus, const char *address)
+{
+    for (size_t i = 0; i < n_gpus; i++)
+        if (strcmp(gpus[i].address, address) == 0)
+            return &gpus[i];
+    return NULL;
+}
+
+/* One that was not lost goes on where it was, by its new handle, also where that says at first that
+ * it is. Others that come and go change what number it would be given now. */
+static void take_found(struct nvml *nvml, struct gpu *gpu, const struct gpu *found)
+{
+    if (is_gone(found) && gpu->is_lost)
+        return;
+    if (!is_gone(found) && (gpu->is_lost || gpu->has_counter != found->has_counter)) {
+        int32_t number = gpu->users.number;
+        nvml_users_deinit(&gpu->users);
+        *gpu = *found;
+        gpu->meter.package = gpu->users.number = number;
+        nvml->source.has_changed = true;
+    }
+    gpu->device = gpu->users.device = found->device;
+}
+
+/* One that was not there before, unless its number is another's. */
+static int add_found(struct nvml *nvml, const struct gpu *found)
+{
+    bool is_taken = is_gone(found);
+    for (size_t i = 0; i < nvml->n_gpus; i++)
+        is_taken |= nvml->gpus[i].users.number == found->users.number;
+    if (is_taken)
+        return 0;
+    struct gpu *gpus = realloc(nvml->gpus, (nvml->n_gpus + 1) * sizeof(*gpus));
+    if (!gpus)
+        return -ENOMEM;
+    nvml->gpus = gpus;
+    gpus[nvml->n_gpus++] = *found;
+    nvml->source.has_changed = true;
+    return 0;
+}
+
+/* Who is not found stays, without a handle, and goes on being missing. */
+static int merge_found(struct nvml *nvml, const struct gpu *found, size_t n_found)
+{
+    int r = 0;
+    for (size_t i = 0; i < nvml->n_gpus; i++)
+        nvml->gpus[i].device = nvml->gpus[i].users.device = NULL;
+    for (size_t i = 0; i < n_found && r >= 0; i++) {
+        struct gpu *gpu = find_gpu(nvml->gpus, nvml->n_gpus, found[i].address);
+        if (gpu)
+            take_found(nvml, gpu, &found[i]);
+        else
+            r = add_found(nvml, &found[i]);
+    }
+    return r;
+}
+
 static int load_anew(struct nvml *nvml, uint64_t now_ns)
 {
-    struct gpu *gpus = NULL;
+    SCOPED(scope_free) struct gpu *found = NULL;
     struct nvml_trouble trouble;
     nvml_library_close(&nvml->library);
     nvml->library = (struct nvml_library){0};
-    nvml->alive_ns = now_ns;
-    int n = open_library(nvml->host, nvml->settings, &nvml->library, &gpus, &trouble);
-    if (n <= 0) {
-        nvml_library_close(&nvml->library);
-        nvml->library = (struct nvml_library){0};
-        free(gpus);
-        return n;
-    }
-    free_gpus(nvml);
-    nvml->gpus = gpus;
-    nvml->n_gpus = (size_t)n;
-    nvml->source.has_changed = true;
-    return 0;
+    nvml->whole_ns = now_ns;
+    int n = open_library(nvml->host, nvml->settings, &nvml->library, &found, &trouble);
+    if (n > 0)
+        return merge_found(nvml, found, (size_t)n);
+    nvml_library_close(&nvml->library);
+    nvml->library = (struct nvml_library){0};
+    return n;
+}
+
+/* Whoever is gone may have come back, where only a new library sees it. */
+static int look_for_lost(struct nvml *nvml, uint64_t now_ns)
+{
+    size_t n_gone = 0;
+    for (size_t i = 0; i < nvml->n_gpus; i++)
+        n_gone += is_gone(&nvml->gpus[i]);
+    if (n_gone == 0)
+        nvml->whole_ns = now_ns;
+    uint64_t wait_ns = n_gone == nvml->n_gpus ? RELOAD_ALL_NS : RELOAD_SOME_NS;
+    return now_ns - nvml->whole_ns < wait_ns ? 0 : load_anew(nvml, now_ns);
 }
 
 static int nvml_read(struct source *source, const struct topology *topology, struct report *report)
@@ -377,14 +451,10 @@ static int nvml_read(struct source *source, const struct topology *topology, str
         gpu->was_read = false;
         if (now_ns - gpu->looked_ns >= READ_INTERVAL_NS)
             r = read_gpu(nvml, gpu, report);
-        if (!is_gone(gpu))
-            nvml->alive_ns = now_ns;
         uint64_t due_ns = gpu->looked_ns + READ_INTERVAL_NS;
         nvml->source.due_ns = due_ns < nvml->source.due_ns ? due_ns : nvml->source.due_ns;
     }
-    if (r >= 0 && now_ns - nvml->alive_ns >= RELOAD_NS)
-        r = load_anew(nvml, now_ns);
-    return r;
+    return r < 0 ? r : look_for_lost(nvml, now_ns);
 }
 
 static int nvml_count(struct source *source, struct targets *targets, struct report *report)

@@ -4,7 +4,9 @@
  * per line:
  *
  * - `init CODE`: nvmlInit fails with it
- * - `loaded NS`: handles from an nvmlInit before that moment are lost from then on
+ * - `loaded NS [GPU]`: handles from an nvmlInit before that moment are lost from then on (GPU: that
+ *   one's)
+ * - `first GPU CODE`: the first reading of a GPU's energy after an nvmlInit fails with it
  * - `clock MONOTONIC_NS REAL_US`: it is that late, instead of what the system's clocks say
  * - `gpu ADDRESS LIMIT_W`: one more GPU, drawing nothing; the first is 0. LIMIT_W 0: it tells no
  *   limit
@@ -82,7 +84,8 @@ struct segment {
 
 struct world {
     int init_status;
-    uint64_t loaded_ns;
+    uint64_t loaded_ns[GPUS_MAX];
+    int first_status[GPUS_MAX];
     bool has_clock;
     uint64_t now_ns, now_us;
     struct {
@@ -96,6 +99,7 @@ struct world {
 
 static struct world world;
 static uint64_t init_ns;
+static bool was_read[GPUS_MAX];
 
 static void bad_line(const char *line)
 {
@@ -114,11 +118,21 @@ static struct segment *begin_segment(uint64_t from_ns, unsigned gpu)
 
 static bool take_machine_line(const char *line)
 {
-    unsigned limit_w;
+    unsigned limit_w, gpu = 0;
+    uint64_t loaded_ns;
     char address[32];
+    int status;
     if (sscanf(line, "init %d", &world.init_status) == 1)
         return true;
-    if (sscanf(line, "loaded %" SCNu64, &world.loaded_ns) == 1)
+    if (sscanf(line, "first %u %d", &gpu, &status) == 2 && gpu < GPUS_MAX) {
+        world.first_status[gpu] = status;
+        return true;
+    }
+    gpu = 0;
+    int n = sscanf(line, "loaded %" SCNu64 " %u", &loaded_ns, &gpu);
+    for (unsigned i = 0; i < GPUS_MAX && n >= 1; i++)
+        world.loaded_ns[i] = n == 1 || i == gpu ? loaded_ns : world.loaded_ns[i];
+    if (n >= 1)
         return true;
     if (sscanf(line, "clock %" SCNu64 " %" SCNu64, &world.now_ns, &world.now_us) == 2)
         return world.has_clock = true;
@@ -227,9 +241,9 @@ static const struct segment *present(unsigned gpu)
     return found;
 }
 
-static bool is_lost(void)
+static bool is_lost(unsigned gpu)
 {
-    return init_ns < world.loaded_ns && world.loaded_ns <= world.now_ns;
+    return init_ns < world.loaded_ns[gpu] && world.loaded_ns[gpu] <= world.now_ns;
 }
 
 /* Handles are 1 + the number. */
@@ -255,6 +269,7 @@ int nvmlInit_v2(void)
 {
     read_world();
     init_ns = world.now_ns;
+    memset(was_read, 0, sizeof(was_read));
     return world.init_status;
 }
 
@@ -314,8 +329,13 @@ int nvmlDeviceGetTotalEnergyConsumption(void *device, unsigned long long *mj)
     const struct timespec moment = {.tv_nsec = 1000000};
     for (; present(gpu)->hangs; read_world())
         (void)nanosleep(&moment, NULL);
-    if (is_lost())
+    if (is_lost(gpu))
         return GPU_IS_LOST;
+    if (!was_read[gpu] && world.first_status[gpu] != OK) {
+        was_read[gpu] = true;
+        return world.first_status[gpu];
+    }
+    was_read[gpu] = true;
     uint64_t at_ns = world.now_ns / UPDATE_NS * UPDATE_NS;
     *mj = (unsigned long long)(energy_j(gpu, at_ns) * 1e3);
     const char *path = getenv("NVML_STUB_LOG");

@@ -317,6 +317,129 @@ static void a_library_that_lost_all_is_loaded_anew(void **state)
     expect_energy(fixture, 2, 80000000, NS_PER_S);
 }
 
+/* One of two falls off the bus. The other goes on, also when the library is loaded anew; the one
+ * that comes back, where only a new library sees it, is counted anew. */
+static void one_that_was_lost_comes_back(void **state)
+{
+    struct fixture *fixture = *state;
+    from_now(fixture, 0);
+    say(fixture, "idle 50");
+    from_now(fixture, 1);
+    say(fixture, "idle 80");
+    open_source(fixture);
+    tick_after(fixture, NS_PER_S);
+    expect_energy(fixture, 1, 50000000, NS_PER_S);
+    from_now(fixture, 0);
+    say(fixture, "idle 50\nfail energy 15\nloaded %" PRIu64 " 0", now_ns + 1);
+    for (int i = 0; i < 150; i++) { /* two new libraries do not find it */
+        tick_after(fixture, NS_PER_S);
+        expect_reason(fixture, 1, "vanished");
+        expect_energy(fixture, 2, 80000000, NS_PER_S);
+    }
+    assert_false(fixture->source->has_changed);
+    from_now(fixture, 0);
+    say(fixture, "idle 50");
+    int n_ticks = 0;
+    do {
+        tick_after(fixture, NS_PER_S);
+        expect_energy(fixture, 2, 80000000, NS_PER_S);
+        assert_true(++n_ticks < 70);
+    } while (strcmp(sample_of(fixture, 1)->reason, "vanished") == 0);
+    assert_true(n_ticks > 1);
+    expect_reason(fixture, 1, "reopened");
+    assert_true(fixture->source->has_changed);
+    tick_after(fixture, NS_PER_S);
+    expect_energy(fixture, 1, 50000000, NS_PER_S);
+    expect_energy(fixture, 2, 80000000, NS_PER_S);
+}
+
+/* The library does not start at first when it is loaded anew: who was not lost loses nothing. */
+static void who_was_not_lost_goes_on(void **state)
+{
+    struct fixture *fixture = *state;
+    from_now(fixture, 0);
+    say(fixture, "idle 50");
+    from_now(fixture, 1);
+    say(fixture, "idle 80");
+    open_source(fixture);
+    say(fixture, "init 9\nloaded %" PRIu64 " 0", now_ns + 1);
+    int n_valid = 0, n_gone = 0;
+    for (int i = 0; i < 65; i++) {
+        tick_after(fixture, NS_PER_S);
+        expect_reason(fixture, 1, "vanished");
+        n_valid += sample_of(fixture, 2)->valid;
+        n_gone += !sample_of(fixture, 2)->valid;
+    }
+    assert_true(n_valid > 0 && n_gone > 0);
+    say(fixture, "init 0");
+    do {
+        tick_after(fixture, NS_PER_S);
+        assert_true(n_gone++ < 30);
+    } while (!sample_of(fixture, 2)->valid);
+    expect_energy(fixture, 2, n_gone * INT64_C(80000000), (uint64_t)n_gone * NS_PER_S);
+    expect_reason(fixture, 1, "reopened");
+}
+
+/* A healthy one, without a counter, of which the new library says for a moment that it is lost. */
+static void a_moment_without_is_survived(void **state)
+{
+    struct fixture *fixture = *state;
+    from_now(fixture, 0);
+    say(fixture, "idle 50");
+    from_now(fixture, 1);
+    say(fixture, "fail energy 3\nidle 80");
+    open_source(fixture);
+    say(fixture, "first 1 15\nloaded %" PRIu64 " 0", now_ns + 1);
+    int n_ticks = 0;
+    do {
+        tick_after(fixture, NS_PER_S);
+        expect_energy(fixture, 2, 80000000, NS_PER_S);
+        assert_true(++n_ticks < 70);
+    } while (strcmp(sample_of(fixture, 1)->reason, "vanished") == 0);
+    expect_reason(fixture, 1, "reopened");
+    expect_energy(fixture, 2, 80000000, NS_PER_S);
+}
+
+static void tick_until(struct fixture *fixture, int32_t gpu, const char *reason)
+{
+    for (int i = 0; i < 70; i++) {
+        tick_after(fixture, NS_PER_S);
+        if (sample_of(fixture, gpu) && strcmp(sample_of(fixture, gpu)->reason, reason) == 0)
+            return;
+    }
+    fail_msg("gpu %d is never %s", gpu, reason);
+}
+
+/* A number is a position among those that the kernel lists, and one that is gone is not listed. */
+static void a_number_stays_whose_it_was(void **state)
+{
+    struct fixture *fixture = *state;
+    from_now(fixture, 0);
+    say(fixture, "idle 50");
+    from_now(fixture, 1);
+    say(fixture, "idle 80\nuser 77 200 0.5");
+    open_source(fixture);
+    made_tree_remove(&fixture->tree, "bus/pci/devices/0000:41:00.0");
+    say(fixture, "loaded %" PRIu64, now_ns + 1);
+    tick_until(fixture, 2, "reopened");
+    tick_after(fixture, NS_PER_S);
+    assert_int_equal(fixture->report.n_energy, 2);
+    expect_reason(fixture, 1, "vanished");
+    expect_energy(fixture, 2, 180000000, NS_PER_S);
+    add_gpu(fixture, "0000:41:00.0", "0x10de\n");
+    add_gpu(fixture, "0000:21:00.0", "0x10de\n"); /* it would be 1 */
+    add_gpu(fixture, "0000:e1:00.0", "0x10de\n");
+    say(fixture, "gpu 00000000:21:00.0 0\ngpu 00000000:E1:00.0 0");
+    from_now(fixture, 3);
+    say(fixture, "idle 10");
+    tick_until(fixture, 1, "reopened");
+    tick_after(fixture, NS_PER_S);
+    assert_int_equal(fixture->report.n_energy, 3);
+    expect_energy(fixture, 1, 50000000, NS_PER_S);
+    expect_energy(fixture, 2, 180000000, NS_PER_S);
+    expect_energy(fixture, 4, 10000000, NS_PER_S);
+}
+
 static void no_gpu_draws_that_much_or_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -622,6 +745,10 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_driver_loaded_anew_is_a_reset, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_library_that_lost_all_is_loaded_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_was_lost_comes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_was_not_lost_goes_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_moment_without_is_survived, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_number_stays_whose_it_was, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_gpu_draws_that_much_or_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_suspended_gpu_is_left_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(processes_are_targets, set_up, tear_down),
