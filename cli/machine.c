@@ -18,7 +18,7 @@
 #include "common/scope.h"
 
 #define PROBE_MAX_BYTES ((size_t)1 << 20)
-#define PROBE_WAIT_MS 15000
+#define PROBE_WAIT_MS 60000 /* three sources may take 15 s each, whose drivers do not answer */
 
 static void text_field(const bson_iter_t *object, const char *name, char *text, size_t size)
 {

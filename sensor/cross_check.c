@@ -97,18 +97,16 @@ static int pair_all(struct cross_check *check, const struct ladder *ladder,
 }
 
 static int open_spare(struct cross_check *check, const struct ladder *ladder,
-                      const struct host_record *used, int row, const void *settings,
-                      const struct topology *topology)
+                      const struct host_record *used, int row, const struct source_probe *probe,
+                      const void *settings, const struct topology *topology)
 {
     const struct source_ops *ops = source_table[row];
-    struct source_probe probe = {0};
     struct source *spare;
     struct error why = {0};
     unsigned domains = 0;
     for (size_t i = 0; i < used->n_sources; i++)
         domains |= DOMAIN_BIT(used->sources[i].domain);
-    ops->probe(ladder->host, topology, settings, &probe);
-    if (probe.availability != SOURCE_USABLE || !(probe.domains & domains))
+    if (probe->availability != SOURCE_USABLE || !(probe->domains & domains))
         return 0;
     int r = slow_source_open(&spare, ops, ladder->host, topology, settings, &why);
     if (r < 0)
@@ -122,7 +120,8 @@ static int open_spare(struct cross_check *check, const struct ladder *ladder,
 }
 
 int cross_check_open(struct cross_check *check, const struct ladder *ladder,
-                     const void *const *source_settings, const struct topology *topology)
+                     const struct source_probe *probes, const void *const *source_settings,
+                     const struct topology *topology)
 {
     struct host_record used;
     host_record_init(&used);
@@ -131,11 +130,11 @@ int cross_check_open(struct cross_check *check, const struct ladder *ladder,
     int r = ladder_describe(ladder, &used);
     if (r >= 0)
         r = pair_all(check, ladder, &used);
-    for (int row = 0; source_table[row] && r >= 0; row++) {
+    for (int row = 0; row < LADDER_SOURCES_MAX && source_table[row] && r >= 0; row++) {
         if (!source_table[row]->is_estimate && !ladder_uses(ladder, row) &&
             check->n_spares < CROSS_CHECK_SPARES_MAX)
-            r = open_spare(check, ladder, &used, row, source_settings ? source_settings[row] : NULL,
-                           topology);
+            r = open_spare(check, ladder, &used, row, &probes[row],
+                           source_settings ? source_settings[row] : NULL, topology);
     }
     host_record_deinit(&used);
     return r < 0 ? r : 0;

@@ -40,9 +40,9 @@ struct cross_check {
     struct report report; /* of the spares */
 };
 
-/* Finds what can be compared with the open sources of a ladder, and opens the sources that are only needed for it. None is not a failure. -ENOMEM. */
-int cross_check_open(struct cross_check *check, const struct ladder *ladder, const void *const *source_settings,
-                     const struct topology *topology);
+/* Finds what can be compared with the open sources of a ladder, and opens the sources that are only needed for it; probes[]: of every row of the table that counts. None is not a failure. -ENOMEM. */
+int cross_check_open(struct cross_check *check, const struct ladder *ladder, const struct source_probe *probes,
+                     const void *const *source_settings, const struct topology *topology);
 /* To be called with all samples of a reading, those of the ladder's sources that are not published too, their moments in skew_ns. Decides what can be
  * decided, logs disagreements, compares from now on what the sources describe only now, and closes the spares at the end. Costs nothing once it is over. -ENOMEM. */
 int cross_check_take(struct cross_check *check, const struct ladder *ladder, const struct topology *topology, const struct report *report);

@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "common/scope.h"
 #include "sensor/ladder_slot.h"
+#include "sensor/probe_apart.h"
 #include "sensor/slow_source.h"
 
 #define ATTRIBUTED                                                                   \
@@ -38,9 +39,7 @@
 struct climb {
     const struct ladder_settings *settings;
     const struct topology *topology;
-    struct source_probe probes[LADDER_SOURCES_MAX]; /* by row of the table: each source is probed
-                                                       once, which costs some of them seconds */
-    bool is_probed[LADDER_SOURCES_MAX];
+    struct ladder_probes *probes;
     struct host_record given; /* sources[]: what the open ones give */
     bool is_locked;           /* an energy counter is there, and cannot be used */
 };
@@ -181,15 +180,27 @@ static int step_on(struct ladder *ladder, struct climb *climb, int row,
     return r < 0 ? r : 0;
 }
 
-static const struct source_probe *probe_of(const struct ladder *ladder, struct climb *climb,
+const struct source_probe *ladder_probe(struct ladder_probes *probes,
+                                        const struct ladder_settings *settings,
+                                        const struct host *host, const struct topology *topology,
+                                        int row)
+{
+    struct source_probe *probe = &probes->rows[row];
+    if (probes->is_probed[row])
+        return probe;
+    probes->is_probed[row] = true;
+    probes->is_silent[row] = !probe_apart(source_table[row], host, topology,
+                                          own_settings(settings, row), PROBE_APART_LIMIT_NS, probe);
+    if (probes->is_silent[row])
+        log_warning(host->log, "energy source %s is left out: %s; %s", source_table[row]->name,
+                    probe->reason, probe->advice);
+    return probe;
+}
+
+static const struct source_probe *probe_of(const struct ladder *ladder, const struct climb *climb,
                                            int row)
 {
-    struct source_probe *probe = &climb->probes[row];
-    if (!climb->is_probed[row])
-        source_table[row]->probe(ladder->host, climb->topology, own_settings(climb->settings, row),
-                                 probe);
-    climb->is_probed[row] = true;
-    return probe;
+    return ladder_probe(climb->probes, climb->settings, ladder->host, climb->topology, row);
 }
 
 /* Goes through the table once: for counters of attributed domains, then for those of none. */
@@ -254,14 +265,19 @@ static int open_all(struct ladder *ladder, struct climb *climb, struct error *er
     if (domains_of(ladder) & OF_CPUS)
         ladder->why[0] = '\0';
     if (r >= 0)
-        r = cross_check_open(&ladder->check, ladder, climb->settings->source_settings,
-                             climb->topology);
+        r = cross_check_open(&ladder->check, ladder, climb->probes->rows,
+                             climb->settings->source_settings, climb->topology);
     return r;
 }
 
 static int open_named(struct ladder *ladder, struct climb *climb, int row, struct error *err)
 {
     struct error why = {0};
+    const struct source_probe *probe =
+        source_table[row]->is_slow ? probe_of(ladder, climb, row) : NULL;
+    if (probe && climb->probes->is_silent[row])
+        return error_set(err, -ETIMEDOUT, "energy source %s: %s; %s", source_table[row]->name,
+                         probe->reason, probe->advice);
     int r = slow_source_open(&ladder->sources[0], source_table[row], ladder->host, climb->topology,
                              own_settings(climb->settings, row), &why);
     if (r < 0)
@@ -275,7 +291,11 @@ int ladder_open(struct ladder *ret_ladder, const struct ladder_settings *setting
                 const struct host *host, const struct topology *topology, struct error *err)
 {
     struct ladder ladder = {.host = host, .settings = *settings};
-    struct climb climb = {.settings = settings, .topology = topology};
+    struct ladder_probes probes = {0};
+    struct climb climb = {.settings = settings,
+                          .topology = topology,
+                          .probes = settings->probes ? settings->probes : &probes};
+    ladder.settings.probes = NULL;
     bool is_auto = strcmp(settings->energy, "auto") == 0;
     int row = is_auto ? 0 : find_row(settings->energy, err);
     if (row < 0)
@@ -449,8 +469,11 @@ static int replace_failing(struct ladder *ladder, const struct topology *topolog
             continue;
         }
         ladder_slot_note_try(&ladder->slots[i], now_ns);
-        struct climb climb = {
-            .settings = &ladder->settings, .topology = topology, .is_locked = true};
+        struct ladder_probes probes = {0};
+        struct climb climb = {.settings = &ladder->settings,
+                              .topology = topology,
+                              .probes = &probes,
+                              .is_locked = true};
         host_record_init(&climb.given);
         r = open_another(ladder, &ladder->slots[i], &climb);
         host_record_deinit(&climb.given);

@@ -17,9 +17,17 @@
 
 struct ladder_slot;
 
+/* What probes said, by row of source_table; zeroed: nothing yet. */
+struct ladder_probes {
+    struct source_probe rows[LADDER_SOURCES_MAX];
+    bool is_probed[LADDER_SOURCES_MAX];
+    bool is_silent[LADDER_SOURCES_MAX]; /* its driver did not answer: it must not be opened */
+};
+
 struct ladder_settings {
     const char *energy;                 /* "auto" or a source's name: that one alone, which must open */
     const void *const *source_settings; /* [row of source_table], or NULL */
+    struct ladder_probes *probes;       /* or NULL; for opening only, which takes and leaves there what is known */
 };
 
 struct ladder {
@@ -39,6 +47,10 @@ struct ladder {
 
 /* Whether the name may stand in ladder_settings: 0, or -EINVAL, err names those that may. */
 int ladder_check_name(const char *name, struct error *err);
+
+/* Probes a source, unless that was done before: some take seconds, and one that hangs PROBE_APART_LIMIT_NS. Borrowed from *probes. */
+const struct source_probe *ladder_probe(struct ladder_probes *probes, const struct ladder_settings *settings, const struct host *host,
+                                        const struct topology *topology, int row);
 
 /* Opens what is to be used; what the settings point to is kept. No usable source is not a failure. Errors: -EINVAL for a name that is not in the
  * table, -EDOM for wrong settings of a source, -ENOMEM, and what opening says where one source was asked for. The ladder is then closed. */

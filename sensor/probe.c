@@ -12,11 +12,6 @@
 #include "sensor/ladder.h"
 #include "sensor/probe_domains.h"
 
-static const void *settings_at(const void *const *settings, size_t index)
-{
-    return settings ? settings[index] : NULL;
-}
-
 static bool does_granularity(const struct engine_ops *ops, enum granularity granularity)
 {
     return granularity == GRANULARITY_CGROUP ? ops->does_cgroup : ops->does_process;
@@ -131,30 +126,27 @@ static bool has_attributed(unsigned domains)
     return false;
 }
 
-static void append_source(bson_t *array, int index, const struct host *host,
-                          const struct topology *topology, const void *settings, bool chosen)
+static void append_source(bson_t *array, int index, const struct source_probe *probe, bool chosen)
 {
     static const char *const availability[] = {[SOURCE_USABLE] = "usable",
                                                [SOURCE_ABSENT] = "absent",
                                                [SOURCE_UNREADABLE] = "unreadable",
                                                [SOURCE_MISCONFIGURED] = "misconfigured"};
     const struct source_ops *ops = source_table[index];
-    struct source_probe probe = {0};
     char key[12];
     bson_t row;
-    ops->probe(host, topology, settings, &probe);
     (void)snprintf(key, sizeof(key), "%d", index);
     bson_append_document_begin(array, key, -1, &row);
     append_text(&row, "name", ops->name);
     append_text(&row, "about", ops->about);
     (void)BSON_APPEND_BOOL(&row, "estimate", ops->is_estimate);
-    (void)BSON_APPEND_BOOL(&row, "usable", probe.availability == SOURCE_USABLE);
-    append_text(&row, "availability", availability[probe.availability]);
+    (void)BSON_APPEND_BOOL(&row, "usable", probe->availability == SOURCE_USABLE);
+    append_text(&row, "availability", availability[probe->availability]);
     (void)BSON_APPEND_BOOL(&row, "chosen", chosen);
-    (void)BSON_APPEND_BOOL(&row, "attributed", has_attributed(probe.domains));
-    append_domains(&row, probe.domains);
-    append_text(&row, "reason", probe.reason);
-    append_text(&row, "advice", probe.advice);
+    (void)BSON_APPEND_BOOL(&row, "attributed", has_attributed(probe->domains));
+    append_domains(&row, probe->domains);
+    append_text(&row, "reason", probe->reason);
+    append_text(&row, "advice", probe->advice);
     bson_append_document_end(array, &row);
 }
 
@@ -162,7 +154,8 @@ static int append_sources(bson_t *object, const struct sensor_settings *settings
                           const struct host *host, const struct topology *topology,
                           struct error *err)
 {
-    const struct ladder_settings wanted = {settings->energy, settings->source_settings};
+    struct ladder_probes probes = {0};
+    const struct ladder_settings wanted = {settings->energy, settings->source_settings, &probes};
     struct ladder ladder = {0};
     struct error why = {0};
     int r = ladder_open(&ladder, &wanted, host, topology, &why);
@@ -171,7 +164,7 @@ static int append_sources(bson_t *object, const struct sensor_settings *settings
     bson_t array;
     bson_append_array_begin(object, "sources", -1, &array);
     for (int i = 0; source_table[i]; i++)
-        append_source(&array, i, host, topology, settings_at(settings->source_settings, (size_t)i),
+        append_source(&array, i, ladder_probe(&probes, &wanted, host, topology, i),
                       ladder_uses(&ladder, i));
     bson_append_array_end(object, &array);
     (void)BSON_APPEND_BOOL(object, "energy", ladder.n_sources > 0);

@@ -86,7 +86,7 @@ static int start_run(struct sensor *sensor, const char *last_run)
 static int open_sources(struct sensor *sensor, struct error *err)
 {
     const struct sensor_settings *settings = &sensor->settings;
-    const struct ladder_settings wanted = {settings->energy, settings->source_settings};
+    const struct ladder_settings wanted = {settings->energy, settings->source_settings, NULL};
     int r = ladder_open(&sensor->ladder, &wanted, sensor->host, &sensor->topology, err);
     if (r >= 0)
         r = ladder_check_interval(&sensor->ladder, settings->interval_ns, err);

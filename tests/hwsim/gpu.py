@@ -3,6 +3,7 @@
 """GPUs of known truth, through a library with NVML's ABI (nvml_stub.c): two containers use one of them at different watts per second of its
 time, beside a process that is gone; a third GPU says not who uses it. The sensor's joules are those of the counter, to the millijoule, over a fault
 too; the formula's books close; the split follows the truth."""
+import atexit
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import time
 
 from simulated import BUILD, Simulated
 from books import close_books, compare_watts, run_formula
-from sensor_run import Sensor, check
+from sensor_run import Sensor, check, wait_for
 
 TICKS = 110
 PHASE_S = 0.5
@@ -196,6 +197,45 @@ def check_end(machine, sysfs):
     check(sensor.end() == 0, "SIGTERM ends a sensor whose driver hangs with status 0")
 
 
+def write_silent(machine):
+    """A library that never starts."""
+    path = machine.scratch + "/silent"
+    with open(path, "w", encoding="ascii") as stream:
+        stream.write(f"gpu {GPUS[1]} 400\ninit hang\n")
+    return path
+
+
+def check_start(machine, sysfs):
+    """SIGTERM is heard while the start waits for a driver."""
+    sensor = Sensor("--name", "gpu", "--engine", "none", "--interval", "100ms", "--sysfs", sysfs,
+                    "--nvml-library", os.path.join(BUILD, "tests", "nvml_stub.so"), env={"NVML_STUB_WORLD": write_silent(machine)})
+    pid = sensor.process.pid
+    wait_for(lambda: open(f"/proc/{pid}/task/{pid}/children", encoding="ascii").read(), "a child looks at the driver")
+    start = time.monotonic()
+    check(sensor.end() == 0, "SIGTERM ends a sensor that starts with status 0")
+    check(time.monotonic() - start < 10, f"after {time.monotonic() - start:.1f} s, when the wait was over anyway")
+
+
+def start_doctor(machine, sysfs):
+    """watt doctor where the driver does not answer, with the machine's sysfs; it takes a while."""
+    folder = machine.scratch + "/bin"
+    os.mkdir(folder)
+    with open(folder + "/watt-sensor", "w", encoding="ascii") as stream:
+        stream.write(f"#!/bin/sh\nexec '{BUILD}/watt-sensor' --sysfs '{sysfs}' --nvml-library '{BUILD}/tests/nvml_stub.so' \"$@\"\n")
+    os.chmod(folder + "/watt-sensor", 0o755)
+    doctor = subprocess.Popen([os.path.join(BUILD, "watt"), "doctor", "--format", "json"], stdout=subprocess.PIPE,
+                              env={**os.environ, "WATT_BINDIR": folder, "NVML_STUB_WORLD": write_silent(machine)})
+    atexit.register(doctor.kill)
+    return doctor
+
+
+def check_doctor(doctor):
+    said = doctor.communicate()[0]
+    check(said, f"doctor says nothing, and ends with {doctor.returncode}")
+    rows = [row for row in json.loads(said)["rows"] if row["kind"] == "energy" and row["name"] == "nvml"]
+    check(len(rows) == 1 and "did not answer" in json.dumps(rows), f"doctor on nvml: {rows}")
+
+
 def check_capabilities(machine, world, sysfs):
     """A file with capabilities does not run its user's code with them."""
     program = machine.scratch + "/watt-sensor"
@@ -218,6 +258,7 @@ def main():
     pids = {name: machine.worker(name, 0).pid for name in ("train", "infer", "idle")}
     pids["gone"] = GONE_PID
     sysfs = make_sysfs(machine.scratch)
+    doctor = start_doctor(machine, sysfs)
     world = World(machine.scratch, pids)
     records = run_sensor(machine, world, sysfs, "cgroup", TICKS)
     sources = {(row["source"], row["domain"], row.get("package")) for row in records[0]["sources"]}
@@ -229,6 +270,8 @@ def main():
     check(learned < 0.3, "auto learns what each costs")
     check_processes(machine, world, sysfs, pids)
     check_end(machine, sysfs)
+    check_start(machine, sysfs)
+    check_doctor(doctor)
     check_capabilities(machine, world, sysfs)
     machine.close()
 

@@ -7,6 +7,7 @@
  * - `loaded NS [GPU]`: handles from an nvmlInit before that moment are lost from then on (GPU: that
  *   one's)
  * - `first GPU CODE`: the first reading of a GPU's energy after an nvmlInit fails with it
+ * - `init hang`: it does not return while that stands there
  * - `clock MONOTONIC_NS REAL_US`: it is that late, instead of what the system's clocks say
  * - `gpu ADDRESS LIMIT_W`: one more GPU, drawing nothing; the first is 0. LIMIT_W 0: it tells no
  *   limit
@@ -21,7 +22,7 @@
  *
  * Energy is the integral of that, as of the last update (every 20 ms) and in whole millijoules;
  * with NVML_STUB_LOG every reading of it is appended to a file: GPU, the moment it is of in
- * ns, mJ. Built with STUB_OLD it is a driver that knows neither energy nor processes, with
+ * ns, mJ; with NVML_STUB_STARTS every nvmlInit: its status. Built with STUB_OLD it is a driver that knows neither energy nor processes, with
  * STUB_BARE one that lacks what it must have. */
 #include <inttypes.h>
 #include <math.h>
@@ -84,6 +85,7 @@ struct segment {
 
 struct world {
     int init_status;
+    bool init_hangs;
     uint64_t loaded_ns[GPUS_MAX];
     int first_status[GPUS_MAX];
     bool has_clock;
@@ -122,6 +124,8 @@ static bool take_machine_line(const char *line)
     uint64_t loaded_ns;
     char address[32];
     int status;
+    if (strcmp(line, "init hang") == 0)
+        return world.init_hangs = true;
     if (sscanf(line, "init %d", &world.init_status) == 1)
         return true;
     if (sscanf(line, "first %u %d", &gpu, &status) == 2 && gpu < GPUS_MAX) {
@@ -267,7 +271,15 @@ EXPORT_NEW int nvmlDeviceGetProcessUtilization(void *device, process_sample *sam
 
 int nvmlInit_v2(void)
 {
-    read_world();
+    const struct timespec moment = {.tv_nsec = 1000000};
+    for (read_world(); world.init_hangs; read_world())
+        (void)nanosleep(&moment, NULL);
+    const char *path = getenv("NVML_STUB_STARTS");
+    FILE *starts = path ? fopen(path, "ae") : NULL;
+    if (starts) {
+        (void)fprintf(starts, "%d\n", world.init_status);
+        (void)fclose(starts);
+    }
     init_ns = world.now_ns;
     memset(was_read, 0, sizeof(was_read));
     return world.init_status;

@@ -151,7 +151,7 @@ static void a_bad_table_is_refused_by_auto_too(void **state)
         if (strcmp(source_table[i]->name, "curve") == 0)
             settings[i] = own;
     }
-    const struct ladder_settings wanted = {"auto", settings};
+    const struct ladder_settings wanted = {.energy = "auto", .source_settings = settings};
     assert_int_equal(ladder_open(&ladder, &wanted, &fixture->host, &fixture->topology, &err),
                      -EDOM);
     assert_non_null(strstr(err.text, "table.csv:1"));
@@ -217,6 +217,46 @@ static void the_probe_says_what_would_be_chosen(void **state)
     free(text);
 }
 
+/* A driver that hangs is waited for once. */
+static void a_source_is_probed_once(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[160], world[160], starts[160], text[8] = "";
+    char *own[] = {(char *)NVML_STUB};
+    const void *of_sources[LADDER_SOURCES_MAX] = {0};
+    static const char *const folders[] = {"bus", "bus/pci", "bus/pci/devices",
+                                          "bus/pci/devices/0000:41:00.0"};
+    struct error err = {0};
+    for (size_t i = 0; i < 4; i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", fixture->root, folders[i]);
+        assert_int_equal(mkdir(path, 0755), 0);
+    }
+    put(path, "class", "0x030200\n");
+    put(path, "vendor", "0x10de\n");
+    put(fixture->root, "world", "init 9\n"); /* the driver is not loaded */
+    (void)snprintf(world, sizeof(world), "%s/world", fixture->root);
+    (void)snprintf(starts, sizeof(starts), "%s/starts", fixture->root);
+    assert_int_equal(setenv("NVML_STUB_WORLD", world, 1), 0);
+    assert_int_equal(setenv("NVML_STUB_STARTS", starts, 1), 0);
+    for (size_t i = 0; source_table[i]; i++)
+        of_sources[i] = strcmp(source_table[i]->name, "nvml") == 0 ? own : NULL;
+    struct sensor_settings settings = {.name = "node",
+                                       .energy = "auto",
+                                       .engine = "auto",
+                                       .granularity = GRANULARITY_PROCESS,
+                                       .source_settings = of_sources};
+    FILE *stream = fopen("/dev/null", "w");
+    assert_non_null(stream);
+    if (probe_write(stream, &settings, &fixture->host, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(fclose(stream), 0);
+    stream = fopen(starts, "r");
+    assert_non_null(stream);
+    assert_int_equal(fread(text, 1, sizeof(text) - 1, stream), 2);
+    assert_string_equal(text, "9\n");
+    assert_int_equal(fclose(stream), 0);
+}
+
 #define WITH_MACHINE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -228,6 +268,7 @@ int main(void)
         WITH_MACHINE(a_bad_table_is_refused_by_auto_too),
         WITH_MACHINE(unknown_names_name_the_known),
         WITH_MACHINE(the_probe_says_what_would_be_chosen),
+        WITH_MACHINE(a_source_is_probed_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
