@@ -231,6 +231,15 @@ int sqlite_file_exec(const struct sqlite_file *file, const char *sql, struct err
     return rc == SQLITE_OK ? 0 : sqlite_file_error(file, rc, err);
 }
 
+int sqlite_file_run(const struct sqlite_file *file, sqlite3_stmt *statement, struct error *err)
+{
+    errno = 0;
+    int rc = sqlite3_step(statement);
+    int r = rc == SQLITE_DONE ? 0 : sqlite_file_error(file, rc, err);
+    (void)sqlite3_reset(statement);
+    return r;
+}
+
 int sqlite_file_int64(const struct sqlite_file *file, sqlite3_stmt *statement, int64_t fallback,
                       int64_t *ret_value, struct error *err)
 {

@@ -42,6 +42,8 @@ int sqlite_file_error(const struct sqlite_file *file, int rc, struct error *err)
 /* sqlite3_prepare_v3(PERSISTENT) and sqlite3_exec with that error. */
 int sqlite_file_prepare(const struct sqlite_file *file, const char *sql, sqlite3_stmt **ret_statement, struct error *err);
 int sqlite_file_exec(const struct sqlite_file *file, const char *sql, struct error *err);
+/* The same for a statement without rows that was prepared. */
+int sqlite_file_run(const struct sqlite_file *file, sqlite3_stmt *statement, struct error *err);
 /* The first column of the first row; fallback where there is no row or a NULL. */
 int sqlite_file_int64(const struct sqlite_file *file, sqlite3_stmt *statement, int64_t fallback, int64_t *ret_value,
                       struct error *err);

@@ -21,6 +21,7 @@
 #define ROW "(?, ?, ?, ?, ?, ?, ?, ?)"
 #define FOUR_ROWS ROW ", " ROW ", " ROW ", " ROW
 #define ROWS_AT_ONCE 16
+#define ROW_PAGES 16 /* beyond its bytes no row costs more: four trees, split in several levels */
 #define INSERT "INSERT INTO record(id, kind, sensor, run, seq, timestamp_ms, label, body) VALUES "
 #define UNLESS_THERE " ON CONFLICT(id) DO NOTHING"
 
@@ -44,7 +45,8 @@ int sqlite_writer_init(struct sqlite_writer *writer, const char *directory, cons
 
 static void close_writer(struct sqlite_writer *writer)
 {
-    sqlite3_stmt **statements[] = {&writer->insert,     &writer->insert_many,
+    sqlite3_stmt **statements[] = {&writer->begin,      &writer->commit,
+                                   &writer->insert,     &writer->insert_many,
                                    &writer->oldest,     &writer->forget_to,
                                    &writer->page_count, &writer->free_count};
     for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
@@ -66,6 +68,8 @@ static int prepare_statements(struct sqlite_writer *writer, struct error *err)
         sqlite3_stmt **statement;
         const char *sql;
     } wanted[] = {
+        {&writer->begin, "BEGIN IMMEDIATE"},
+        {&writer->commit, "COMMIT"},
         {&writer->insert, INSERT ROW UNLESS_THERE},
         {&writer->insert_many,
          INSERT FOUR_ROWS ", " FOUR_ROWS ", " FOUR_ROWS ", " FOUR_ROWS UNLESS_THERE},
@@ -102,6 +106,7 @@ static int ensure_open(struct sqlite_writer *writer, struct error *err)
         log_warning(writer->log, "%s: has gone from its place, a new one is made",
                     writer->file.path);
     close_writer(writer);
+    writer->room_bytes = 0;
     int r = sqlite_file_open_write(&writer->file, err);
     if (r == 0)
         r = prepare_statements(writer, err);
@@ -160,6 +165,7 @@ static int insert(struct sqlite_writer *writer, sqlite3_stmt *statement,
     for (size_t i = 0; i < n_rows; i++) {
         if (rows[i]->key.timestamp_ms > writer->newest_ms)
             writer->newest_ms = rows[i]->key.timestamp_ms;
+        writer->room_bytes -= (int64_t)rows[i]->size_bytes + ROW_PAGES * writer->page_size_bytes;
     }
     return rc;
 }
@@ -215,6 +221,17 @@ static int used_bytes(struct sqlite_writer *writer, int64_t *ret_bytes)
     return r;
 }
 
+/* What the file holds beyond max_size_bytes. Asking takes SQLite as long as adding a row (it
+ * prepares a PRAGMA anew each time), so it is not asked before there may be too much. */
+static int64_t find_excess(struct sqlite_writer *writer)
+{
+    int64_t size_bytes = 0;
+    if (writer->room_bytes > 0 || used_bytes(writer, &size_bytes) < 0)
+        return 0;
+    writer->room_bytes = writer->max_size_bytes - size_bytes;
+    return writer->room_bytes < 0 ? -writer->room_bytes : 0;
+}
+
 /* Finds the last of the oldest rows that must go; 0 when none. */
 static size_t find_surplus(struct sqlite_writer *writer, int64_t excess_bytes, int64_t horizon_ms,
                            int64_t *ret_position)
@@ -258,11 +275,9 @@ static void say_dropped(struct sqlite_writer *writer)
 
 /* Failing here costs nothing but room: the next append tries again, and a full disk is reported by
  * it. */
-static void keep_within_bounds(struct sqlite_writer *writer, int64_t size_bytes)
+static void keep_within_bounds(struct sqlite_writer *writer, int64_t excess_bytes)
 {
     int64_t position = 0, horizon_ms = VALUE_ABSENT;
-    int64_t excess_bytes =
-        size_bytes > writer->max_size_bytes ? size_bytes - writer->max_size_bytes : 0;
     if (writer->max_age_ms > 0 && writer->newest_ms != VALUE_ABSENT)
         horizon_ms = writer->newest_ms - writer->max_age_ms;
     if (excess_bytes == 0 && horizon_ms == VALUE_ABSENT)
@@ -282,14 +297,12 @@ int sqlite_writer_append(struct sqlite_writer *writer, const struct document *do
     if (r < 0)
         return r;
     struct append_result added = {0};
-    int64_t size_bytes = 0;
-    r = sqlite_file_exec(&writer->file, "BEGIN IMMEDIATE", err);
+    r = sqlite_file_run(&writer->file, writer->begin, err);
     if (r == 0)
         r = insert_all(writer, documents, n_documents, is_ours, &added, err);
-    if (r == 0 && used_bytes(writer, &size_bytes) < 0)
-        size_bytes = 0; /* not known: the next append looks again */
+    int64_t excess_bytes = r == 0 ? find_excess(writer) : 0;
     if (r == 0)
-        r = sqlite_file_exec(&writer->file, "COMMIT", err);
+        r = sqlite_file_run(&writer->file, writer->commit, err);
     if (r < 0) {
         /* SQLite may have rolled back by itself already. */
         (void)sqlite3_exec(writer->file.db, "ROLLBACK", NULL, NULL, NULL);
@@ -300,7 +313,7 @@ int sqlite_writer_append(struct sqlite_writer *writer, const struct document *do
     result->n_stored += added.n_stored;
     result->n_duplicates += added.n_duplicates;
     result->n_refused += added.n_refused;
-    keep_within_bounds(writer, size_bytes);
+    keep_within_bounds(writer, excess_bytes);
     return 0;
 }
 

@@ -341,30 +341,51 @@ static void forgetting_is_bounded_and_positions_only_grow(void **state)
     store_close(store);
 }
 
-static void size_is_bounded_oldest_first(void **state)
+static void expect_bounded(const char *folder, size_t size_bytes, uint64_t n_rows, uint64_t n_least,
+                           uint64_t n_most)
 {
     struct sqlite_settings settings = {.max_size_bytes = 1 << 20};
-    struct store *store = open_bounded(*state, &settings);
+    struct store *store = open_bounded(folder, &settings);
     struct append_result result;
-    for (uint64_t seq = 0; seq < 400; seq++) {
+    for (uint64_t seq = 0; seq < n_rows; seq++) {
         struct sample sample;
-        sample_make(&sample, RECORD_RAW, seq, "", 10000);
+        if (seq == n_rows / 2) { /* another writer finds the file as it is */
+            store_close(store);
+            store = open_bounded(folder, &settings);
+        }
+        sample_make(&sample, RECORD_RAW, seq, "", size_bytes);
         assert_int_equal(store_append(store, &sample.document, 1, &result, NULL), 0);
         sample_free(&sample);
     }
-    struct stat status;
-    assert_int_equal(stat(file_in(state, "raw.db"), &status), 0);
-    assert_true(status.st_size < (1 << 20) + 200000);
+    store_close(store);
+    store = open_bounded(folder, &settings);
     struct store_query query = fixture_all;
     query.newest_first = true;
     struct cursor *cursor = fixture_query(store, &query);
     struct document document;
     uint64_t n = 0;
     for (; cursor_next(cursor, &document, NULL) == CURSOR_DOCUMENT; n++)
-        assert_int_equal(document.key.seq, 399 - n);
-    assert_true(n > 60 && n < 110);
+        assert_int_equal(document.key.seq, n_rows - 1 - n);
+    assert_true(n > n_least && n < n_most);
     cursor_close(cursor);
     store_close(store);
+}
+
+static void size_is_bounded_oldest_first(void **state)
+{
+    struct stat status;
+    expect_bounded(*state, 10000, 400, 60, 110);
+    assert_int_equal(stat(file_in(state, "raw.db"), &status), 0);
+    assert_true(status.st_size < (1 << 20) + 200000);
+}
+
+/* Where what belongs to a row is more than the row itself. */
+static void size_is_bounded_with_small_rows(void **state)
+{
+    struct stat status;
+    expect_bounded(*state, 0, 5000, 2000, 4500);
+    assert_int_equal(stat(file_in(state, "raw.db"), &status), 0);
+    assert_true(status.st_size < (1 << 20) + 200000);
 }
 
 static void age_is_bounded_by_the_newest_document(void **state)
@@ -477,6 +498,7 @@ int main(void)
         IN_FOLDER(a_file_made_anew_is_read_from_its_start),
         IN_FOLDER(forgetting_is_bounded_and_positions_only_grow),
         IN_FOLDER(size_is_bounded_oldest_first),
+        IN_FOLDER(size_is_bounded_with_small_rows),
         IN_FOLDER(age_is_bounded_by_the_newest_document),
         IN_FOLDER(a_second_writer_is_refused_by_pid),
         IN_FOLDER(a_reader_needs_no_right_to_write),
