@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/error.h"
 #include "common/log.h"
@@ -44,6 +45,7 @@ struct sensor {
     struct sensor_settings settings;
     const struct host *host;
     struct topology topology;
+    int online_fd; /* of topology_is_unchanged */
     struct ladder ladder;
     struct engine *engine;   /* NULL: this machine offers none, or none was asked for */
     struct targets *targets; /* NULL: only energy was asked for */
@@ -186,7 +188,8 @@ static void look_at_topology(struct sensor *sensor)
     if (!is_due(sensor, sensor->looked_at_ns, now_ns))
         return;
     sensor->looked_at_ns = now_ns;
-    if (topology_has_changed(&sensor->topology, sensor->host) != 1 ||
+    if (topology_is_unchanged(&sensor->topology, sensor->host, &sensor->online_fd) ||
+        topology_has_changed(&sensor->topology, sensor->host) != 1 ||
         topology_read(&topology, sensor->host, NULL) < 0)
         return;
     topology_deinit(&sensor->topology);
@@ -426,6 +429,7 @@ int sensor_new(struct sensor **ret_sensor, const struct sensor_settings *setting
         return -ENOMEM;
     sensor->settings = *settings;
     sensor->host = host;
+    sensor->online_fd = -1;
     report_init(&sensor->report);
     host_record_init(&sensor->host_record);
     bson_init(&sensor->scratch);
@@ -611,6 +615,8 @@ void sensor_free(struct sensor *sensor)
     targets_free(sensor->targets);
     ladder_close(&sensor->ladder);
     topology_deinit(&sensor->topology);
+    if (sensor->online_fd >= 0)
+        (void)close(sensor->online_fd);
     energy_health_deinit(&sensor->health);
     aligned_reading_deinit(&sensor->aligned);
     (void)store_thread_end(sensor->store_thread, sensor->outbox.batch);

@@ -5,7 +5,9 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -332,7 +334,6 @@ void topology_deinit(struct topology *topology)
     *topology = (struct topology){0};
 }
 
-/* Asked at every tick, so that the same text is looked at no closer. */
 int topology_has_changed(const struct topology *topology, const struct host *host)
 {
     char text[LIST_SIZE];
@@ -347,4 +348,26 @@ int topology_has_changed(const struct topology *topology, const struct host *hos
         return -ENOMEM;
     int n_online = cpu_list_parse(text, is_online, CPUS_MAX);
     return n_online < 0 ? n_online : 1;
+}
+
+static int open_online(const struct host *host)
+{
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof(path), "%s/devices/system/cpu/online", host->sysfs);
+    if (length < 0 || (size_t)length >= sizeof(path))
+        return -1;
+    return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+bool topology_is_unchanged(const struct topology *topology, const struct host *host, int *online_fd)
+{
+    char text[LIST_SIZE];
+    if (*online_fd < 0)
+        *online_fd = open_online(host);
+    ssize_t length = *online_fd < 0 ? -1 : host_reread(*online_fd, text, sizeof(text));
+    if (length < 0 && *online_fd >= 0) {
+        (void)close(*online_fd);
+        *online_fd = -1;
+    }
+    return length > 0 && topology->online && strcmp(topology->online, text) == 0;
 }

@@ -33,3 +33,7 @@ int topology_assign(struct topology *to, const struct topology *from);
 void topology_deinit(struct topology *topology);
 /* 1 if the online list differs from what topology says (then read it anew), 0 if not, negative errno if it cannot be read. */
 int topology_has_changed(const struct topology *topology, const struct host *host);
+/* For who asks at every tick: true if that list is the very text that topology was read from, which takes one system call. False: it is not, or could not be
+ * read, and topology_has_changed says more. The file stays open between calls (as files of sysfs can: one that is put in its place is not seen);
+ * *online_fd: -1 at first, the caller's to close. */
+bool topology_is_unchanged(const struct topology *topology, const struct host *host, int *online_fd);

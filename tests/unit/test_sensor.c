@@ -353,6 +353,31 @@ static void a_stopped_sensor_makes_one_long_tick(void **state)
     end_reading(&reading);
 }
 
+/* A CPU goes, and comes back: said once each time, in the tick that found it and a host record. */
+static void cpus_that_come_and_go_are_seen(void **state)
+{
+    static const char *const lists[] = {"0-1\n", "0\n", "0\n", "0-1\n", "0-1\n"};
+    static const bool changes[] = {false, true, false, true, false};
+    struct fixture *fixture = *state;
+    put(fixture, "sys/devices/system/cpu/possible", "0-1\n");
+    put(fixture, "sys/devices/system/cpu/online", "0-1\n");
+    start(fixture, fixture->uri, "");
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        put(fixture, "sys/devices/system/cpu/online", lists[i]);
+        pass(fixture, NS_PER_S);
+        tick(fixture, 1);
+    }
+    struct reading reading;
+    begin_reading(&reading, fixture, KIND_BIT(RECORD_RAW) | KIND_BIT(RECORD_HOST));
+    next_document(&reading, RECORD_HOST);
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        if (changes[i])
+            next_document(&reading, RECORD_HOST);
+        assert_int_equal(reasons_have(&next_report(&reading)->reasons, "topology"), changes[i]);
+    }
+    end_reading(&reading);
+}
+
 /* The zone cannot be read when the machine wakes up: what is read later reaches back before that.
  */
 static void a_sleep_is_in_no_later_sample(void **state)
@@ -564,6 +589,7 @@ int main(void)
         WITH_MACHINE(a_full_store_never_ends_sampling),
         WITH_MACHINE(invalid_samples_are_counted_in_the_host_record),
         WITH_MACHINE(a_stopped_sensor_makes_one_long_tick),
+        WITH_MACHINE(cpus_that_come_and_go_are_seen),
         WITH_MACHINE(a_sleep_is_in_no_later_sample),
         WITH_MACHINE(what_is_asked_for_must_open),
         WITH_MACHINE(energy_alone_is_recorded_from_update_to_update),

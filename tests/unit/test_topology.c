@@ -67,13 +67,24 @@ static void two_packages_one_cpu_offline(void **state)
     assert_true(topology.is_virtual);
     assert_int_equal(topology.base_hz, 2600000000);
     assert_int_equal(topology.max_hz, 3900000000);
+    int fd = -1;
     assert_int_equal(topology_has_changed(&topology, &host), 0);
-    made_tree_write(&tree, "devices/system/cpu/online", "0-3\n");
-    assert_int_equal(topology_has_changed(&topology, &host), 1);
-    made_tree_write(&tree, "devices/system/cpu/online", "0-7\n");
-    assert_int_equal(topology_has_changed(&topology, &host), 1);
+    assert_true(topology_is_unchanged(&topology, &host, &fd));
+    static const char *const others[] = {"0-3\n", "0-7\n", "0-1,3,5\n", "0-1\n"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        made_tree_write(&tree, "devices/system/cpu/online", others[i]);
+        assert_false(topology_is_unchanged(&topology, &host, &fd));
+        assert_int_equal(topology_has_changed(&topology, &host), 1);
+    }
+    made_tree_write(&tree, "devices/system/cpu/online", "0-1,3\n");
+    assert_true(topology_is_unchanged(&topology, &host, &fd));
+    assert_true(fd >= 0);
+    (void)close(fd);
+    fd = -1;
     made_tree_remove(&tree, "devices/system/cpu/online");
     assert_int_equal(topology_has_changed(&topology, &host), -ENOENT);
+    assert_false(topology_is_unchanged(&topology, &host, &fd));
+    assert_int_equal(fd, -1);
     topology_deinit(&topology);
     topology_deinit(&topology);
     made_tree_remove(&tree, "");
