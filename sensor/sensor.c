@@ -348,8 +348,9 @@ static int send_identity(struct sensor *sensor, struct target_record *identity, 
 static int send_identities(struct sensor *sensor, struct error *err)
 {
     int r = 0;
-    size_t n_targets = sensor->targets ? targets_count(sensor->targets) : 0;
-    for (size_t i = 0; i < n_targets && r >= 0; i++) {
+    if (!sensor->targets || !targets_have_unannounced(sensor->targets))
+        return 0;
+    for (size_t i = 0; i < targets_count(sensor->targets) && r >= 0; i++) {
         struct target *target = targets_at(sensor->targets, i);
         struct target_names names;
         struct target_record identity;
@@ -360,6 +361,8 @@ static int send_identities(struct sensor *sensor, struct error *err)
         if (r >= 0)
             target->is_announced = true;
     }
+    if (r >= 0)
+        targets_all_announced(sensor->targets);
     return r;
 }
 
@@ -378,9 +381,8 @@ static int queue_tick(struct sensor *sensor, struct error *err)
 
 static void announce_anew(struct sensor *sensor)
 {
-    size_t n_targets = sensor->targets ? targets_count(sensor->targets) : 0;
-    for (size_t i = 0; i < n_targets; i++)
-        targets_at(sensor->targets, i)->is_announced = false;
+    if (sensor->targets)
+        targets_announce_anew(sensor->targets);
     sensor->host_is_stale = true;
 }
 

@@ -151,7 +151,8 @@ static void fill_row(const struct tally *tally, const int64_t *cell, struct tall
         memcpy(report_counts(report, row), cell, tally->n_events * sizeof(int64_t));
 }
 
-static int publish_target(const struct tally *tally, const struct target *target, size_t index,
+/* Who was idle is not looked at: many are. */
+static int publish_target(const struct tally *tally, struct targets *targets, size_t index,
                           const int32_t *packages, struct report *report)
 {
     struct tally_mark mark = tally->marks[index];
@@ -159,9 +160,10 @@ static int publish_target(const struct tally *tally, const struct target *target
         const int64_t *cell = cell_of(tally, index, package);
         if (!mark.is_unread && is_idle(tally, cell) && !is_uncounted(tally, cell))
             continue;
+        const struct target *target = targets_at(targets, index);
         struct count_row *row;
-        int r = report_add_target(report, &row);
-        if (r < 0)
+        int r = target->cgroup ? report_add_target(report, &row) : 0;
+        if (r < 0 || !target->cgroup)
             return r;
         row->target = target->name;
         row->package = packages ? packages[package] : PACKAGE_NONE;
@@ -228,8 +230,7 @@ int tally_publish(const struct tally *tally, struct targets *targets, const int3
                  tally->marks[tally->n_targets + package], report, row);
     }
     for (size_t i = 0; i < tally->n_targets; i++) {
-        const struct target *target = targets_at(targets, i);
-        int r = target->cgroup ? publish_target(tally, target, i, packages, report) : 0;
+        int r = publish_target(tally, targets, i, packages, report);
         if (r < 0)
             return r;
     }

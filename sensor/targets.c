@@ -30,6 +30,9 @@ struct targets {
     uint32_t next_number;
     struct target **targets;
     size_t n_targets, capacity;
+    bool is_settled;    /* all are cgroups, seen in this generation: there is no need of the next */
+    bool all_announced; /* cleared by whatever changes that, as the next */
+    bool all_taken;     /* the cgroups, by targets_each_new_cgroup */
     struct cgroup_tree tree;
     struct id_map processes;
     struct id_map commands;
@@ -82,10 +85,12 @@ static int add_target(struct targets *targets, const char *cgroup, pid_t pid, ui
         return -ENOMEM;
     }
     target->number = targets->next_number++;
+    target->index = (uint32_t)targets->n_targets;
     target->pid = pid;
     target->start_ticks = start_ticks;
     target->last_seen = targets->generation;
     targets->targets[targets->n_targets++] = target;
+    targets->is_settled = targets->all_announced = false;
     *ret_target = target;
     return 0;
 }
@@ -164,7 +169,8 @@ static bool holds_processes(int parent_fd, const char *name)
 
 static void meet_cgroup(struct cgroup_node *node, void *context)
 {
-    const struct targets *targets = context;
+    struct targets *targets = context;
+    targets->all_taken = false;
     node->is_allowed = target_rules_match_cgroup(targets->rules, node->path);
 }
 
@@ -199,6 +205,7 @@ static void keep_all(struct targets *targets)
 int targets_refresh(struct targets *targets, struct error *err)
 {
     targets->generation++;
+    targets->is_settled = false;
     targets->targets[0]->last_seen = targets->generation;
     if (targets->granularity == GRANULARITY_PROCESS)
         return 0;
@@ -247,16 +254,20 @@ uint64_t targets_rules_version(const struct targets *targets)
 
 void targets_keep(struct targets *targets)
 {
+    if (targets->is_settled)
+        return;
     uint64_t before = targets->generation++;
     for (size_t i = 0; i < targets->tree.n_nodes; i++)
         if (targets->tree.nodes[i]->last_seen == before)
             targets->tree.nodes[i]->last_seen++;
     cgroup_tree_forget(&targets->tree, targets->generation);
+    targets->is_settled = targets->granularity == GRANULARITY_CGROUP;
     for (size_t i = 0; i < targets->n_targets; i++) {
         struct target *target = targets->targets[i];
         bool is_of_tree = !target->cgroup || target->cgroup_inode;
         if (is_of_tree && target->last_seen == before)
             target->last_seen++;
+        targets->is_settled &= is_of_tree && !target_has_vanished(targets, target);
     }
 }
 
@@ -284,13 +295,14 @@ static bool is_selected(const struct targets *targets, const struct seen_process
                                       process->uid);
 }
 
-static void update_process(struct target *target, const char *comm, uid_t uid)
+static void update_process(struct targets *targets, struct target *target, const char *comm,
+                           uid_t uid)
 {
     if (!strncmp(target->comm, comm, sizeof(target->comm) - 1) && target->uid == uid)
         return;
     (void)snprintf(target->comm, sizeof(target->comm), "%s", comm);
     target->uid = uid;
-    target->is_announced = false;
+    target->is_announced = targets->all_announced = false;
 }
 
 int targets_find_process(struct targets *targets, const struct seen_process *process,
@@ -318,7 +330,7 @@ int targets_find_process(struct targets *targets, const struct seen_process *pro
             return r;
         }
     }
-    update_process(target, process->comm, process->uid);
+    update_process(targets, target, process->comm, process->uid);
     target->last_seen = targets->generation;
     *ret_target = target;
     return 0;
@@ -401,9 +413,15 @@ bool targets_find_cgroup(const struct targets *targets, uint64_t inode, struct t
 void targets_each_new_cgroup(struct targets *targets, bool (*take)(uint64_t inode, void *context),
                              void *context)
 {
-    for (size_t i = 0; i < targets->tree.n_nodes; i++)
-        if (!targets->tree.nodes[i]->is_taken)
-            targets->tree.nodes[i]->is_taken = take(targets->tree.nodes[i]->inode, context);
+    if (targets->all_taken)
+        return;
+    targets->all_taken = true;
+    for (size_t i = 0; i < targets->tree.n_nodes; i++) {
+        struct cgroup_node *node = targets->tree.nodes[i];
+        if (!node->is_taken)
+            node->is_taken = take(node->inode, context);
+        targets->all_taken &= node->is_taken;
+    }
 }
 
 size_t targets_count(const struct targets *targets)
@@ -415,6 +433,23 @@ struct target *targets_at(struct targets *targets, size_t index)
 {
     assert(index < targets->n_targets);
     return targets->targets[index];
+}
+
+bool targets_have_unannounced(const struct targets *targets)
+{
+    return !targets->all_announced;
+}
+
+void targets_all_announced(struct targets *targets)
+{
+    targets->all_announced = true;
+}
+
+void targets_announce_anew(struct targets *targets)
+{
+    for (size_t i = 0; i < targets->n_targets; i++)
+        targets->targets[i]->is_announced = false;
+    targets->all_announced = false;
 }
 
 bool target_has_vanished(const struct targets *targets, const struct target *target)
@@ -440,9 +475,12 @@ void targets_sweep(struct targets *targets, void (*released)(struct target *targ
                    void *context)
 {
     size_t n_kept = 0;
+    if (targets->is_settled)
+        return;
     for (size_t i = 0; i < targets->n_targets; i++) {
         struct target *target = targets->targets[i];
         if (!target_has_vanished(targets, target)) {
+            target->index = (uint32_t)n_kept;
             targets->targets[n_kept++] = target;
             continue;
         }

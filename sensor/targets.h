@@ -12,6 +12,7 @@ enum granularity { GRANULARITY_PROCESS, GRANULARITY_CGROUP };
 
 struct target {
     uint32_t number;       /* of this life; never reused within a run */
+    uint32_t index;        /* of targets_at, until the next sweep */
     char *name;            /* as in reports: "/a/b", "/a/b:PID@START", "other"; escaped */
     char *cgroup;          /* path from the mount, raw bytes; NULL for other */
     uint64_t cgroup_inode; /* 0: unknown */
@@ -21,7 +22,7 @@ struct target {
     bool is_command;       /* the short-lived processes of one command in one cgroup, "/a/b:COMM" */
     char comm[64];         /* raw bytes */
     uid_t uid;
-    bool is_announced;     /* its target record was written */
+    bool is_announced;     /* its target record was written; set by whoever wrote it */
     uint64_t last_seen;    /* generation in which it was last seen; older: it vanished */
     void *engine_data;     /* the engine's own, freed by the engine before the target goes */
 };
@@ -57,7 +58,8 @@ int targets_refresh(struct targets *targets, struct error *err);
 void targets_set_rules(struct targets *targets, const struct target_rules *rules /* borrowed */);
 /* Grows with each change of the rules: what an engine remembers of who is a target is void then. */
 uint64_t targets_rules_version(const struct targets *targets);
-/* The same when it is known that the tree has not changed since: every cgroup target that was there still is. */
+/* The same when it is known that the tree has not changed since: every cgroup target that was there still is. Where there are no others and nothing has
+ * vanished either, this and the sweep after it look at no target, and generation stays as it is. */
 void targets_keep(struct targets *targets);
 /* Whether the tree may have changed since the previous call, by events of the kernel (cgroup_watch.h), which begin with the first call. To be asked before
  * a refresh, so that what happens during it shows in the next answer. True with process granularity. */
@@ -90,6 +92,12 @@ bool target_has_vanished(const struct targets *targets, const struct target *tar
 
 /* Opens the cgroup's directory below the root of its tree: a descriptor, -ESTALE if that path is another life by now, or the errno of open. */
 int target_open_cgroup(const struct target *target, const char *root);
+
+/* Whether some target may not be announced; who has announced them all says so. */
+bool targets_have_unannounced(const struct targets *targets);
+void targets_all_announced(struct targets *targets);
+/* From here on no target is announced. */
+void targets_announce_anew(struct targets *targets);
 
 /* Drops targets that vanished, after their last sample was taken. released is called for each first (may be NULL). */
 void targets_sweep(struct targets *targets, void (*released)(struct target *target, void *context), void *context);

@@ -238,12 +238,14 @@ static void exec_and_moves_are_noticed(void **state)
     struct target *target = find(&bench, "/a:10@77");
     assert_non_null(target);
     target->is_announced = true;
+    targets_all_announced(bench.targets);
     write_process(&bench, 10, "work", 10, 77, "/a");
     write_busy(&bench, 10);
     tick(&bench);
     assert_ptr_equal(find(&bench, "/a:10@77"), target);
     assert_string_equal(target->comm, "work");
     assert_false(target->is_announced);
+    assert_true(targets_have_unannounced(bench.targets));
     sweep(&bench);
     /* Moved: what it used since is charged where it is now. */
     write_process(&bench, 10, "work", 15, 77, "/b");

@@ -297,6 +297,10 @@ static void cgroups_are_given_until_taken_and_charged_above(void **state)
     assert_int_equal(n_given, 3);
     targets_each_new_cgroup(bench.targets, refuse_once, &n_given);
     assert_int_equal(n_given, 3);
+    make_cgroup(&bench, "a/b/c", "1\n");
+    refresh(&bench);
+    targets_each_new_cgroup(bench.targets, refuse_once, &n_given);
+    assert_int_equal(n_given, 4);
     struct stat status;
     char path[PATH_MAX];
     made_tree_path(&bench.tree, "a/b", path);
@@ -327,6 +331,105 @@ static void a_tree_that_is_kept_is_not_walked(void **state)
     targets_keep(bench.targets);
     assert_int_equal(targets_count(bench.targets), 2);
     assert_string_equal(targets_at(bench.targets, 1)->name, "/b");
+    bench_free(&bench);
+}
+
+/* However often nothing has changed, what then does is seen: who goes and who comes. */
+static void a_tree_that_is_kept_for_long_is_left_alone(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_new(&bench, NULL, 0);
+    make_cgroup(&bench, "a", "1\n");
+    make_cgroup(&bench, "b", "1\n");
+    refresh(&bench);
+    struct stat status;
+    char path[PATH_MAX];
+    made_tree_path(&bench.tree, "a", path);
+    assert_int_equal(stat(path, &status), 0);
+    made_tree_remove(&bench.tree, "a");
+    refresh(&bench); /* one vanishes, and its target goes with the sweep */
+    for (int i = 0; i < 3; i++) {
+        struct target *target;
+        bool has_just_gone = i == 0;
+        assert_int_equal(targets_find_cgroup(bench.targets, status.st_ino, &target), has_just_gone);
+        targets_sweep(bench.targets, NULL, NULL);
+        targets_keep(bench.targets);
+        assert_int_equal(targets_count(bench.targets), 2);
+        assert_false(target_has_vanished(bench.targets, targets_at(bench.targets, 1)));
+    }
+    uint64_t generation = targets_generation(bench.targets);
+    targets_keep(bench.targets);
+    assert_int_equal(targets_generation(bench.targets), generation);
+    make_cgroup(&bench, "c", "1\n");
+    made_tree_remove(&bench.tree, "b");
+    refresh(&bench);
+    assert_int_equal(targets_count(bench.targets), 3);
+    assert_true(target_has_vanished(bench.targets, targets_at(bench.targets, 1)));
+    targets_sweep(bench.targets, NULL, NULL);
+    assert_int_equal(targets_count(bench.targets), 2);
+    assert_string_equal(targets_at(bench.targets, 1)->name, "/c");
+    targets_keep(bench.targets);
+    made_tree_remove(&bench.tree, "c");
+    refresh(&bench);
+    targets_keep(bench.targets); /* nobody swept meanwhile */
+    targets_sweep(bench.targets, NULL, NULL);
+    assert_int_equal(targets_count(bench.targets), 1);
+    make_cgroup(&bench, "d", "1\n");
+    refresh(&bench);
+    targets_keep(bench.targets);
+    made_tree_remove(&bench.tree, "d");
+    refresh(&bench);
+    targets_sweep(bench.targets, NULL, NULL);
+    assert_int_equal(targets_count(bench.targets), 1);
+    make_cgroup(&bench, "e", "1\n");
+    refresh(&bench);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_int_equal(targets_at(bench.targets, i)->index, i);
+    bench_free(&bench);
+}
+
+/* They vanish after the look that did not find them, whatever the tree does. */
+static void commands_vanish_in_a_tree_that_is_kept(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct target *target;
+    const struct seen_process process = {.pid = 7, .comm = "cc", .cgroup = "/a"};
+    bench_new(&bench, NULL, 0);
+    make_cgroup(&bench, "a", "1\n");
+    refresh(&bench);
+    targets_keep(bench.targets);
+    targets_keep(bench.targets);
+    assert_int_equal(targets_find_command(bench.targets, &process, &target), 0);
+    assert_non_null(target);
+    targets_sweep(bench.targets, NULL, NULL);
+    assert_int_equal(targets_count(bench.targets), 3);
+    targets_keep(bench.targets);
+    assert_true(target_has_vanished(bench.targets, target));
+    targets_sweep(bench.targets, NULL, NULL);
+    assert_int_equal(targets_count(bench.targets), 2);
+    bench_free(&bench);
+}
+
+static void whoever_is_new_is_to_be_announced(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_new(&bench, NULL, 0);
+    refresh(&bench);
+    assert_true(targets_have_unannounced(bench.targets));
+    targets_all_announced(bench.targets);
+    targets_keep(bench.targets);
+    assert_false(targets_have_unannounced(bench.targets));
+    make_cgroup(&bench, "a", "1\n");
+    refresh(&bench);
+    assert_true(targets_have_unannounced(bench.targets));
+    targets_at(bench.targets, 0)->is_announced = targets_at(bench.targets, 1)->is_announced = true;
+    targets_all_announced(bench.targets);
+    targets_announce_anew(bench.targets);
+    assert_true(targets_have_unannounced(bench.targets));
+    assert_false(targets_at(bench.targets, 1)->is_announced);
     bench_free(&bench);
 }
 
@@ -406,6 +509,9 @@ int main(void)
         cmocka_unit_test(brief_processes_are_one_target_per_command),
         cmocka_unit_test(cgroups_are_given_until_taken_and_charged_above),
         cmocka_unit_test(a_tree_that_is_kept_is_not_walked),
+        cmocka_unit_test(a_tree_that_is_kept_for_long_is_left_alone),
+        cmocka_unit_test(commands_vanish_in_a_tree_that_is_kept),
+        cmocka_unit_test(whoever_is_new_is_to_be_announced),
         cmocka_unit_test(events_say_when_to_walk),
         cmocka_unit_test(rules_decide_what_is_watched),
     };
