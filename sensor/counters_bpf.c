@@ -40,7 +40,7 @@
 
 /* What is remembered of a slot between two ticks. */
 struct slot_state {
-    struct target *target; /* of this tick; NULL: other */
+    struct target *target; /* of a process in this tick; NULL: other */
     bool is_known;         /* it was there in an earlier tick */
     bool is_unlooked;      /* its cgroup was made after this tick's look at the tree */
     bool is_brief;         /* it had ended when it was first seen */
@@ -65,7 +65,10 @@ struct counters_bpf {
     size_t n_packages;
     int32_t *packages; /* [n_packages] ids, as they were at open */
     uint64_t last_missing, last_tree_changes;
-    size_t n_without_events; /* CPUs */
+    uint64_t looked_tree_changes; /* as they stood when ends were last looked for */
+    bool has_changed_before;      /* at the look before */
+    bool may_have_ended;          /* some cgroup, as far as this tick's look goes */
+    size_t n_without_events;      /* CPUs */
     uint64_t ns_per_tick;
     bool has_read;
     bool tells_short_lived_apart;
@@ -322,11 +325,16 @@ static int find_process(struct counters_bpf *bpf, struct targets *targets,
     return targets_find_process(targets, &process, &state->target);
 }
 
+/* A cgroup that is known is not looked for before it has gained something: many are idle. */
 static int find_target(struct counters_bpf *bpf, struct targets *targets, uint32_t number)
 {
-    const struct bpf_slot *slot = bpf_slots_at(bpf->slots, number);
     struct slot_state *state = &bpf->states[number];
     struct target *any;
+    if (state->is_known && bpf->granularity == GRANULARITY_CGROUP) {
+        state->is_unlooked = false;
+        return 0;
+    }
+    const struct bpf_slot *slot = bpf_slots_at(bpf->slots, number);
     if (!state->is_known)
         state->is_brief = slot->has_ended;
     state->is_unlooked = !state->is_known && !slot->has_ended && number != BPF_SLOT_OTHER &&
@@ -334,12 +342,9 @@ static int find_target(struct counters_bpf *bpf, struct targets *targets, uint32
                          !targets_find_cgroup(targets, slot->cgroup_id, &any);
     state->is_known = true;
     state->target = NULL;
-    if (number == BPF_SLOT_OTHER)
+    if (number == BPF_SLOT_OTHER || bpf->granularity == GRANULARITY_CGROUP)
         return 0;
-    if (bpf->granularity == GRANULARITY_PROCESS)
-        return find_process(bpf, targets, slot, state);
-    state->target = find_cgroup(targets, slot);
-    return 0;
+    return find_process(bpf, targets, slot, state);
 }
 
 static int find_targets(struct counters_bpf *bpf, struct targets *targets)
@@ -353,9 +358,6 @@ static int find_targets(struct counters_bpf *bpf, struct targets *targets)
             return r;
         bpf->found[bpf->n_found++] = number;
     }
-    for (size_t i = 0; i < targets_count(targets); i++)
-        targets_at(targets, i)->engine_data =
-            (void *)(uintptr_t)i; /* its index, until the next tick */
     return 0;
 }
 
@@ -373,11 +375,18 @@ static void add_gain(const struct bpf_columns *columns, const struct bpf_sums *g
     cell[columns->n_columns + 1] += (int64_t)gained->running_ns;
 }
 
+static const struct target *target_of(const struct counters_bpf *bpf, const struct targets *targets,
+                                      uint32_t number)
+{
+    if (bpf->granularity == GRANULARITY_PROCESS)
+        return bpf->states[number].target;
+    return number == BPF_SLOT_OTHER ? NULL : find_cgroup(targets, bpf_slots_at(bpf->slots, number));
+}
+
 /* Hands a slot's increases to its target and to the total; false if there are none. Those of whom
  * nobody has looked for yet wait until the next tick. */
-static bool take_slot(struct counters_bpf *bpf, uint32_t number)
+static bool take_slot(struct counters_bpf *bpf, const struct targets *targets, uint32_t number)
 {
-    const struct target *target = bpf->states[number].target;
     bool has_gained = false;
     if (bpf->states[number].is_unlooked)
         return true;
@@ -387,9 +396,9 @@ static bool take_slot(struct counters_bpf *bpf, uint32_t number)
             continue;
         has_gained = true;
         add_gain(&bpf->columns, &gained, tally_total(&bpf->tally, package));
+        const struct target *target = target_of(bpf, targets, number);
         if (target)
-            add_gain(&bpf->columns, &gained,
-                     tally_cell(&bpf->tally, (size_t)(uintptr_t)target->engine_data, package));
+            add_gain(&bpf->columns, &gained, tally_cell(&bpf->tally, target->index, package));
     }
     return has_gained;
 }
@@ -404,10 +413,26 @@ static bool is_gone(const struct counters_bpf *bpf, const struct targets *target
     return kill((pid_t)slot->tgid, 0) < 0 && errno == ESRCH;
 }
 
+/* The end of a cgroup is told by a change of the tree, and a moment later by its slot. */
+static void look_for_ends(struct counters_bpf *bpf)
+{
+    uint64_t changes = bpf_slots_tree_changes(bpf->slots);
+    bool has_changed = changes != bpf->looked_tree_changes;
+    bpf->may_have_ended = has_changed || bpf->has_changed_before;
+    bpf->has_changed_before = has_changed;
+    bpf->looked_tree_changes = changes;
+}
+
+static bool has_ended(const struct counters_bpf *bpf, uint32_t number)
+{
+    if (bpf->granularity == GRANULARITY_CGROUP && !bpf->may_have_ended)
+        return false;
+    return bpf_slots_at(bpf->slots, number)->has_ended;
+}
+
 static void look_at_end(struct counters_bpf *bpf, const struct targets *targets, uint32_t number,
                         bool has_gained)
 {
-    const struct bpf_slot *slot = bpf_slots_at(bpf->slots, number);
     struct slot_state *state = &bpf->states[number];
     if (number == BPF_SLOT_OTHER)
         return;
@@ -415,11 +440,11 @@ static void look_at_end(struct counters_bpf *bpf, const struct targets *targets,
     if (state->is_leaving && !has_gained) {
         bpf_slots_release(bpf->slots, number);
         *state = (struct slot_state){0};
-    } else if (slot->has_ended) {
+    } else if (has_ended(bpf, number)) {
         state->is_leaving = true;
     } else if (state->n_still == STILL_LOOKS) {
         state->n_still = 0;
-        state->is_leaving = is_gone(bpf, targets, slot);
+        state->is_leaving = is_gone(bpf, targets, bpf_slots_at(bpf->slots, number));
     }
 }
 
@@ -444,8 +469,9 @@ static int take_slots(struct counters_bpf *bpf, struct targets *targets)
     int r = tally_begin(&bpf->tally, n_targets, bpf->n_packages, bpf->columns.n_columns, has_times);
     if (r < 0)
         return r;
+    look_for_ends(bpf);
     for (uint32_t i = 0; i < bpf->n_found; i++)
-        look_at_end(bpf, targets, bpf->found[i], take_slot(bpf, bpf->found[i]));
+        look_at_end(bpf, targets, bpf->found[i], take_slot(bpf, targets, bpf->found[i]));
     for (size_t target = 0; target <= n_targets && has_times; target++)
         for (size_t package = 0; package < bpf->n_packages; package++)
             put_on_one_scale(bpf, tally_cell(&bpf->tally, target, package));
