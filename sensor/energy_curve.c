@@ -114,16 +114,27 @@ static int find_power(const struct curve_settings *settings, const struct topolo
  * fewer fields. */
 static int parse_cpu_time(const char *text, struct cpu_time *ret_time)
 {
-    uint64_t user, nice, system, idle, iowait = 0, irq = 0, softirq = 0, steal = 0;
-    int n = sscanf(text,
-                   "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
-                   " %" SCNu64 " %" SCNu64,
-                   &user, &nice, &system, &idle, &iowait, &irq, &softirq, &steal);
-    if (n < 4)
+    enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, N_FIELDS };
+    uint64_t fields[N_FIELDS] = {0};
+    size_t n = 0;
+    if (strncmp(text, "cpu ", 4) != 0)
         return -EINVAL;
-    ret_time->busy = user + nice + system + irq + softirq;
-    ret_time->stolen = steal;
-    ret_time->total = ret_time->busy + idle + iowait + steal;
+    text += 4;
+    while (n < N_FIELDS) {
+        while (*text == ' ')
+            text++;
+        if (*text < '0' || *text > '9')
+            break;
+        char *end;
+        fields[n++] = strtoull(text, &end, 10);
+        text = end;
+    }
+    if (n <= IDLE)
+        return -EINVAL;
+    ret_time->busy =
+        fields[USER] + fields[NICE] + fields[SYSTEM] + fields[IRQ] + fields[SOFTIRQ];
+    ret_time->stolen = fields[STEAL];
+    ret_time->total = ret_time->busy + fields[IDLE] + fields[IOWAIT] + fields[STEAL];
     return 0;
 }
 
