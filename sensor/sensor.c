@@ -35,9 +35,10 @@
 #include "sensor/tick_energy.h"
 
 /* At most so long without a look at the whole tree of cgroups: a net under what inotify tells, and a
- * wider one under what an engine is told by the kernel, which has been complete. */
+ * wider one under what an engine is told by the kernel, which has been complete: over 100 cgroups a
+ * walk costs as much as the tick. */
 #define WALK_INTERVAL_NS NS_PER_S
-#define WALK_INTERVAL_OF_ENGINE_NS (10 * NS_PER_S)
+#define WALK_INTERVAL_OF_ENGINE_NS (60 * NS_PER_S)
 #define RECORD_INTERVAL_MAX_NS (10 * NS_PER_MS)
 #define RUN_MAX ((UINT64_C(1) << 48) - 1) /* 12 hex digits */
 
