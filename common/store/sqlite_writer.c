@@ -17,12 +17,15 @@
 #define DEFAULT_MAX_SIZE_BYTES ((int64_t)4 << 30)
 #define STEP_ROWS 1000
 #define SAY_EVERY_MS 60000
-#define N_COLUMNS 8
-#define ROW "(?, ?, ?, ?, ?, ?, ?, ?)"
+#define N_COLUMNS 9
+#define ROW "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 #define FOUR_ROWS ROW ", " ROW ", " ROW ", " ROW
 #define ROWS_AT_ONCE 16
 #define ROW_PAGES 16 /* beyond its bytes no row costs more: four trees, split in several levels */
-#define INSERT "INSERT INTO record(id, kind, sensor, run, seq, timestamp_ms, label, body) VALUES "
+#define POSITION_MAX (INT64_MAX - (1 << 30)) /* room for what is reserved, and for any batch */
+#define RESERVE_ROWS 1000
+#define INSERT                                                                                 \
+    "INSERT INTO record(position, id, kind, sensor, run, seq, timestamp_ms, label, body) VALUES "
 #define UNLESS_THERE " ON CONFLICT(id) DO NOTHING"
 
 int sqlite_writer_init(struct sqlite_writer *writer, const char *directory, const char *name,
@@ -47,6 +50,7 @@ static void close_writer(struct sqlite_writer *writer)
 {
     sqlite3_stmt **statements[] = {&writer->begin,      &writer->commit,
                                    &writer->insert,     &writer->insert_many,
+                                   &writer->reserved,   &writer->reserve,
                                    &writer->oldest,     &writer->forget_to,
                                    &writer->page_count, &writer->free_count};
     for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
@@ -73,6 +77,10 @@ static int prepare_statements(struct sqlite_writer *writer, struct error *err)
         {&writer->insert, INSERT ROW UNLESS_THERE},
         {&writer->insert_many,
          INSERT FOUR_ROWS ", " FOUR_ROWS ", " FOUR_ROWS ", " FOUR_ROWS UNLESS_THERE},
+        {&writer->reserved,
+         "SELECT max(ifnull((SELECT max(position) FROM record), 0), ifnull((SELECT CAST(seq AS"
+         " INTEGER) FROM sqlite_sequence WHERE name = 'record'), 0))"},
+        {&writer->reserve, "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'record'"},
         {&writer->oldest, "SELECT position, timestamp_ms, length(body) FROM record NOT INDEXED"
                           " ORDER BY position LIMIT ?1"},
         {&writer->forget_to, "DELETE FROM record WHERE position IN (SELECT position FROM record"
@@ -106,7 +114,7 @@ static int ensure_open(struct sqlite_writer *writer, struct error *err)
         log_warning(writer->log, "%s: has gone from its place, a new one is made",
                     writer->file.path);
     close_writer(writer);
-    writer->room_bytes = 0;
+    writer->room_bytes = writer->position = 0;
     int r = sqlite_file_open_write(&writer->file, err);
     if (r == 0)
         r = prepare_statements(writer, err);
@@ -123,10 +131,12 @@ static int bind_text(sqlite3_stmt *statement, int index, const char *text)
 }
 
 /* An SQLite code, as of all that follow. */
-static int bind_row(sqlite3_stmt *statement, size_t row, const struct document *document)
+static int bind_row(sqlite3_stmt *statement, size_t row, int64_t position,
+                    const struct document *document)
 {
     int at = (int)row * N_COLUMNS;
     const char *kind = record_kind_name(document->kind);
+    (void)sqlite3_bind_int64(statement, ++at, position);
     int rc = document->id[0] ? bind_text(statement, at + 1, document->id)
                              : sqlite3_bind_null(statement, at + 1);
     if (rc == SQLITE_OK)
@@ -153,7 +163,7 @@ static int insert(struct sqlite_writer *writer, sqlite3_stmt *statement,
 {
     int rc = SQLITE_OK;
     for (size_t i = 0; i < n_rows && rc == SQLITE_OK; i++)
-        rc = bind_row(statement, i, rows[i]);
+        rc = bind_row(statement, i, writer->position++, rows[i]);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(statement);
     (void)sqlite3_reset(statement);
@@ -209,6 +219,31 @@ static int insert_all(struct sqlite_writer *writer, const struct document *docum
         n_rows = 0;
     }
     return 0;
+}
+
+/* SQLite sees to it that no position is given twice (AUTOINCREMENT), by writing the last one into a
+ * table of its own, a page more in every append. So a thousand are put on record as given, and are
+ * given one by one; those that are left when the file is closed are never used. What others have
+ * written into that table is not believed below the newest row. */
+static int find_position(struct sqlite_writer *writer, struct error *err)
+{
+    if (writer->position > 0)
+        return 0;
+    int r = sqlite_file_int64(&writer->file, writer->reserved, 0, &writer->reserved_to, err);
+    if (r == 0 && writer->reserved_to > POSITION_MAX)
+        r = sqlite_file_error(&writer->file, SQLITE_FULL, err);
+    writer->position = r == 0 ? writer->reserved_to + 1 : 0;
+    return r;
+}
+
+/* After rows were added: SQLite itself has put on record that of the last one. */
+static int reserve_positions(struct sqlite_writer *writer, struct error *err)
+{
+    if (writer->position <= writer->reserved_to + 1)
+        return 0;
+    writer->reserved_to = writer->position + RESERVE_ROWS;
+    (void)sqlite3_bind_int64(writer->reserve, 1, writer->reserved_to);
+    return sqlite_file_run(&writer->file, writer->reserve, err);
 }
 
 static int used_bytes(struct sqlite_writer *writer, int64_t *ret_bytes)
@@ -299,13 +334,18 @@ int sqlite_writer_append(struct sqlite_writer *writer, const struct document *do
     struct append_result added = {0};
     r = sqlite_file_run(&writer->file, writer->begin, err);
     if (r == 0)
+        r = find_position(writer, err);
+    if (r == 0)
         r = insert_all(writer, documents, n_documents, is_ours, &added, err);
+    if (r == 0)
+        r = reserve_positions(writer, err);
     int64_t excess_bytes = r == 0 ? find_excess(writer) : 0;
     if (r == 0)
         r = sqlite_file_run(&writer->file, writer->commit, err);
     if (r < 0) {
         /* SQLite may have rolled back by itself already. */
         (void)sqlite3_exec(writer->file.db, "ROLLBACK", NULL, NULL, NULL);
+        writer->position = 0; /* what was reserved may be undone */
         if (r == -EBADMSG)
             close_writer(writer);
         return r;

@@ -16,9 +16,11 @@ struct sqlite_writer {
     const struct log *log; /* borrowed */
     int64_t max_size_bytes;
     int64_t max_age_ms; /* 0: keep */
-    sqlite3_stmt *begin, *commit, *insert, *insert_many, *oldest, *forget_to, *page_count, *free_count;
+    sqlite3_stmt *begin, *commit, *insert, *insert_many, *reserved, *reserve, *oldest, *forget_to, *page_count, *free_count;
     int64_t page_size_bytes;
     int64_t room_bytes;       /* at least so much may be added below max_size_bytes; 0 or less: look at the size */
+    int64_t position;         /* of the next row; 0: to be looked up */
+    int64_t reserved_to;      /* positions that are on record as given away */
     int64_t newest_ms;        /* of all documents appended by us */
     uint64_t n_dropped;       /* by the bounds, not said yet */
     int64_t last_said_ms;     /* VALUE_ABSENT: never */

@@ -306,6 +306,51 @@ static void a_file_made_anew_is_read_from_its_start(void **state)
     store_close(store);
 }
 
+static void run_sql(const char *path, const char *sql)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Whatever others wrote where SQLite keeps the last position, none is given twice, and all can be
+ * read; where none is left, that is said. */
+static void what_others_say_of_positions_is_not_believed(void **state)
+{
+    enum { N_WITH_ROOM = 4 }; /* the first ones */
+    static const char *const damages[] = {
+        "DELETE FROM sqlite_sequence",
+        "UPDATE sqlite_sequence SET seq = NULL",
+        "UPDATE sqlite_sequence SET seq = 'text'",
+        "UPDATE sqlite_sequence SET seq = -5",
+        "UPDATE sqlite_sequence SET seq = 9223372036854775807",
+        "UPDATE sqlite_sequence SET seq = 1e300",
+    };
+    char expected[200] = "";
+    for (uint64_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+        struct store *store = fixture_open("sqlite", *state, STORE_WRITE);
+        fixture_append(store, RECORD_RAW, i, "");
+        store_close(store);
+        (void)snprintf(expected + strlen(expected), sizeof(expected) - strlen(expected), "%sraw%u",
+                       i ? " " : "", (unsigned)i);
+        run_sql(file_in(state, "raw.db"), damages[i]);
+        if (i < N_WITH_ROOM)
+            continue;
+        struct sample sample;
+        struct append_result result;
+        sample_make(&sample, RECORD_RAW, 99, "", 0);
+        store = fixture_open("sqlite", *state, STORE_WRITE);
+        assert_int_equal(store_append(store, &sample.document, 1, &result, NULL), -ENOSPC);
+        store_close(store);
+        sample_free(&sample);
+        run_sql(file_in(state, "raw.db"), damages[0]);
+    }
+    struct store *store = fixture_open("sqlite", *state, STORE_READ);
+    assert_string_equal(fixture_query_list(store, &fixture_all, list, sizeof(list)), expected);
+    store_close(store);
+}
+
 static void forgetting_is_bounded_and_positions_only_grow(void **state)
 {
     char position[POSITION_SIZE];
@@ -496,6 +541,7 @@ int main(void)
         IN_FOLDER(a_resend_of_many_is_harmless),
         IN_FOLDER(a_follower_sees_what_comes),
         IN_FOLDER(a_file_made_anew_is_read_from_its_start),
+        IN_FOLDER(what_others_say_of_positions_is_not_believed),
         IN_FOLDER(forgetting_is_bounded_and_positions_only_grow),
         IN_FOLDER(size_is_bounded_oldest_first),
         IN_FOLDER(size_is_bounded_with_small_rows),
