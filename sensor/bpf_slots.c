@@ -319,15 +319,21 @@ bool bpf_slots_take(struct bpf_slots *slots, uint32_t number, size_t package,
                     struct bpf_sums *ret_gained)
 {
     size_t place = (number * slots->n_packages + package) * slots->n_words;
-    uint64_t gained[WORDS_MAX] = {0}, any = 0;
-    for (size_t i = 0; i < slots->n_words; i++) {
-        uint64_t now = __atomic_load_n(&slots->sums[place + i], __ATOMIC_RELAXED);
-        gained[i] = now - slots->last[place + i];
-        slots->last[place + i] = now;
-        any |= gained[i];
+    const uint64_t *sums = &slots->sums[place];
+    uint64_t *last = &slots->last[place];
+    size_t at = 0;
+    while (at < slots->n_words && __atomic_load_n(&sums[at], __ATOMIC_RELAXED) == last[at])
+        at++;
+    if (at == slots->n_words)
+        return false;
+    uint64_t gained[WORDS_MAX] = {0};
+    for (; at < slots->n_words; at++) {
+        uint64_t now = __atomic_load_n(&sums[at], __ATOMIC_RELAXED);
+        gained[at] = now - last[at];
+        last[at] = now;
     }
     memcpy(ret_gained, gained, sizeof(gained));
-    return any != 0;
+    return true;
 }
 
 void bpf_slots_release(struct bpf_slots *slots, uint32_t number)

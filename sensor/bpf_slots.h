@@ -50,7 +50,7 @@ int bpf_slots_add_cgroup(struct bpf_slots *slots, uint64_t cgroup_id);
 uint32_t bpf_slots_next(const struct bpf_slots *slots, uint32_t number);
 uint32_t bpf_slots_capacity(const struct bpf_slots *slots);
 const struct bpf_slot *bpf_slots_at(const struct bpf_slots *slots, uint32_t number);
-/* The increases in one package since the last look. False: there are none, and ret_gained is all zero. */
+/* The increases in one package since the last look. False: there are none, and ret_gained is left alone. */
 bool bpf_slots_take(struct bpf_slots *slots, uint32_t number, size_t package, struct bpf_sums *ret_gained);
 /* Frees a slot that has ended and gains no more: it may be given out again at once. */
 void bpf_slots_release(struct bpf_slots *slots, uint32_t number);
