@@ -4,8 +4,8 @@
  * enabled is a true zero.
  *
  * Beside the targets stands a group per CPU that counts everything, but for CPU time: the
- * system-wide task clock counts the idle task as well, so the total of cpu_ns is the busy time of
- * PROCFS/stat.
+ * system-wide task clock counts the idle task as well, so the total of cpu_ns is the busy time by
+ * PROCFS/stat (cpu_busy.h).
  *
  * Descriptors are targets x CPUs x events, and the bill is made before anything is opened. If it is
  * more than allowed, the one per target that saves readings (perf_watch.h) and then events give
@@ -53,7 +53,6 @@ struct counters_perf {
     size_t n_cpus;
     struct cpu *cpus;
     struct cpu_busy busy;
-    int64_t *busy_ns;         /* [n_cpus] */
     bool set_is_asked;        /* its events were asked for by name */
     bool looks_first;         /* there are descriptors for that (perf_watch.h) */
     size_t n_open, n_allowed; /* descriptors */
@@ -106,7 +105,6 @@ static void perf_close(struct engine *engine)
     target_tree_deinit(&perf->tree);
     tally_deinit(&perf->tally);
     free(perf->cpus);
-    free(perf->busy_ns);
     free(perf);
 }
 
@@ -125,8 +123,7 @@ static int open_whole(struct counters_perf *perf, const struct topology *topolog
 {
     perf->n_cpus = (size_t)topology->n_cpus;
     perf->cpus = calloc(perf->n_cpus, sizeof(*perf->cpus));
-    perf->busy_ns = calloc(perf->n_cpus, sizeof(int64_t));
-    if (!perf->cpus || !perf->busy_ns)
+    if (!perf->cpus)
         return error_set(err, -ENOMEM, "out of memory");
     event_set_clock(&perf->clock_set, perf->host);
     for (size_t cpu = 0; cpu < perf->n_cpus; cpu++)
@@ -454,22 +451,23 @@ static void mark_unopened(struct counters_perf *perf, struct targets *targets)
 }
 
 /* Busy time in place of the system-wide task clock, for the share of the time that the group was
- * counted: one scale then holds for the whole row. */
+ * counted: one scale then holds for the whole row. Not less than what the targets have. */
 static void put_busy_time(struct counters_perf *perf, const struct topology *topology)
 {
     size_t n_events = perf->events.n_columns;
-    int r = cpu_busy_read(&perf->busy, NULL, perf->busy_ns);
+    int r = cpu_busy_read(&perf->busy);
     for (size_t package = 0; package < topology->n_packages; package++) {
-        int64_t *total = tally_total(&perf->tally, package);
-        int64_t enabled = total[n_events], running = total[n_events + 1], busy_ns = 0;
-        for (size_t cpu = 0; cpu < perf->n_cpus; cpu++)
-            if (is_online(topology, cpu) && topology->package[cpu] == topology->packages[package])
-                busy_ns += perf->busy_ns[cpu];
-        if (r < 0)
+        if (r < 0) {
             tally_mark_total(&perf->tally, package, "read_error", true);
-        else if (enabled != running && enabled > 0)
-            busy_ns = (int64_t)((double)busy_ns * ((double)running / (double)enabled));
-        total[perf->cpu_ns] = busy_ns;
+            continue;
+        }
+        int64_t *total = tally_total(&perf->tally, package);
+        int64_t enabled = total[n_events], running = total[n_events + 1];
+        double share = enabled > 0 && running > 0 ? (double)running / (double)enabled : 1;
+        double used_ns = (double)tally_sum(&perf->tally, package, perf->cpu_ns) / share;
+        int64_t busy_ns = cpu_busy_take(&perf->busy, topology, topology->packages[package],
+                                        (int64_t)(used_ns + 0.5));
+        total[perf->cpu_ns] = (int64_t)((double)busy_ns * share + 0.5);
     }
 }
 
@@ -502,8 +500,6 @@ static int count(struct counters_perf *perf, struct targets *targets,
             return r;
         *added = sample;
     }
-    if (perf->cpu_ns != CPU_NS_NONE)
-        put_busy_time(perf, topology);
     return 0;
 }
 
@@ -520,11 +516,15 @@ static int perf_read(struct engine *engine, struct targets *targets,
     mark_offline(perf, targets, topology, report);
     mark_unopened(perf, targets);
     r = count(perf, targets, topology, report);
-    if (r < 0 || !perf->has_read) {
-        perf->has_read = true;
+    if (r < 0)
         return r;
-    }
     tally_settle(&perf->tally, &perf->tree);
+    if (perf->cpu_ns != CPU_NS_NONE)
+        put_busy_time(perf, topology);
+    if (!perf->has_read) {
+        perf->has_read = true;
+        return 0;
+    }
     for (size_t i = 0; i < perf->events.n_columns; i++) {
         r = report_add_event(report, perf->events.columns[i].name);
         if (r < 0)

@@ -311,18 +311,19 @@ static int proc_read(struct engine *engine, struct targets *targets,
     if (scanned >= 0)
         count_targets(proc, targets);
     note_lost(proc, scanned == PROCESSES_LOST, report);
-    int64_t all_ns = 0;
-    if (cpu_busy_read(&proc->busy, &all_ns, NULL) < 0)
+    if (proc->granularity == GRANULARITY_CGROUP)
+        tally_settle(&proc->tally, &proc->tree);
+    if (cpu_busy_read(&proc->busy) < 0)
         tally_mark_total(&proc->tally, 0, "read_error", true);
-    tally_total(&proc->tally, 0)[0] = all_ns;
+    else
+        tally_total(&proc->tally, 0)[0] =
+            cpu_busy_take(&proc->busy, NULL, PACKAGE_NONE, tally_sum(&proc->tally, 0, 0));
     if (!proc->has_read) {
         proc->has_read = true;
         return 0;
     }
     if (scanned < 0)
         reasons_add(&report->reasons, "read_error");
-    if (proc->granularity == GRANULARITY_CGROUP)
-        tally_settle(&proc->tally, &proc->tree);
     r = report_add_event(report, EVENT_CPU_NS);
     return r < 0 ? r : tally_publish(&proc->tally, targets, NULL, report);
 }

@@ -172,17 +172,16 @@ static int publish_target(const struct tally *tally, struct targets *targets, si
     return 0;
 }
 
-/* What is left of one event's total; negative when targets have more. */
-static int64_t remainder_of(const struct tally *tally, size_t package, size_t event)
+int64_t tally_sum(const struct tally *tally, size_t package, size_t event)
 {
     const int64_t *total = cell_of(tally, tally->n_targets, package);
-    int64_t rest = total[event];
+    int64_t sum = 0;
     for (size_t target = 0; target < tally->n_targets; target++) {
         const int64_t *cell = cell_of(tally, target, package);
         if (!tally->marks[target].is_unread && !is_uncounted(tally, cell))
-            rest -= on_scale_of(tally, cell[event], cell, total);
+            sum += on_scale_of(tally, cell[event], cell, total);
     }
-    return rest;
+    return sum;
 }
 
 static int publish_other(const struct tally *tally, size_t package, int32_t package_id,
@@ -202,7 +201,7 @@ static int publish_other(const struct tally *tally, size_t package, int32_t pack
     bool is_nothing = true;
     int64_t *counts = report_counts(report, row);
     for (size_t event = 0; event < tally->n_events; event++) {
-        counts[event] = remainder_of(tally, package, event);
+        counts[event] = total[event] - tally_sum(tally, package, event);
         if (counts[event] < 0) {
             counts[event] = 0;
             reasons_add(&report->reasons, "skew");

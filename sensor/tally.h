@@ -31,6 +31,8 @@ void tally_mark(struct tally *tally, size_t target, const char *reason, bool is_
 void tally_mark_total(struct tally *tally, size_t package, const char *reason, bool is_unread);
 /* Joins lives and takes targets below out of the nearest counted one above, never below 0: what a target without counts used stays there. */
 void tally_settle(struct tally *tally, const struct target_tree *tree);
+/* What all targets together have of one event, on the scale of the package's total. */
+int64_t tally_sum(const struct tally *tally, size_t package, size_t event);
 /* Adds the rows to the report, whose events are already there. packages: [n_packages] ids, NULL: the engine cannot tell. -ENOMEM. */
 int tally_publish(const struct tally *tally, struct targets *targets, const int32_t *packages, struct report *report);
 void tally_deinit(struct tally *tally);

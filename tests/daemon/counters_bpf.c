@@ -84,22 +84,6 @@ static void sum_is_total(void)
     assert_true(total_ns(bench.report.targets, bench.report.n_targets, "") == total);
 }
 
-/* Wall time x CPUs - idle - iowait - steal, in ns. */
-static int64_t machine_busy_ns(void)
-{
-    char text[65536];
-    unsigned long long t[8] = {0};
-    struct timespec now;
-    assert_true(host_read_text(text, sizeof(text), "/proc/stat") > 0);
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    assert_int_equal(sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1],
-                            &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]),
-                     8);
-    int64_t wall_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    int64_t ns_per_tick = 1000000000 / sysconf(_SC_CLK_TCK);
-    return wall_ns * sysconf(_SC_NPROCESSORS_ONLN) - (int64_t)(t[3] + t[4] + t[7]) * ns_per_tick;
-}
-
 /* ---- churn ---- */
 
 /* Burns, with a child that burns now and then, and says after each piece that it is done. */
@@ -157,7 +141,7 @@ static void cpu_time_agrees_with_cpu_stat_under_moves_and_churn(void **state)
     }
     bench_open(&counters_bpf, GRANULARITY_CGROUP, NULL, 0, NULL);
     bench_tick();
-    int64_t busy_ns = machine_busy_ns();
+    int64_t busy_ns = bench_machine_busy_ns();
     for (size_t i = 0; i < N_HOGS; i++) {
         before_us[i] = bench_usage_us(cgroups[i]);
         assert_int_equal(kill(hogs[i], SIGCONT), 0);
@@ -180,7 +164,7 @@ static void cpu_time_agrees_with_cpu_stat_under_moves_and_churn(void **state)
             counted_ns[i] += rows_ns(cgroups[i], "");
         bench_sweep();
     }
-    is_within(whole_ns, machine_busy_ns() - busy_ns, 0.005, "the whole machine");
+    is_within(whole_ns, bench_machine_busy_ns() - busy_ns, 0.005, "the whole machine");
     int64_t all_ns = 0, all_us = 0;
     for (size_t i = 0; i < N_HOGS; i++) {
         int64_t used_us = bench_usage_us(cgroups[i]) - before_us[i];

@@ -7,12 +7,20 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "sensor/perf_watch.h"
 #include "tests/daemon/engine_bench.h"
 
 extern const struct engine_ops counters_perf, counters_proc;
+
+#define ROUNDS_PER_TICK 10000
+#define N_TICKS 4
 
 /* Three levels, the middle one idle by itself; then death, and a second life under the same name.
  */
@@ -108,8 +116,8 @@ static void rows_carry_times_and_the_total_is_without_idle(void **state)
         total_ns += report_counts(&bench.report, &bench.report.total[i])[event];
         enabled_ns += bench.report.total[i].enabled_ns;
     }
-    assert_true(total_ns >= 150000000); /* in clock ticks, sampled */
-    assert_true(total_ns <= enabled_ns + 40000000);
+    assert_true(total_ns >= 195000000);
+    assert_true(total_ns <= enabled_ns + 40000000); /* in clock ticks */
     bench_close();
     end_process(busy);
     bench_remove_cgroup("/busy");
@@ -192,6 +200,85 @@ static void what_sleeps_is_not_read(void **state)
     bench_remove_cgroup("");
 }
 
+/* Two that wake each other across CPUs, so that neither runs for long and both CPUs sleep often:
+ * the timer tick hardly ever meets them. */
+static pid_t start_player(int cpu, int from_fd, int to_fd, int told_fd)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET((size_t)cpu, &set);
+        (void)sched_setaffinity(0, sizeof(set), &set);
+        bench_enter("/players");
+        char byte = 'x';
+        for (long i = 1; read(from_fd, &byte, 1) == 1 && write(to_fd, &byte, 1) == 1; i++)
+            if (i % ROUNDS_PER_TICK == 0 && write(told_fd, &byte, 1) != 1)
+                break;
+        _exit(1);
+    }
+    return pid;
+}
+
+static int64_t sum_of(const struct count_row *rows, size_t n)
+{
+    int64_t sum_ns = 0;
+    for (size_t i = 0; i < n; i++)
+        sum_ns += report_counts(&bench.report, &rows[i])[bench_event("cpu_ns")];
+    return sum_ns;
+}
+
+static void the_total_is_the_machines_busy_time(const struct engine_ops *ops)
+{
+    int there[2], back[2], told[2];
+    char byte = 'x';
+    assert_true(pipe(there) == 0 && pipe(back) == 0 && pipe(told) == 0);
+    bench_make_cgroup("");
+    bench_make_cgroup("/players");
+    bench_open(ops, GRANULARITY_CGROUP, NULL, 0, NULL);
+    int64_t whole_ns = 0, n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t rounding_ns = 3 * n_cpus * (1000000000 / sysconf(_SC_CLK_TCK));
+    pid_t one = start_player(0, there[0], back[1], told[1]);
+    pid_t other = start_player(bench.topology.n_cpus - 1, back[0], there[1], told[1]);
+    bench_tick();
+    int64_t busy_ns = bench_machine_busy_ns();
+    assert_int_equal(write(there[1], &byte, 1), 1);
+    for (int i = 0; i < 2 * N_TICKS; i++) {
+        assert_int_equal(read(told[0], &byte, 1), 1);
+        bench_tick();
+        int64_t total_ns = sum_of(bench.report.total, bench.report.n_total);
+        assert_true(sum_of(bench.report.targets, bench.report.n_targets) == total_ns);
+        assert_false(reasons_have(&bench.report.reasons, "skew"));
+        whole_ns += total_ns;
+    }
+    busy_ns = bench_machine_busy_ns() - busy_ns;
+    if (llabs(whole_ns - busy_ns) > busy_ns / 200 + rounding_ns)
+        fail_msg("%ld us, the machine was busy for %ld us", (long)(whole_ns / 1000),
+                 (long)(busy_ns / 1000));
+    bench_close();
+    end_process(one);
+    end_process(other);
+    for (int i = 0; i < 2; i++) {
+        (void)close(there[i]);
+        (void)close(back[i]);
+        (void)close(told[i]);
+    }
+    (void)bench_remove_all(NULL);
+}
+
+static void perfs_total_is_the_machines_busy_time(void **state)
+{
+    (void)state;
+    the_total_is_the_machines_busy_time(&counters_perf);
+}
+
+static void procs_total_is_the_machines_busy_time(void **state)
+{
+    (void)state;
+    the_total_is_the_machines_busy_time(&counters_proc);
+}
+
 int main(void)
 {
     int r = bench_find_machine(&counters_perf, GRANULARITY_CGROUP);
@@ -203,6 +290,8 @@ int main(void)
         cmocka_unit_test(rows_carry_times_and_the_total_is_without_idle),
         cmocka_unit_test(a_cpu_leaves_and_comes_back),
         cmocka_unit_test(what_sleeps_is_not_read),
+        cmocka_unit_test(perfs_total_is_the_machines_busy_time),
+        cmocka_unit_test(procs_total_is_the_machines_busy_time),
     };
     return cmocka_run_group_tests(tests, NULL, bench_remove_all);
 }

@@ -155,6 +155,21 @@ long bench_usage_ms(const char *cgroup)
     return bench_usage_us(cgroup) / 1000;
 }
 
+int64_t bench_machine_busy_ns(void)
+{
+    char text[65536];
+    unsigned long long t[8] = {0};
+    struct timespec now;
+    assert_true(host_read_text(text, sizeof(text), "/proc/stat") > 0);
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    assert_int_equal(sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1],
+                            &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]),
+                     8);
+    int64_t wall_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    int64_t ns_per_tick = 1000000000 / sysconf(_SC_CLK_TCK);
+    return wall_ns * sysconf(_SC_NPROCESSORS_ONLN) - (int64_t)(t[3] + t[4] + t[7]) * ns_per_tick;
+}
+
 static void release(struct target *target, void *context)
 {
     (void)context;

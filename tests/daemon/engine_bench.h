@@ -38,6 +38,8 @@ int bench_remove_all(void **state);
 void bench_move(const char *cgroup, pid_t pid);
 /* In a child: moves itself, or ends. */
 void bench_enter(const char *cgroup);
+/* Wall time x CPUs - idle - iowait - steal, as PROCFS/stat has them: in steps of a clock tick. */
+int64_t bench_machine_busy_ns(void);
 /* cpu.stat. */
 long bench_usage_us(const char *cgroup);
 long bench_usage_ms(const char *cgroup);
