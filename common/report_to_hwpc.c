@@ -153,8 +153,12 @@ static int64_t whole_count(const struct report *report, const int64_t *counts, s
     return sum;
 }
 
+/* PowerAPI's readers take every event they meet in one report to be in all of them: a row whose
+ * hardware events could not be counted is left out. */
 static int add_counts(struct encoder *encoder, const struct count_row *row, const char *group)
 {
+    if (row->enabled_ns > 0 && row->running_ns == 0)
+        return 0;
     const struct report *report = encoder->report;
     const int64_t *counts = report->counts + row->first_count;
     const char *package = NULL;

@@ -78,6 +78,27 @@ static void find_misses(struct features *features, const struct scope_tick *tick
     }
 }
 
+/* A row whose hardware events could not be counted still has its CPU time. */
+static void find_work_per_time(struct features *features, const struct scope_tick *tick,
+                               const double *totals)
+{
+    double work_sum = 0, time_sum = 0;
+    features->time_event = find_event(tick, totals, EVENT_CPU_NS);
+    features->work_per_time = NAN;
+    if (features->time_event == tick->n_events || features->work_event == tick->n_events)
+        return;
+    for (size_t i = 0; i < tick->n_activities; i++) {
+        double work = tick->activities[i].rates[features->work_event];
+        double time = tick->activities[i].rates[features->time_event];
+        if (isnan(work) || isnan(time))
+            continue;
+        work_sum += work;
+        time_sum += time;
+    }
+    if (time_sum > 0)
+        features->work_per_time = work_sum / time_sum;
+}
+
 /* CPUs that work: by their time where it is counted. */
 static double busy_cpus(const struct features *features, const struct scope_tick *tick,
                         const double *totals)
@@ -115,6 +136,7 @@ static double work_factor(const struct features *features)
 bool features_begin(struct features *features, const struct scope_tick *tick, const double *totals)
 {
     find_work(features, tick, totals);
+    find_work_per_time(features, tick, totals);
     follow_clock(features, tick, totals);
     features->instructions_event = find_event(tick, totals, EVENT_INSTRUCTIONS);
     find_misses(features, tick, totals);
@@ -152,6 +174,10 @@ void features_of(const struct features *features, const struct scope_tick *tick,
                          features->misses_unit[features->misses_source]);
     if (isnan(work) && features->ratio[FEATURE_INSTRUCTIONS] > 0)
         work = instructions / features->ratio[FEATURE_INSTRUCTIONS];
+    if (isnan(work))
+        work = take(tick, rates, features->time_event,
+                    features->work_per_time * work_factor(features),
+                    features->work_unit[features->work_source]);
     if (isnan(instructions))
         instructions = work * features->ratio[FEATURE_INSTRUCTIONS];
     if (isnan(misses))

@@ -44,6 +44,8 @@ struct features {
     double n_learned;
     /* Of the current tick, from features_begin. */
     size_t work_source, work_event, instructions_event, misses_source, misses_event; /* indices of the tick's events, n_events: none */
+    size_t time_event; /* CPU time, n_events: none */
+    double work_per_time; /* of the rows that have both, NAN: none has */
     double busy_cpus; /* CPUs kept busy, or near it where CPU time is not counted */
 };
 

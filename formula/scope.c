@@ -216,19 +216,33 @@ static int list_scopes(struct scopes *scopes, const struct report *tick,
 
 /* ---- rates ---- */
 
-/* How much larger the true count is, NAN where too little was seen of it. That makes the tick
- * doubtful, unless there was next to nothing to see: a target's time is enabled only while it runs. */
-static double multiplex_factor(struct scopes *scopes, const struct count_row *row, double dt_s)
+/* How much larger a row's true counts are. What has a count although nothing could be multiplexed
+ * in was counted all the time. */
+static double multiplex_factor(const struct count_row *row)
 {
-    if (row->enabled_ns == VALUE_ABSENT || row->running_ns == VALUE_ABSENT)
+    if (row->enabled_ns == VALUE_ABSENT || row->running_ns == VALUE_ABSENT ||
+        row->running_ns == 0 || row->running_ns >= row->enabled_ns)
         return 1;
-    if (row->running_ns >= row->enabled_ns)
-        return 1;
-    if ((double)row->running_ns < RUNNING_SHARE_MIN * (double)row->enabled_ns) {
-        scopes->is_multiplexed |= (double)row->enabled_ns * 1e-9 > HIDDEN_SHARE_MAX * dt_s;
-        return NAN;
-    }
     return (double)row->enabled_ns / (double)row->running_ns;
+}
+
+/* Was too little seen of it? That makes the tick doubtful, unless there was next to nothing to see:
+ * a target's time is enabled only while it runs. */
+static bool is_hidden(struct scopes *scopes, const struct count_row *row, double dt_s)
+{
+    if (row->enabled_ns == VALUE_ABSENT || row->running_ns == VALUE_ABSENT ||
+        (double)row->running_ns >= RUNNING_SHARE_MIN * (double)row->enabled_ns)
+        return false;
+    scopes->is_multiplexed |= (double)row->enabled_ns * 1e-9 > HIDDEN_SHARE_MAX * dt_s;
+    return true;
+}
+
+static size_t find_event(size_t n_events, const char *const *events, const char *name)
+{
+    size_t e = 0;
+    while (e < n_events && strcmp(events[e], name) != 0)
+        e++;
+    return e;
 }
 
 /* A scope's rows, while its rates are made. */
@@ -236,6 +250,7 @@ struct rows {
     const struct report *tick;
     const struct scope *scope;
     struct columns columns;
+    size_t cpu_ns; /* which column it is, n: none */
     bool is_single; /* its domain has one package in this tick */
     double dt_s;
 };
@@ -249,16 +264,18 @@ static bool is_in_scope(const struct scopes *scopes, const struct rows *rows,
            scope_events_are_of(&scopes->events, rows->columns, rows->tick, row);
 }
 
-/* Adds a row's rates to a sum. */
+/* Adds a row's rates to a sum. CPU time is known however little was seen of it: it is the time that
+ * was enabled. */
 static void add_row(struct scopes *scopes, const struct rows *rows, const struct count_row *row,
                     bool is_first, double *rates)
 {
-    double factor = NAN;
-    if (row->has_counts)
-        factor = scopes->original_interval_s > 0 ? 1 : multiplex_factor(scopes, row, rows->dt_s) / rows->dt_s;
+    bool is_original = scopes->original_interval_s > 0;
+    bool has_hidden = is_original ? row->enabled_ns > 0 && row->running_ns == 0
+                                  : row->has_counts && is_hidden(scopes, row, rows->dt_s);
+    double factor = is_original ? 1 : multiplex_factor(row) / rows->dt_s;
     for (size_t e = 0; e < rows->columns.n; e++) {
         double rate = NAN;
-        if (row->has_counts) {
+        if (row->has_counts && (!has_hidden || (e == rows->cpu_ns && !is_original))) {
             int64_t count = scope_events_count(&scopes->events, rows->columns.first + e,
                                                rows->tick->counts + row->first_count);
             rate = count < 0 ? NAN : (double)count * factor;
@@ -296,6 +313,16 @@ static void sum_targets(struct scopes *scopes, const struct rows *rows, double *
     }
 }
 
+/* Its CPU time is known, this event is not: what it did is somewhere in what the totals have beyond
+ * the targets. */
+static bool is_half_counted(const double *rates, size_t n_events, size_t event)
+{
+    bool has_any = false;
+    for (size_t e = 0; e < n_events && isnan(rates[event]); e++)
+        has_any |= !isnan(rates[e]);
+    return has_any;
+}
+
 /* What the totals say beyond the targets is somebody's too. */
 static void make_other(struct scopes *scopes, size_t n_events, const double *totals, double *rates)
 {
@@ -309,7 +336,9 @@ static void make_other(struct scopes *scopes, size_t n_events, const double *tot
     for (size_t e = 0; e < n_events; e++) {
         double rest = totals[e];
         for (size_t i = 0; i < scopes->n_slots; i++)
-            if (scopes->is_present[i] && !isnan(rates[i * n_events + e]))
+            if (scopes->is_present[i] && is_half_counted(rates + i * n_events, n_events, e))
+                rest = NAN;
+            else if (scopes->is_present[i] && !isnan(rates[i * n_events + e]))
                 rest -= rates[i * n_events + e];
         if (rest <= (double)scopes->n_slots * DBL_EPSILON * totals[e])
             rest = 0; /* a sum's rounding is nobody's */
@@ -411,6 +440,7 @@ static void fill_scope(struct scopes *scopes, size_t index, const struct report 
     struct rows rows = {.tick = tick,
                         .scope = scope,
                         .columns = columns,
+                        .cpu_ns = find_event(columns.n, events, EVENT_CPU_NS),
                         .is_single = count_packages(tick, scope->domain) <= 1,
                         .dt_s = tick->dt_ns > 0 && columns.is_cpu ? (double)tick->dt_ns * 1e-9
                                                                   : scope->tick.dt_s};

@@ -58,6 +58,7 @@ struct counters_bpf {
     uint32_t n_found;
     struct typed_events typed; /* that need a perf event */
     struct bpf_columns columns;
+    bool is_exact[BPF_COLUMNS_MAX]; /* what needs no perf event */
     struct bpf_events events;
     struct bpf_clock clock;
     struct cgroup_paths *paths;
@@ -449,7 +450,8 @@ static void look_at_end(struct counters_bpf *bpf, const struct targets *targets,
 }
 
 /* The plain counts are exact; where the extra events could not count all the time, they are brought
- * to the same part of it, so that one scale holds for the row. */
+ * to the same part of it, so that one scale holds for the row. Where those could not count at all,
+ * nothing is to be scaled. */
 static void put_on_one_scale(const struct counters_bpf *bpf, int64_t *cell)
 {
     int64_t enabled_ns = cell[bpf->columns.n_columns],
@@ -458,7 +460,7 @@ static void put_on_one_scale(const struct counters_bpf *bpf, int64_t *cell)
         return;
     double share = (double)running_ns / (double)enabled_ns;
     for (size_t i = 0; i < bpf->columns.n_columns; i++)
-        if (bpf->columns.columns[i].extra < 0)
+        if (bpf->is_exact[i])
             cell[i] = (int64_t)((double)cell[i] * share + 0.5);
 }
 
@@ -470,6 +472,9 @@ static int take_slots(struct counters_bpf *bpf, struct targets *targets)
     if (r < 0)
         return r;
     look_for_ends(bpf);
+    for (size_t i = 0; i < bpf->columns.n_columns; i++)
+        bpf->is_exact[i] = bpf->columns.columns[i].extra < 0;
+    bpf->tally.is_exact = bpf->is_exact;
     for (uint32_t i = 0; i < bpf->n_found; i++)
         look_at_end(bpf, targets, bpf->found[i], take_slot(bpf, targets, bpf->found[i]));
     for (size_t target = 0; target <= n_targets && has_times; target++)

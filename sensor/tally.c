@@ -112,6 +112,11 @@ static bool is_uncounted(const struct tally *tally, const int64_t *cell)
     return tally->has_times && cell[tally->n_events] > 0 && cell[tally->n_events + 1] == 0;
 }
 
+static bool is_exact(const struct tally *tally, size_t event)
+{
+    return tally->is_exact && tally->is_exact[event];
+}
+
 static bool is_idle(const struct tally *tally, const int64_t *cell)
 {
     for (size_t i = 0; i < tally->n_events; i++)
@@ -121,18 +126,25 @@ static bool is_idle(const struct tally *tally, const int64_t *cell)
 }
 
 /* A target's count as it would be had the target been counted for the same share of its time as the
- * total. */
-static int64_t on_scale_of(const struct tally *tally, int64_t count, const int64_t *cell,
+ * total. Rounded down: many together are not more than the total for that. */
+static int64_t on_scale_of(const struct tally *tally, size_t event, const int64_t *cell,
                            const int64_t *total)
 {
     int64_t enabled = cell[tally->n_events], running = cell[tally->n_events + 1];
     int64_t total_enabled = total[tally->n_events], total_running = total[tally->n_events + 1];
+    if (is_uncounted(tally, cell)) {
+        if (!tally->is_exact || total_running <= 0)
+            return is_exact(tally, event) ? cell[event] : 0;
+        double part = is_exact(tally, event) ? (double)cell[event] * (double)total_running
+                                             : (double)total[event] * (double)enabled;
+        return (int64_t)(part / (double)total_enabled);
+    }
     if (!tally->has_times || running <= 0 || total_enabled <= 0 ||
         (enabled == running && total_enabled == total_running))
-        return count;
+        return cell[event];
     double scale =
         (double)enabled / (double)running * (double)total_running / (double)total_enabled;
-    return (int64_t)((double)count * scale + 0.5);
+    return (int64_t)((double)cell[event] * scale);
 }
 
 static void fill_row(const struct tally *tally, const int64_t *cell, struct tally_mark mark,
@@ -147,8 +159,9 @@ static void fill_row(const struct tally *tally, const int64_t *cell, struct tall
         row->enabled_ns = cell[tally->n_events];
         row->running_ns = cell[tally->n_events + 1];
     }
-    if (!is_uncounted(tally, cell))
-        memcpy(report_counts(report, row), cell, tally->n_events * sizeof(int64_t));
+    for (size_t event = 0; event < tally->n_events; event++)
+        if (is_exact(tally, event) || !is_uncounted(tally, cell))
+            report_counts(report, row)[event] = cell[event];
 }
 
 /* Who was idle is not looked at: many are. */
@@ -178,8 +191,8 @@ int64_t tally_sum(const struct tally *tally, size_t package, size_t event)
     int64_t sum = 0;
     for (size_t target = 0; target < tally->n_targets; target++) {
         const int64_t *cell = cell_of(tally, target, package);
-        if (!tally->marks[target].is_unread && !is_uncounted(tally, cell))
-            sum += on_scale_of(tally, cell[event], cell, total);
+        if (!tally->marks[target].is_unread)
+            sum += on_scale_of(tally, event, cell, total);
     }
     return sum;
 }
@@ -196,11 +209,13 @@ static int publish_other(const struct tally *tally, size_t package, int32_t pack
     row->target = OTHER_TARGET;
     row->package = package_id;
     fill_row(tally, total, mark, report, row);
-    if (mark.is_unread || is_uncounted(tally, total))
+    if (mark.is_unread)
         return 0;
-    bool is_nothing = true;
+    bool is_nothing = !is_uncounted(tally, total);
     int64_t *counts = report_counts(report, row);
     for (size_t event = 0; event < tally->n_events; event++) {
+        if (counts[event] == VALUE_ABSENT)
+            continue;
         counts[event] = total[event] - tally_sum(tally, package, event);
         if (counts[event] < 0) {
             counts[event] = 0;

@@ -16,6 +16,7 @@ struct tally_mark {
 struct tally {
     size_t n_targets, n_packages, n_events;
     bool has_times; /* enabled and running are counted */
+    const bool *is_exact; /* [n_events], the engine's: counted also where others had no counter; NULL: none is */
     int64_t *cells;
     size_t cells_capacity;
     struct tally_mark *marks; /* [n_targets], then one per package for its total */
@@ -31,7 +32,8 @@ void tally_mark(struct tally *tally, size_t target, const char *reason, bool is_
 void tally_mark_total(struct tally *tally, size_t package, const char *reason, bool is_unread);
 /* Joins lives and takes targets below out of the nearest counted one above, never below 0: what a target without counts used stays there. */
 void tally_settle(struct tally *tally, const struct target_tree *tree);
-/* What all targets together have of one event, on the scale of the package's total. */
+/* What all targets together have of one event, on the scale of the package's total. Who had no counter, but whose time is known exactly, is taken
+ * to have its time's part. */
 int64_t tally_sum(const struct tally *tally, size_t package, size_t event);
 /* Adds the rows to the report, whose events are already there. packages: [n_packages] ids, NULL: the engine cannot tell. -ENOMEM. */
 int tally_publish(const struct tally *tally, struct targets *targets, const int32_t *packages, struct report *report);

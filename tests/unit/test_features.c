@@ -105,6 +105,32 @@ static void software_events_suffice(void **state)
         assert_true(x[f] == 0);
 }
 
+/* A row whose hardware events found no counter does in its time what the others do in theirs. */
+static void time_stands_in_for_what_was_not_counted(void **state)
+{
+    (void)state;
+    static const char *const events[] = {"cpu_ns", "cycles", "instructions"};
+    const double counted[] = {2e9, 6e9, 9e9}, uncounted[] = {1e9, NAN, NAN};
+    const struct activity activities[] = {{.rates = counted}, {.rates = uncounted}};
+    struct scope_tick tick = tick_of(3, events, 1);
+    tick.activities = activities;
+    tick.n_activities = 2;
+    struct features features;
+    double x[FEATURE_COUNT];
+    features_init(&features, DOMAIN_PACKAGE);
+    assert_true(features_begin(&features, &tick, (double[]){3e9, 9e9, 13.5e9}));
+    features_of(&features, &tick, counted, x);
+    features_learn(&features, &tick, x);
+    assert_true(fabs(x[FEATURE_WORK] - 2.0 / 3) < 1e-12);
+    features_of(&features, &tick, uncounted, x);
+    assert_true(fabs(x[FEATURE_WORK] - 1.0 / 3) < 1e-12);
+    assert_true(fabs(x[FEATURE_INSTRUCTIONS] - 1.0 / 3) < 1e-12);
+    tick.n_activities = 0; /* nobody to learn it from */
+    assert_true(features_begin(&features, &tick, (double[]){3e9, 9e9, 13.5e9}));
+    features_of(&features, &tick, uncounted, x);
+    assert_true(x[FEATURE_WORK] == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +138,7 @@ int main(void)
         cmocka_unit_test(views_differ_in_the_clock_and_in_what_is_shared),
         cmocka_unit_test(any_misses_explain_memory),
         cmocka_unit_test(software_events_suffice),
+        cmocka_unit_test(time_stands_in_for_what_was_not_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -496,6 +496,38 @@ static void types_of_cpus_are_one_count(void **state)
     bson_destroy(&scratch);
 }
 
+/* A row that has its CPU time and no hardware events would be a report of another shape. */
+static void what_had_no_counter_is_left_out(void **state)
+{
+    (void)state;
+    static const char *const targets[] = {"/a", "/b"};
+    struct report report;
+    report_init(&report);
+    report.dt_ns = 1000000000;
+    (void)snprintf(report.key.sensor, sizeof(report.key.sensor), "node");
+    assert_int_equal(report_add_event(&report, EVENT_CPU_NS), 0);
+    assert_int_equal(report_add_event(&report, EVENT_CYCLES), 0);
+    for (int i = 0; i < 2; i++) {
+        struct count_row *row;
+        assert_int_equal(report_add_target(&report, &row), 0);
+        row->target = targets[i];
+        row->package = 0;
+        row->has_counts = true;
+        row->enabled_ns = 500;
+        row->running_ns = i == 0 ? 500 : 0;
+        report_counts(&report, row)[0] = 500;
+        report_counts(&report, row)[1] = i == 0 ? 700 : VALUE_ABSENT;
+    }
+    bson_t scratch = BSON_INITIALIZER;
+    struct kept_documents kept = {0};
+    struct error err = {0};
+    assert_int_equal(report_encode_powerapi(&report, &scratch, keep_document, &kept, &err), 0);
+    assert_int_equal(kept.n_documents, 1);
+    kept_documents_deinit(&kept);
+    report_deinit(&report);
+    bson_destroy(&scratch);
+}
+
 static void any_energy_survives_rapl_units(void **state)
 {
     (void)state;
@@ -677,6 +709,7 @@ int main(void)
         cmocka_unit_test(our_reports_come_back),
         cmocka_unit_test(gpu_time_has_a_group_of_its_own),
         cmocka_unit_test(types_of_cpus_are_one_count),
+        cmocka_unit_test(what_had_no_counter_is_left_out),
         cmocka_unit_test(any_energy_survives_rapl_units),
         cmocka_unit_test(ids_name_the_document),
         cmocka_unit_test(powers_add_up),

@@ -293,7 +293,7 @@ static void doubtful_ticks_are_not_learned_from(void **state)
     assert_false(list[0].tick.learn);
     assert_true(list[0].tick.learn_idle); /* the watts are right all the same */
     assert_true(reasons_have(&reasons, "multiplexed"));
-    assert_true(isnan(list[0].tick.activities[0].rates[0]));
+    assert_true(isnan(list[0].tick.activities[0].rates[1])); /* instructions */
     row->running_ns = 100000000;
     report.counts[row->first_count] = INT64_C(1) << 62;
     build();
@@ -315,10 +315,44 @@ static void what_hardly_ran_makes_no_tick_doubtful(void **state)
     build();
     assert_true(list[0].tick.learn);
     assert_false(reasons_have(&reasons, "multiplexed"));
-    assert_true(isnan(list[0].tick.activities[1].rates[0]));
+    assert_true(isnan(list[0].tick.activities[1].rates[1])); /* instructions */
     row->enabled_ns = 20000001;
     build();
     assert_false(list[0].tick.learn);
+}
+
+/* Hardware events that found no counter are missing, CPU time is not: neither what the target used of
+ * that nor what nobody counted is anybody else's. */
+static void time_is_known_where_hardware_events_are_not(void **state)
+{
+    (void)state;
+    add_events();
+    add_energy(DOMAIN_PACKAGE, 0, 20000000);
+    (void)add_row("/a", 0, 1000, 500000000);
+    struct count_row *row = add_row("/b", 0, VALUE_ABSENT, 300000000);
+    row->enabled_ns = 300000000;
+    row->running_ns = 0;
+    struct count_row *brief = add_row("/c", 0, 10, 100);
+    brief->enabled_ns = 200000000;
+    brief->running_ns = 100;
+    struct count_row *total = add_row(NULL, 0, 1000, 500000100);
+    total->enabled_ns = 1000000000;
+    total->running_ns = 500000100;
+    build();
+    assert_int_equal(list[0].tick.n_activities, 3); /* nothing is left for other */
+    assert_near(list[0].tick.activities[0].rates[0], 250000000, 1e-3);
+    assert_near(list[0].tick.activities[1].rates[0], 150000000, 1e-3);
+    assert_near(list[0].tick.activities[2].rates[0], 100000000, 1e-3);
+    assert_near(list[0].tick.activities[0].rates[1], 500, 1e-9);
+    assert_true(isnan(list[0].tick.activities[1].rates[1]));
+    assert_true(isnan(list[0].tick.activities[2].rates[1]));
+    assert_true(reasons_have(&reasons, "multiplexed"));
+    report.counts[report.total[0].first_count + 1] += 50000000;
+    build();
+    assert_int_equal(list[0].tick.n_activities, 4);
+    assert_string_equal(list[0].tick.activities[3].name, "other");
+    assert_true(list[0].tick.activities[3].rates[0] > 4e7);
+    assert_true(isnan(list[0].tick.activities[3].rates[1]));
 }
 
 static void impossible_energy_is_not_measured(void **state)
@@ -539,6 +573,7 @@ int main(void)
         TEST(rounding_is_nobodys),
         TEST(doubtful_ticks_are_not_learned_from),
         TEST(what_hardly_ran_makes_no_tick_doubtful),
+        TEST(time_is_known_where_hardware_events_are_not),
         TEST(spans_that_differ_are_not_learned_from),
         TEST(impossible_energy_is_not_measured),
         TEST(a_sum_beyond_all_bounds_is_not_measured),

@@ -113,6 +113,27 @@ static void multiplexed_counts_meet_on_one_scale(void **state)
     bench_free(&bench);
 }
 
+/* Halves of many together are not more than there was. */
+static void scaled_counts_are_rounded_down(void **state)
+{
+    (void)state;
+    static const bool is_exact[N_EVENTS] = {true, false};
+    struct bench bench;
+    for (int64_t running = 0; running <= 2; running += 2) {
+        bench_new(&bench, 1);
+        bench.tally.is_exact = is_exact;
+        put(tally_total(&bench.tally, 0), 3, 3, 6, running ? 6 : 3);
+        for (size_t i = 1; i <= 2; i++) /* 1 of 3 that ran for two thirds, or of 3 uncounted */
+            put(tally_cell(&bench.tally, i, 0), running ? 1 : 3, running / 2, 3, running);
+        publish(&bench);
+        const struct count_row *other = row_of(&bench, "other", 0);
+        assert_int_equal(report_counts(&bench.report, other)[0], 1);
+        assert_int_equal(report_counts(&bench.report, other)[1], 1);
+        assert_int_equal(bench.report.reasons.n_words, 0);
+        bench_free(&bench);
+    }
+}
+
 static void not_counted_is_not_zero(void **state)
 {
     (void)state;
@@ -128,6 +149,45 @@ static void not_counted_is_not_zero(void **state)
     assert_int_equal(report_counts(&bench.report, row)[0], VALUE_ABSENT);
     assert_null(row_of(&bench, "/:2@1", 0));
     assert_int_equal(report_counts(&bench.report, row_of(&bench, "other", 0))[0], 10);
+    bench_free(&bench);
+}
+
+/* CPU time is counted without a counter: it stays with whom it is of, and what that target's
+ * instructions were is missing in its row and not in other. */
+static void what_is_exact_stays_where_it_is(void **state)
+{
+    (void)state;
+    static const bool is_exact[N_EVENTS] = {true, false};
+    struct bench bench;
+    bench_new(&bench, 1);
+    bench.tally.is_exact = is_exact;
+    /* Of 100 that the machine ran, 20 without a counter: the total's CPU time is on the scale of what
+     * ran, 80 of 100. */
+    put(tally_total(&bench.tally, 0), 80, 800, 100, 80);
+    put(tally_cell(&bench.tally, 1, 0), 20, 0, 20, 0);
+    put(tally_cell(&bench.tally, 2, 0), 50, 500, 50, 50);
+    publish(&bench);
+    const struct count_row *row = row_of(&bench, "/:1@1", 0);
+    assert_int_equal(report_counts(&bench.report, row)[0], 20);
+    assert_int_equal(report_counts(&bench.report, row)[1], VALUE_ABSENT);
+    assert_int_equal(row->enabled_ns, 20);
+    assert_int_equal(row->running_ns, 0);
+    const struct count_row *other = row_of(&bench, "other", 0);
+    assert_int_equal(report_counts(&bench.report, other)[0], 24);  /* 30 / 100 * 80 */
+    assert_int_equal(report_counts(&bench.report, other)[1], 240); /* 800 - 400 - 160 */
+    assert_int_equal(bench.report.reasons.n_words, 0);
+    /* Nobody had a counter. */
+    report_clear(&bench.report);
+    assert_int_equal(report_add_event(&bench.report, "cpu_ns"), 0);
+    assert_int_equal(report_add_event(&bench.report, "instructions"), 0);
+    put(tally_total(&bench.tally, 0), 100, 0, 100, 0);
+    put(tally_cell(&bench.tally, 2, 0), 50, 0, 50, 0);
+    publish(&bench);
+    assert_int_equal(report_counts(&bench.report, &bench.report.total[0])[0], 100);
+    assert_int_equal(report_counts(&bench.report, &bench.report.total[0])[1], VALUE_ABSENT);
+    other = row_of(&bench, "other", 0);
+    assert_int_equal(report_counts(&bench.report, other)[0], 30);
+    assert_int_equal(report_counts(&bench.report, other)[1], VALUE_ABSENT);
     bench_free(&bench);
 }
 
@@ -182,7 +242,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packages_balance_each_by_itself),
         cmocka_unit_test(multiplexed_counts_meet_on_one_scale),
+        cmocka_unit_test(scaled_counts_are_rounded_down),
         cmocka_unit_test(not_counted_is_not_zero),
+        cmocka_unit_test(what_is_exact_stays_where_it_is),
         cmocka_unit_test(unread_rows_say_why),
         cmocka_unit_test(what_is_not_counted_stays_above),
     };
