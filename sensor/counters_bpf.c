@@ -69,7 +69,7 @@ struct counters_bpf {
     uint64_t looked_tree_changes; /* as they stood when ends were last looked for */
     bool has_changed_before;      /* at the look before */
     bool may_have_ended;          /* some cgroup, as far as this tick's look goes */
-    size_t n_without_events;      /* CPUs */
+    size_t n_without_events, n_misplaced; /* CPUs */
     uint64_t ns_per_tick;
     bool has_read;
     bool tells_short_lived_apart;
@@ -171,13 +171,26 @@ static int choose_columns(struct counters_bpf *bpf, const struct topology *topol
     return count_no_events(bpf, err);
 }
 
-/* Where a CPU is may be known only once it is online. */
-static void place_cpus(const struct counters_bpf *bpf, const struct topology *topology)
+/* Where a CPU is may be known only once it is online; a whole package that was offline at the
+ * opening has no place in the kernel's sums. */
+static void place_cpus(struct counters_bpf *bpf, const struct topology *topology)
 {
-    for (int cpu = 0; cpu < topology->n_cpus && (size_t)cpu < bpf->events.n_cpus; cpu++)
-        for (size_t i = 0; i < bpf->n_packages && topology->is_online[cpu]; i++)
-            if (bpf->packages[i] == topology->package[cpu])
-                bpf_slots_put_package(bpf->slots, cpu, i);
+    size_t n_misplaced = 0;
+    for (int cpu = 0; cpu < topology->n_cpus && (size_t)cpu < bpf->events.n_cpus; cpu++) {
+        size_t i = 0;
+        while (i < bpf->n_packages && bpf->packages[i] != topology->package[cpu])
+            i++;
+        if (!topology->is_online[cpu])
+            continue;
+        bpf_slots_put_package(bpf->slots, cpu, i < bpf->n_packages ? i : 0);
+        n_misplaced += i == bpf->n_packages && topology->n_packages > 0;
+    }
+    if (n_misplaced > 0 && bpf->n_misplaced == 0)
+        log_warning(bpf->host->log,
+                    "bpf: CPUs of a package that was offline at the start count in package %" PRId32
+                    " until the sensor is restarted",
+                    bpf->packages[0]);
+    bpf->n_misplaced = n_misplaced;
 }
 
 static int make_room(struct counters_bpf *bpf, const struct topology *topology)
@@ -490,6 +503,10 @@ static void say_what_is_missing(struct counters_bpf *bpf, struct report *report)
         reasons_add(&report->reasons, "targets_dropped");
     if (bpf->n_without_events > 0)
         reasons_add(&report->reasons, "events_missing");
+    if (bpf->n_misplaced > 0) {
+        reasons_add(&report->reasons, "package_unknown");
+        tally_mark_total(&bpf->tally, 0, "package_unknown", false);
+    }
     bpf->last_missing = missing;
 }
 

@@ -255,6 +255,41 @@ static void each_package_has_its_row(const struct engine_ops *ops)
     (void)bench_remove_all(NULL);
 }
 
+/* A package that was offline as a whole: its CPUs count where they can, and that is said. */
+static void a_package_that_comes_late_is_said(void **state)
+{
+    (void)state;
+    struct made_tree tree;
+    char path[96];
+    int n_cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (n_cpus < 2)
+        skip();
+    make_packages(&tree, n_cpus);
+    (void)snprintf(path, sizeof(path), "devices/system/cpu/cpu%d/topology/physical_package_id",
+                   n_cpus - 1);
+    made_tree_write(&tree, path, "0\n");
+    bench.host.sysfs = tree.root;
+    bench_make_cgroup("");
+    bench_open(&counters_bpf, GRANULARITY_CGROUP, NULL, 0, NULL);
+    for (int is_late = 0; is_late < 2; is_late++) {
+        bench_tick();
+        bench_sweep();
+        bench_tick();
+        assert_int_equal(bench.report.n_total, 1);
+        assert_int_equal(reasons_have(&bench.report.reasons, "package_unknown"), is_late);
+        assert_string_equal(bench.report.total[0].reason, is_late ? "package_unknown" : "");
+        assert_true(bench.report.total[0].has_counts);
+        bench_sweep();
+        made_tree_write(&tree, path, "7\n");
+        topology_deinit(&bench.topology);
+        assert_int_equal(topology_read(&bench.topology, &bench.host, NULL), 0);
+    }
+    bench_close();
+    bench.host.sysfs = "/sys";
+    made_tree_remove(&tree, "");
+    (void)bench_remove_all(NULL);
+}
+
 static void bpf_counts_each_type(void **state)
 {
     (void)state;
@@ -303,6 +338,7 @@ int main(void)
         cmocka_unit_test(bpf_leaves_out_what_a_type_lacks),
         cmocka_unit_test(perf_leaves_out_what_a_type_lacks),
         cmocka_unit_test(bpf_counts_each_package),
+        cmocka_unit_test(a_package_that_comes_late_is_said),
         cmocka_unit_test(perf_counts_each_package),
     };
     return cmocka_run_group_tests(tests, NULL, bench_remove_all);
