@@ -252,7 +252,7 @@ static void stop_looking_first(struct counters_perf *perf, struct targets *targe
 static int fit_events(struct counters_perf *perf, struct targets *targets,
                       const struct topology *topology)
 {
-    const struct counted_event *own = perf->events.sets[0].events; /* all types count the same */
+    const struct counted_event *own = perf->events.sets[0].events; /* as all types */
     size_t n_before = typed_events_most(&perf->events), n_events = n_before;
     size_t n_least =
         perf->cpu_ns == CPU_NS_NONE ? 1 : (size_t)perf->events.columns[perf->cpu_ns].index + 1;

@@ -60,6 +60,23 @@ static void remove_event(struct event_set *set, size_t index)
             (set->n_events - index) * sizeof(set->events[0]));
 }
 
+/* In the order of the first type: the last ones, given up first, are the same everywhere. */
+static void order_alike(struct typed_events *events)
+{
+    const struct event_set *first = &events->sets[0];
+    for (size_t type = 1; type < events->types.n; type++) {
+        struct event_set *set = &events->sets[type];
+        for (size_t i = 0; i < first->n_events && i < set->n_events; i++) {
+            size_t from = find_event(set, first->events[i].name);
+            if (from == set->n_events)
+                continue;
+            const struct counted_event event = set->events[from];
+            set->events[from] = set->events[i];
+            set->events[i] = event;
+        }
+    }
+}
+
 /* A count that some CPUs lack would make those who run there look idle. */
 static void keep_common(struct typed_events *events, const struct host *host)
 {
@@ -78,6 +95,7 @@ static void keep_common(struct typed_events *events, const struct host *host)
             remove_event(set, i);
         }
     }
+    order_alike(events);
 }
 
 /* Returns whether all types have a hardware event. */

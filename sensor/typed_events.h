@@ -26,10 +26,10 @@ struct typed_events {
 };
 
 /* The events asked for, each of which must be counted by one type of CPUs at least, and each type must count one; none asked for: the set of the CPUs' vendor where they have a PMU,
- * less what does not open (with a warning), else what the kernel counts itself. Of a set of our own choice all types count the same. */
+ * less what does not open (with a warning), else what the kernel counts itself. Of a set of our own choice all types count the same, in the same order. */
 int typed_events_choose(struct typed_events *ret_events, const struct host *host, const struct topology *topology,
                         const char *const *asked, size_t n_asked, struct error *err);
-/* perf_group_fit for each type. */
+/* perf_group_fit for each type; of a set of our own choice what does not fit on one type is given up on all. */
 int typed_events_fit(struct typed_events *events, const struct host *host, bool is_asked, struct error *err);
 /* Names the columns anew. Call when a set was changed. */
 void typed_events_name(struct typed_events *events);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/error.h"
+#include "sensor/typed_events.h"
 #include "tests/daemon/engine_bench.h"
 #include "tests/unit/made_tree.h"
 
@@ -181,6 +182,40 @@ static void one_type_may_lack_an_event(const struct engine_ops *ops)
     (void)bench_remove_all(NULL);
 }
 
+/* Lists of two types may name the same events in another order: what is given up, from the end, has
+ * to be the same of both. */
+static void types_give_up_the_same(void **state)
+{
+    (void)state;
+    static const char *const asked[] = {"cpu_ns", "a=perf_raw::r3", "b=perf_raw::r4",
+                                        "c=perf_raw::r5"};
+    struct made_tree tree;
+    struct topology topology;
+    struct typed_events typed;
+    struct error err = {0};
+    int n_cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (n_cpus < 2)
+        skip();
+    make_hybrid(&tree, n_cpus);
+    const struct host host = {.sysfs = tree.root, .procfs = "/proc", .clock = &clock_system};
+    assert_int_equal(topology_read(&topology, &host, &err), 0);
+    if (typed_events_choose(&typed, &host, &topology, asked, 4, &err) < 0)
+        fail_msg("%s", err.text);
+    struct event_set *atom = &typed.sets[1];
+    const struct counted_event first = atom->events[0];
+    memmove(&atom->events[0], &atom->events[1], 3 * sizeof(first));
+    atom->events[3] = first;
+    assert_int_equal(typed_events_fit(&typed, &host, false, &err), 0);
+    typed_events_cut(&typed, 2);
+    assert_int_equal(typed.n_columns, 3);
+    assert_string_equal(typed.columns[0].name, "cpu_ns");
+    assert_string_equal(typed.columns[1].name, "a:core");
+    assert_string_equal(typed.columns[2].name, "a:atom");
+    typed_events_deinit(&typed);
+    topology_deinit(&topology);
+    made_tree_remove(&tree, "");
+}
+
 /* ---- two packages ---- */
 
 #define LAST_PACKAGE 7 /* numbers of packages have gaps on some machines */
@@ -337,6 +372,7 @@ int main(void)
         cmocka_unit_test(bpf_has_room_for_all_columns),
         cmocka_unit_test(bpf_leaves_out_what_a_type_lacks),
         cmocka_unit_test(perf_leaves_out_what_a_type_lacks),
+        cmocka_unit_test(types_give_up_the_same),
         cmocka_unit_test(bpf_counts_each_package),
         cmocka_unit_test(a_package_that_comes_late_is_said),
         cmocka_unit_test(perf_counts_each_package),
