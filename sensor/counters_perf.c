@@ -3,6 +3,12 @@
  * it, and its time_enabled runs only while the cgroup is on the CPU, so a group with nothing
  * enabled is a true zero.
  *
+ * Its clock lacks a task's way onto the CPU and off it, microseconds each time, and has what was
+ * stolen meanwhile. So CPU time is cpu.stat's, which the scheduler keeps, and the clock says what
+ * that does not have yet and in which package it was; alone it speaks where cpu.stat cannot be read
+ * or is late: in cgroup v1, of the last stretch of a cgroup that is gone, and where CPUs run
+ * without a tick (nohz_full).
+ *
  * Beside the targets stands a group per CPU that counts everything, but for CPU time: the
  * system-wide task clock counts the idle task as well, so the total of cpu_ns is the busy time by
  * PROCFS/stat (cpu_busy.h).
@@ -12,6 +18,7 @@
  * way, from the end of the list, CPU time never; those asked for by name stay. Then targets do:
  * nearest to the root first, then the older ones are opened, who is counted stays so, and what the
  * others use is charged to the nearest counted target above. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -20,6 +27,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/events.h"
 #include "common/log.h"
@@ -27,6 +35,7 @@
 #include "sensor/cpu_busy.h"
 #include "sensor/descriptor_limit.h"
 #include "sensor/engine.h"
+#include "sensor/perf_booked.h"
 #include "sensor/perf_group.h"
 #include "sensor/perf_probe.h"
 #include "sensor/perf_watch.h"
@@ -34,6 +43,8 @@
 #include "sensor/typed_events.h"
 
 #define CPU_NS_NONE SIZE_MAX
+#define TICK_MAX_NS 10000000 /* of the scheduler, at 100 Hz: so late a CPU's books may be */
+#define LATE_CPUS_MAX 4      /* more are hardly ever late together */
 
 extern const struct engine_ops counters_perf;
 
@@ -55,6 +66,10 @@ struct counters_perf {
     struct cpu_busy busy;
     bool set_is_asked;        /* its events were asked for by name */
     bool looks_first;         /* there are descriptors for that (perf_watch.h) */
+    bool takes_booked;        /* cpu.stat is up to date to a scheduler tick */
+    bool is_exact[TYPED_COLUMNS_MAX];
+    uint64_t looked_ns;       /* when cpu.stat was last looked at */
+    struct perf_span span;
     size_t n_open, n_allowed; /* descriptors */
     bool has_warned;
     struct target_tree tree;
@@ -132,12 +147,26 @@ static int open_whole(struct counters_perf *perf, const struct topology *topolog
     return cpu_busy_open(&perf->busy, perf->host, topology->n_cpus, err);
 }
 
+/* The books need no counter. */
 static void find_cpu_ns(struct counters_perf *perf)
 {
     perf->cpu_ns = CPU_NS_NONE;
-    for (size_t i = 0; i < perf->events.n_columns; i++)
-        if (!strcmp(perf->events.columns[i].name, EVENT_CPU_NS))
+    for (size_t i = 0; i < perf->events.n_columns; i++) {
+        perf->is_exact[i] = !strcmp(perf->events.columns[i].name, EVENT_CPU_NS);
+        if (perf->is_exact[i])
             perf->cpu_ns = i;
+    }
+    perf->tally.is_exact = perf->takes_booked ? perf->is_exact : NULL;
+}
+
+/* What runs there undisturbed is booked once a second. The list of CPUs is empty or "(null)" if
+ * there is none. */
+static bool has_tickless_cpus(const struct host *host)
+{
+    char list[4096];
+    ssize_t length =
+        host_read_text(list, sizeof(list), "%s/devices/system/cpu/nohz_full", host->sysfs);
+    return length == -EFBIG || (length > 0 && isdigit((unsigned char)list[0]));
 }
 
 static int perf_open(struct engine **ret_engine, const struct host *host,
@@ -159,6 +188,7 @@ static int perf_open(struct engine **ret_engine, const struct host *host,
     perf->n_allowed = descriptor_limit_raise();
     perf->set_is_asked = n_events > 0;
     perf->looks_first = !host->perf_cgroupfs; /* v1 keeps the books in another tree */
+    perf->takes_booked = !has_tickless_cpus(host);
     int r = typed_events_choose(&perf->events, host, topology, events, n_events, err);
     if (r == 0)
         r = typed_events_fit(&perf->events, host, n_events > 0, err);
@@ -474,11 +504,27 @@ static void put_busy_time(struct counters_perf *perf, const struct topology *top
 /* Deepest first, as they are read: who is above a cgroup that ran is not taken for still. */
 static void look_at_watches(struct counters_perf *perf, struct targets *targets)
 {
+    uint64_t now_ns = clock_monotonic_ns(&clock_system);
+    size_t n_late = perf->n_cpus < LATE_CPUS_MAX ? perf->n_cpus : LATE_CPUS_MAX;
+    perf->span = (struct perf_span){.wall_ns = (int64_t)(now_ns - perf->looked_ns),
+                                    .late_ns = (int64_t)n_late * TICK_MAX_NS};
+    perf->looked_ns = now_ns;
     for (size_t i = perf->tree.n_targets; i-- > 0;) {
         const struct target *target = targets_at(targets, perf->tree.order[i]);
         if (target->engine_data)
             perf_watch_look(target->engine_data);
     }
+}
+
+/* Targets below out of those above, and the scheduler's own CPU time where it is known. */
+static void settle(struct counters_perf *perf, struct targets *targets)
+{
+    bool takes_booked = perf->takes_booked && perf->cpu_ns != CPU_NS_NONE;
+    if (takes_booked)
+        perf_booked_note(&perf->tally, targets, perf->cpu_ns);
+    tally_settle(&perf->tally, &perf->tree);
+    if (takes_booked)
+        perf_booked_put(&perf->tally, &perf->tree, targets, perf->cpu_ns, perf->span);
 }
 
 /* Fills the tally; clock samples go straight into the report. */
@@ -518,7 +564,7 @@ static int perf_read(struct engine *engine, struct targets *targets,
     r = count(perf, targets, topology, report);
     if (r < 0)
         return r;
-    tally_settle(&perf->tally, &perf->tree);
+    settle(perf, targets);
     if (perf->cpu_ns != CPU_NS_NONE)
         put_busy_time(perf, topology);
     if (!perf->has_read) {

@@ -13,7 +13,8 @@ struct perf_watch *perf_watch_new(size_t n_cpus)
     struct perf_watch *watch = calloc(1, sizeof(*watch));
     if (!watch)
         return NULL;
-    *watch = (struct perf_watch){.n_cpus = n_cpus, .usage_fd = -1, .has_gap = true};
+    *watch = (struct perf_watch){
+        .n_cpus = n_cpus, .usage_fd = -1, .booked_us = VALUE_ABSENT, .has_gap = true};
     watch->groups = calloc(n_cpus ? n_cpus : 1, sizeof(*watch->groups));
     if (watch->groups)
         return watch;
@@ -131,10 +132,12 @@ void perf_watch_look(struct perf_watch *watch)
 {
     uint64_t now_us;
     bool is_known = watch->usage_fd >= 0 && cgroup_usage_read(watch->usage_fd, &now_us) == 0;
-    watch->is_still = is_known && now_us == watch->usage_us && !watch->has_gained;
-    watch->has_gained = false;
-    if (is_known)
-        watch->usage_us = now_us;
+    watch->is_still = is_known && now_us == watch->usage_us && watch->n_ran == 0;
+    watch->n_ran = 0;
+    watch->booked_us = VALUE_ABSENT;
+    if (is_known && watch->usage_us != UINT64_MAX)
+        watch->booked_us = now_us > watch->usage_us ? (int64_t)(now_us - watch->usage_us) : 0;
+    watch->usage_us = is_known ? now_us : UINT64_MAX;
 }
 
 int perf_watch_read(struct perf_watch *watch, const struct typed_events *events, size_t cpu,
@@ -145,6 +148,6 @@ int perf_watch_read(struct perf_watch *watch, const struct typed_events *events,
         return 0;
     uint64_t enabled_ns = group->last[group->n_events];
     int r = typed_events_read(events, group, cpu, cell);
-    watch->has_gained |= r == 0 && group->last[group->n_events] != enabled_ns;
+    watch->n_ran += r == 0 && group->last[group->n_events] != enabled_ns;
     return r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the perf engine has open for one cgroup: a group of events per CPU. Beside them, where the limit of descriptors allows, cpu.stat: one reading
- * of it tells whether any group can have gained something, and most cgroups sleep. */
+ * of it tells whether any group can have gained something, and most cgroups sleep; and it has the scheduler's own
+ * CPU time (perf_booked.h). */
 #pragma once
 
 #include "sensor/perf_group.h"
@@ -13,7 +14,12 @@ struct perf_watch {
     size_t n_cpus;
     int usage_fd; /* -1: no look first, all groups are read */
     uint64_t usage_us;
-    bool has_gained;    /* at its last reading */
+    int64_t booked_us;   /* what that grew by between the last two looks; VALUE_ABSENT: not known */
+    /* perf_booked.h */
+    int64_t whole_ns, own_ns; /* CPU time of this tick, with all below it and without */
+    int64_t owed_ns;          /* below 0: it had too much before */
+    size_t last_package;      /* where it gained last */
+    size_t n_ran;             /* CPUs on which it gained, at its last reading */
     bool is_still;      /* nothing to read since */
     bool has_gap;       /* a CPU that may be online has no group */
     const char *reason; /* why nothing is open; NULL: it is */

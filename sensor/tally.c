@@ -17,8 +17,9 @@ static size_t width_of(const struct tally *tally)
     return tally->n_events + 2;
 }
 
-static const int64_t *cell_of(const struct tally *tally, size_t target, size_t package)
+const int64_t *tally_cell_at(const struct tally *tally, size_t target, size_t package)
 {
+    assert(target <= tally->n_targets && package < tally->n_packages);
     return tally->cells + (target * tally->n_packages + package) * width_of(tally);
 }
 
@@ -42,8 +43,7 @@ int tally_begin(struct tally *tally, size_t n_targets, size_t n_packages, size_t
 
 int64_t *tally_cell(struct tally *tally, size_t target, size_t package)
 {
-    assert(target <= tally->n_targets && package < tally->n_packages);
-    return (int64_t *)cell_of(tally, target, package);
+    return (int64_t *)tally_cell_at(tally, target, package);
 }
 
 int64_t *tally_total(struct tally *tally, size_t package)
@@ -74,9 +74,7 @@ static void join_life(struct tally *tally, size_t from, size_t into)
     tally->marks[from] = (struct tally_mark){0};
 }
 
-/* The nearest target above that has counts. */
-static size_t find_counted_above(const struct tally *tally, const struct target_tree *tree,
-                                 size_t target)
+size_t tally_counted_above(const struct tally *tally, const struct target_tree *tree, size_t target)
 {
     size_t parent = tree->parent[target];
     while (parent != TARGET_TREE_NONE && tally->marks[parent].is_unread)
@@ -93,7 +91,7 @@ void tally_settle(struct tally *tally, const struct target_tree *tree)
     /* Those above come first: when a target is taken out of its parent, it still holds its own
      * descendants. */
     for (size_t i = 0; i < tally->n_targets; i++) {
-        size_t target = tree->order[i], parent = find_counted_above(tally, tree, target);
+        size_t target = tree->order[i], parent = tally_counted_above(tally, tree, target);
         if (parent == TARGET_TREE_NONE || tree->life[target] != target ||
             tally->marks[target].is_unread)
             continue;
@@ -170,7 +168,7 @@ static int publish_target(const struct tally *tally, struct targets *targets, si
 {
     struct tally_mark mark = tally->marks[index];
     for (size_t package = 0; package < tally->n_packages; package++) {
-        const int64_t *cell = cell_of(tally, index, package);
+        const int64_t *cell = tally_cell_at(tally, index, package);
         if (!mark.is_unread && is_idle(tally, cell) && !is_uncounted(tally, cell))
             continue;
         const struct target *target = targets_at(targets, index);
@@ -187,10 +185,10 @@ static int publish_target(const struct tally *tally, struct targets *targets, si
 
 int64_t tally_sum(const struct tally *tally, size_t package, size_t event)
 {
-    const int64_t *total = cell_of(tally, tally->n_targets, package);
+    const int64_t *total = tally_cell_at(tally, tally->n_targets, package);
     int64_t sum = 0;
     for (size_t target = 0; target < tally->n_targets; target++) {
-        const int64_t *cell = cell_of(tally, target, package);
+        const int64_t *cell = tally_cell_at(tally, target, package);
         if (!tally->marks[target].is_unread)
             sum += on_scale_of(tally, event, cell, total);
     }
@@ -200,7 +198,7 @@ int64_t tally_sum(const struct tally *tally, size_t package, size_t event)
 static int publish_other(const struct tally *tally, size_t package, int32_t package_id,
                          struct report *report)
 {
-    const int64_t *total = cell_of(tally, tally->n_targets, package);
+    const int64_t *total = tally_cell_at(tally, tally->n_targets, package);
     struct tally_mark mark = tally->marks[tally->n_targets + package];
     struct count_row *row;
     int r = report_add_target(report, &row);
@@ -240,7 +238,7 @@ int tally_publish(const struct tally *tally, struct targets *targets, const int3
             return r;
         row->target = "";
         row->package = packages ? packages[package] : PACKAGE_NONE;
-        fill_row(tally, cell_of(tally, tally->n_targets, package),
+        fill_row(tally, tally_cell_at(tally, tally->n_targets, package),
                  tally->marks[tally->n_targets + package], report, row);
     }
     for (size_t i = 0; i < tally->n_targets; i++) {

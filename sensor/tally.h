@@ -27,9 +27,12 @@ struct tally {
 int tally_begin(struct tally *tally, size_t n_targets, size_t n_packages, size_t n_events, bool has_times);
 /* Increases: [n_events] counts, then enabled_ns and running_ns. target n_targets is the total. */
 int64_t *tally_cell(struct tally *tally, size_t target, size_t package);
+const int64_t *tally_cell_at(const struct tally *tally, size_t target, size_t package);
 int64_t *tally_total(struct tally *tally, size_t package);
 void tally_mark(struct tally *tally, size_t target, const char *reason, bool is_unread);
 void tally_mark_total(struct tally *tally, size_t package, const char *reason, bool is_unread);
+/* The nearest target above that has counts, TARGET_TREE_NONE. */
+size_t tally_counted_above(const struct tally *tally, const struct target_tree *tree, size_t target);
 /* Joins lives and takes targets below out of the nearest counted one above, never below 0: what a target without counts used stays there. */
 void tally_settle(struct tally *tally, const struct target_tree *tree);
 /* What all targets together have of one event, on the scale of the package's total. Who had no counter, but whose time is known exactly, is taken

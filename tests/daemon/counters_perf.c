@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,13 +15,16 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "sensor/perf_watch.h"
 #include "tests/daemon/engine_bench.h"
+#include "tests/unit/made_tree.h"
 
 extern const struct engine_ops counters_perf, counters_proc;
 
 #define ROUNDS_PER_TICK 10000
 #define N_TICKS 4
+#define LATE_NS 20000000 /* the books of one that runs on, with what was stolen from it */
 
 /* Three levels, the middle one idle by itself; then death, and a second life under the same name.
  */
@@ -229,7 +233,52 @@ static int64_t sum_of(const struct count_row *rows, size_t n)
     return sum_ns;
 }
 
-static void the_total_is_the_machines_busy_time(const struct engine_ops *ops)
+static int64_t players_of(const struct count_row *rows, size_t n)
+{
+    int64_t sum_ns = 0;
+    for (size_t i = 0; i < n; i++)
+        if (strstr(rows[i].target, "/players"))
+            sum_ns += report_counts(&bench.report, &rows[i])[bench_event("cpu_ns")];
+    return sum_ns;
+}
+
+/* What the kernel says, before and after a tick: the tick's own moment is in between. */
+struct known {
+    int64_t busy_ns, players_ns;
+};
+
+static struct known look(void)
+{
+    return (struct known){bench_machine_busy_ns(), bench_usage_us("/players") * INT64_C(1000)};
+}
+
+static void known_tick(struct known ret_around[2])
+{
+    ret_around[0] = look();
+    bench_tick();
+    ret_around[1] = look();
+}
+
+static void is_between(int64_t value_ns, int64_t least_ns, int64_t most_ns, const char *what)
+{
+    if (value_ns < least_ns - least_ns / 200 || value_ns > most_ns + most_ns / 200)
+        fail_msg("%s: %ld us, from %ld to %ld us within 0.5 %%", what, (long)(value_ns / 1000),
+                 (long)(least_ns / 1000), (long)(most_ns / 1000));
+}
+
+/* A whole turn at least, however long nobody looked: within less than a millisecond the moments of
+ * the targets' readings and of the machine's are different times. */
+static void await_turn(int told_fd)
+{
+    struct pollfd told = {.fd = told_fd, .events = POLLIN};
+    char byte;
+    while (poll(&told, 1, 0) == 1)
+        assert_int_equal(read(told_fd, &byte, 1), 1);
+    for (int i = 0; i < 2; i++) /* the first may have come at once */
+        assert_int_equal(read(told_fd, &byte, 1), 1);
+}
+
+static void sleepers_and_the_machine_have_their_time(const struct engine_ops *ops)
 {
     int there[2], back[2], told[2];
     char byte = 'x';
@@ -237,25 +286,27 @@ static void the_total_is_the_machines_busy_time(const struct engine_ops *ops)
     bench_make_cgroup("");
     bench_make_cgroup("/players");
     bench_open(ops, GRANULARITY_CGROUP, NULL, 0, NULL);
-    int64_t whole_ns = 0, n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t whole_ns = 0, players_ns = 0, n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
     int64_t rounding_ns = 3 * n_cpus * (1000000000 / sysconf(_SC_CLK_TCK));
+    struct known first[2], last[2];
     pid_t one = start_player(0, there[0], back[1], told[1]);
     pid_t other = start_player(bench.topology.n_cpus - 1, back[0], there[1], told[1]);
-    bench_tick();
-    int64_t busy_ns = bench_machine_busy_ns();
+    bench_tick(); /* a cgroup has its baseline from the tick after that which finds it */
+    known_tick(first);
     assert_int_equal(write(there[1], &byte, 1), 1);
     for (int i = 0; i < 2 * N_TICKS; i++) {
-        assert_int_equal(read(told[0], &byte, 1), 1);
-        bench_tick();
+        await_turn(told[0]);
+        known_tick(last);
         int64_t total_ns = sum_of(bench.report.total, bench.report.n_total);
         assert_true(sum_of(bench.report.targets, bench.report.n_targets) == total_ns);
         assert_false(reasons_have(&bench.report.reasons, "skew"));
         whole_ns += total_ns;
+        players_ns += players_of(bench.report.targets, bench.report.n_targets);
     }
-    busy_ns = bench_machine_busy_ns() - busy_ns;
-    if (llabs(whole_ns - busy_ns) > busy_ns / 200 + rounding_ns)
-        fail_msg("%ld us, the machine was busy for %ld us", (long)(whole_ns / 1000),
-                 (long)(busy_ns / 1000));
+    is_between(players_ns, last[0].players_ns - first[1].players_ns,
+               last[1].players_ns - first[0].players_ns, "the players");
+    is_between(whole_ns, last[0].busy_ns - first[1].busy_ns - rounding_ns,
+               last[1].busy_ns - first[0].busy_ns + rounding_ns, "the machine");
     bench_close();
     end_process(one);
     end_process(other);
@@ -267,16 +318,120 @@ static void the_total_is_the_machines_busy_time(const struct engine_ops *ops)
     (void)bench_remove_all(NULL);
 }
 
-static void perfs_total_is_the_machines_busy_time(void **state)
+/* Where CPUs have no tick, the scheduler's books are up to a second late: perf's clock speaks alone,
+ * in nanoseconds; the books are kept in microseconds. */
+static void the_books_of_tickless_cpus_are_not_taken(void **state)
 {
     (void)state;
-    the_total_is_the_machines_busy_time(&counters_perf);
+    static const char *const links[] = {"bus", "devices/system/cpu/online",
+                                        "devices/system/cpu/possible"};
+    static const char *const lists[] = {"\n", "(null)\n", "1\n"};
+    struct made_tree tree;
+    int there[2], back[2], told[2];
+    char byte = 'x', path[PATH_MAX], target[PATH_MAX];
+    assert_true(pipe(there) == 0 && pipe(back) == 0 && pipe(told) == 0);
+    made_tree_new(&tree);
+    bench_make_cgroup("");
+    bench_make_cgroup("/players");
+    pid_t one = start_player(0, there[0], back[1], told[1]);
+    pid_t other = start_player((int)sysconf(_SC_NPROCESSORS_ONLN) - 1, back[0], there[1], told[1]);
+    assert_int_equal(write(there[1], &byte, 1), 1);
+    made_tree_write(&tree, "devices/system/cpu/nohz_full", "");
+    for (size_t i = 0; i < 3; i++) {
+        made_tree_path(&tree, links[i], path);
+        (void)snprintf(target, sizeof(target), "/sys/%s", links[i]);
+        assert_int_equal(symlink(target, path), 0);
+    }
+    bench.host.sysfs = tree.root;
+    for (size_t i = 0; i < 3; i++) {
+        made_tree_write(&tree, "devices/system/cpu/nohz_full", lists[i]);
+        bench_open(&counters_perf, GRANULARITY_CGROUP, NULL, 0, NULL);
+        bench_tick();
+        bench_tick();
+        bool is_booked = true;
+        for (int k = 0; k < 3; k++) {
+            await_turn(told[0]);
+            bench_tick();
+            is_booked &= players_of(bench.report.targets, bench.report.n_targets) % 1000 == 0;
+        }
+        assert_int_equal(is_booked, i < 2);
+        bench_close();
+    }
+    bench.host.sysfs = "/sys";
+    end_process(one);
+    end_process(other);
+    for (int i = 0; i < 2; i++) {
+        (void)close(there[i]);
+        (void)close(back[i]);
+        (void)close(told[i]);
+    }
+    made_tree_remove(&tree, "");
+    (void)bench_remove_all(NULL);
 }
 
-static void procs_total_is_the_machines_busy_time(void **state)
+static pid_t start_loop(const char *cgroup)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET((size_t)(bench.topology.n_cpus - 1), &set);
+        (void)sched_setaffinity(0, sizeof(set), &set);
+        bench_enter(cgroup);
+        for (;;)
+            ;
+    }
+    return pid;
+}
+
+/* The books of one that runs on move a scheduler tick at once, which is about what two readings are
+ * apart here: neither it nor the machine ever has more than all of the time. */
+static void nobody_has_more_time_than_there_was(void **state)
 {
     (void)state;
-    the_total_is_the_machines_busy_time(&counters_proc);
+    bench_make_cgroup("");
+    bench_make_cgroup("/loop");
+    int64_t n_cpus = sysconf(_SC_NPROCESSORS_ONLN), sum_ns = 0;
+    bench_open(&counters_perf, GRANULARITY_CGROUP, NULL, 0, NULL);
+    pid_t pid = start_loop("/loop");
+    bench_tick();
+    uint64_t last_ns = clock_monotonic_ns(&clock_system);
+    bench_tick();
+    long before_us = bench_usage_us("/loop");
+    for (int i = 0; i < 200; i++) {
+        burn_ms(5);
+        uint64_t now_ns = clock_monotonic_ns(&clock_system);
+        bench_tick();
+        int64_t most_ns = (int64_t)(clock_monotonic_ns(&clock_system) - last_ns), loop_ns = 0;
+        int64_t total_ns = sum_of(bench.report.total, bench.report.n_total);
+        last_ns = now_ns;
+        for (size_t k = 0; k < bench.report.n_targets; k++)
+            if (strstr(bench.report.targets[k].target, "/loop"))
+                loop_ns += sum_of(&bench.report.targets[k], 1);
+        if (loop_ns > most_ns || total_ns > n_cpus * most_ns)
+            fail_msg("%ld us, the machine %ld us within %ld us", (long)(loop_ns / 1000),
+                     (long)(total_ns / 1000), (long)(most_ns / 1000));
+        sum_ns += loop_ns;
+    }
+    int64_t used_ns = (bench_usage_us("/loop") - before_us) * INT64_C(1000);
+    if (llabs(sum_ns - used_ns) > used_ns / 200 + LATE_NS)
+        fail_msg("%ld us, by cpu.stat %ld us", (long)(sum_ns / 1000), (long)(used_ns / 1000));
+    bench_close();
+    end_process(pid);
+    (void)bench_remove_all(NULL);
+}
+
+static void perf_misses_no_time_of_sleepers(void **state)
+{
+    (void)state;
+    sleepers_and_the_machine_have_their_time(&counters_perf);
+}
+
+static void proc_misses_no_time_of_sleepers(void **state)
+{
+    (void)state;
+    sleepers_and_the_machine_have_their_time(&counters_proc);
 }
 
 int main(void)
@@ -290,8 +445,10 @@ int main(void)
         cmocka_unit_test(rows_carry_times_and_the_total_is_without_idle),
         cmocka_unit_test(a_cpu_leaves_and_comes_back),
         cmocka_unit_test(what_sleeps_is_not_read),
-        cmocka_unit_test(perfs_total_is_the_machines_busy_time),
-        cmocka_unit_test(procs_total_is_the_machines_busy_time),
+        cmocka_unit_test(perf_misses_no_time_of_sleepers),
+        cmocka_unit_test(nobody_has_more_time_than_there_was),
+        cmocka_unit_test(the_books_of_tickless_cpus_are_not_taken),
+        cmocka_unit_test(proc_misses_no_time_of_sleepers),
     };
     return cmocka_run_group_tests(tests, NULL, bench_remove_all);
 }
