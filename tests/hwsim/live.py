@@ -120,6 +120,11 @@ def check_idle(power, cpus_of, model, what):
                 check(abs(line["idle_w"] - lowest_w) < 1e-9, f"{what}: idle is not the lowest so far, {lowest_w} W: {line}")
 
 
+def scaled(row, place):
+    """A group that was opened while its cgroup ran is enabled some microseconds before it runs."""
+    return row["counts"][place] * (row["enabled_ns"] / row["running_ns"] if row["running_ns"] else 1)
+
+
 def check_split(records, power, what):
     """`share` charges what is above idle by CPU time, to the microwatt."""
     raw, n = {record["seq"]: record for record in records if record["kind"] == "raw"}, 0
@@ -129,7 +134,7 @@ def check_split(records, power, what):
         if record.get("reasons"):
             continue  # counts that were impossible are replaced
         for line in (line for line in record["balance"] if line["domain"] == "package"):
-            cpu_ns = {row["target"]: row["counts"][place] for row in rows_of(tick["targets"], line["package"]) if row.get("counts")}
+            cpu_ns = {row["target"]: scaled(row, place) for row in rows_of(tick["targets"], line["package"]) if row.get("counts")}
             sum_ns = sum(cpu_ns.values())
             for row in rows_of(record["targets"], line["package"], "package") if sum_ns > 0 else []:
                 due_w = (line["measured_w"] - line["idle_w"]) * cpu_ns[row["target"]] / sum_ns
