@@ -151,7 +151,7 @@ def count_in(folder, mount, controllers, engine):
     finally:
         loop.end()
     check(not reasons(sensor), f"{engine}: {reasons(sensor)}")
-    check(counted_ns(sensor, name) <= used_ns, f"{engine}: more counted than used")
+    check(counted_ns(sensor, name) <= used_ns, f"{engine}: more counted than used: {counted_ns(sensor, name)} of {used_ns} ns")
     print(f"{engine} in {controllers}: {counted_ns(sensor, name) / 1e6:.0f} ms counted of {used_ns / 1e6:.0f} used")
 
 

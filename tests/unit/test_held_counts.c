@@ -333,14 +333,15 @@ static void a_doubtful_tick_makes_all_doubtful(void **state)
     (void)state;
     begin("instructions");
     add_energy(DOMAIN_PACKAGE, 0, 0);
-    struct count_row *row = add_row("/b", 1000, VALUE_ABSENT);
+    struct count_row *row = add_row("/b", 1, VALUE_ABSENT); /* 1 of 1000 was seen */
     (void)add_row("/c", 100, 1);
     row->enabled_ns = TICK_NS;
     row->running_ns = TICK_NS / 1000;
     build();
     build_tick_with_energy(2 * TICK_NS);
     assert_int_equal(list[0].tick.n_activities, 4);
-    assert_true(isnan(list[0].tick.activities[1].rates[0]));
+    assert_near(list[0].tick.activities[1].rates[0], 250.0); /* its CPU time is */
+    assert_true(isnan(list[0].tick.activities[1].rates[1]));
     assert_near(list[0].tick.activities[2].rates[0], 25.0);
     assert_false(list[0].tick.learn);
     assert_true(list[0].tick.learn_idle);
