@@ -31,6 +31,7 @@
 #include "sensor/target_rules.h"
 #include "sensor/tick_timer.h"
 
+#define RECORD_LEAD_NS (20 * NS_PER_MS) /* at the start, in which the kernel is told to take readings */
 #define RECORD_TRY_NS NS_PER_S          /* while it is not known whether the kernel can take the readings */
 #define RECORD_AGAIN_NS (10 * NS_PER_S) /* after it has stopped */
 #define REAL_TIME_INTERVAL_NS (10 * NS_PER_MS)
@@ -318,12 +319,12 @@ static int open_timer(struct program *program, uint64_t interval_ns, struct erro
 }
 
 /* From there on the timer is that of fetching what the kernel has read. */
-static int try_to_record(struct program *program, struct error *err)
+static int try_to_record(struct program *program, uint64_t first_ns, struct error *err)
 {
     uint64_t now_ns = clock_monotonic_ns(&clock_system);
     if (now_ns < program->record_at_ns)
         return 0;
-    int r = sensor_record(program->sensor, &program->recorded, program->timer.due_ns);
+    int r = sensor_record(program->sensor, &program->recorded, first_ns);
     program->record_at_ns = r == -EAGAIN ? now_ns + RECORD_TRY_NS : UINT64_MAX;
     return r >= 0 ? open_timer(program, SENSOR_STORE_INTERVAL_NS, err) : 0;
 }
@@ -333,7 +334,7 @@ static int take_live_tick(struct program *program, uint64_t n_periods, struct er
     int r = take_tick(program, n_periods, err);
     if (r >= 0)
         r = tick_timer_set(&program->timer, sensor_offset_ns(program->sensor), err);
-    return r < 0 ? r : try_to_record(program, err);
+    return r < 0 ? r : try_to_record(program, program->timer.due_ns, err);
 }
 
 static int end_recording(struct program *program, struct error *err)
@@ -390,7 +391,9 @@ static int prepare_ticks(struct program *program, struct error *err)
     if (r < 0)
         return error_set(err, r, "starting a thread that reads energy: %s", strerror(-r));
     r = open_timer(program, program->settings.interval_ns, err);
-    return r < 0 ? r : try_to_record(program, err);
+    uint64_t interval_ns = program->settings.interval_ns;
+    uint64_t lead_ns = RECORD_LEAD_NS / interval_ns * interval_ns; /* no tick is missed yet */
+    return r < 0 ? r : try_to_record(program, program->timer.due_ns + lead_ns, err);
 }
 
 static int loop(struct program *program, int signal_fd, struct error *err)
