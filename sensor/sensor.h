@@ -35,7 +35,6 @@ int sensor_new(struct sensor **ret_sensor, const struct sensor_settings *setting
 int sensor_tick(struct sensor *sensor, uint64_t n_periods, struct error *err);
 /* Other rules from the next tick on; they replace settings.rules and are borrowed like them. */
 void sensor_set_rules(struct sensor *sensor, const struct target_rules *rules);
-/* Hands the queue to the store once more; -errno says how much was left. */
 /* When the next tick is best taken, ns after its period's boundary or (negative) before: 0, or at short intervals just after the counter's
  * update. */
 int64_t sensor_offset_ns(const struct sensor *sensor);

@@ -649,22 +649,23 @@ static int open_cgroup(const char *cgroup)
     return fd;
 }
 
-/* A slice whose switch the kernel does not tell is shared out by guess: one round without must come
- * soon. */
+/* A slice whose switch the kernel does not tell is shared out by guess, which is rare: of three
+ * rounds two must be right. */
 static void lives_agree(int fd, long before_us)
 {
-    for (int round = 0; round < 20; round++) {
+    int n_right = 0;
+    for (int round = 0; round < 3; round++) {
         live_in(fd, 30);
         long after_us = bench_usage_us("/empty");
         int64_t used_ns = (after_us - before_us) * 1000;
         bench_tick();
         assert_true(used_ns >= 30000000);
-        if (llabs(rows_ns("/empty", "") - used_ns) <= used_ns / 20)
-            return;
+        n_right += llabs(rows_ns("/empty", "") - used_ns) <= used_ns / 20;
         bench_sweep();
         before_us = after_us;
     }
-    fail_msg("their cgroup never has their time");
+    if (n_right < 2)
+        fail_msg("their cgroup has their time in %d of 3 rounds", n_right);
 }
 
 /* Nobody makes, enters or leaves a cgroup when a process is born in an empty one. Others on this
