@@ -14,6 +14,9 @@ if(WATT_BPF)
   set_tests_properties(daemon/counters_bpf PROPERTIES RUN_SERIAL ON TIMEOUT 300) # it holds its sums against the whole machine's
   watt_engine_test(bpf_slices)
   watt_engine_test(hybrid)
+  add_executable(switch_cost bench/switch_cost.c) # a bench, no test
+  target_link_libraries(switch_cost PRIVATE watt_engine_bench)
+  set_target_properties(switch_cost PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 endif()
 watt_engine_test(counters_perf)
 add_executable(test_daemon_cgroup_watch daemon/cgroup_watch.c)
