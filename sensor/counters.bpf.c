@@ -38,7 +38,7 @@ static __always_inline void enter(struct cpu_state *state, u32 cpu, struct task_
     u32 place = place_of(group);
     bool is_held = state->held[place].group == group;
     if (n_extra && (!is_held || state->running.place != place))
-        read_extra(cpu, state->running.place);
+        read_extra(state, cpu, state->running.place);
     if (!is_held)
         take_place(state, cpu, place, task, group);
     state->running.place = place;
@@ -176,7 +176,7 @@ int on_switch(u64 *context)
     }
     start_idle(state, next);
     if (n_extra) { /* what idling counts is nobody's */
-        read_extra(cpu, state->running.place);
+        read_extra(state, cpu, state->running.place);
         state->running.place = NOWHERE;
     }
     return 0;
@@ -197,9 +197,13 @@ static void flush(struct cpu_state *state, u32 cpu)
         gather(state, cpu, task);
     else if (state->running.tgid)
         gather_left(state);
-    if (n_extra)
-        read_extra(cpu, state->running.place);
+    bool is_short = false;
+    if (n_extra) {
+        read_extra(state, cpu, state->running.place);
+        is_short = look_at_times(&state->running, cpu);
+    }
     hand_in_all(state, cpu);
+    state->running.is_short = is_short;
     if (task->pid)
         start(state, cpu, task);
     else

@@ -6,6 +6,7 @@
 #include "sensor/counters_bpf_slots.h"
 
 #define NOWHERE BPF_HELD_MAX /* no place: nobody has the CPU */
+#define ALL_THE_TIME (1u << 20)
 #define LAST_READ (BPF_HELD_MAX + 1)
 #define ERRORS_FROM ((u64)-4095) /* bpf_perf_event_read returns a count or a negative errno */
 
@@ -25,6 +26,10 @@ struct running {
     u64 moved_at_ns; /* another CPU moved its process to another cgroup then; 0: nobody did */
     u32 place;       /* of its target in held */
     u32 tgid; /* 0: the idle task, or its slice has been gathered */
+    u64 waited_ns;     /* by the extra events for counters, as of the last flush */
+    u32 counted_share; /* of the time between the last two flushes in which they had them, in 2^-20 */
+    bool is_counting;  /* they were enabled then */
+    bool is_short;     /* and had to wait: others want the same counters */
 } __attribute__((aligned(64)));
 
 struct cpu_state {
@@ -93,31 +98,66 @@ static inline struct extra_counts *extra_of(u32 cpu, u32 place)
 }
 
 /* Reads the extra events; what they gained since the last reading belongs to the line at `place`:
- * that of NOWHERE is never handed in. They are one group, whose times the first says for all: the
- * others are read without, for the clock costs as much as a count. */
-APART void read_extra(u32 cpu, u32 place)
+ * that of NOWHERE is never handed in. They are one group, whose times cost as much as two counts, as
+ * a clock is read for them: they are asked for only while counters are short. */
+static __always_inline void read_extra(struct cpu_state *state, u32 cpu, u32 place)
 {
     struct extra_counts *last = extra_of(cpu, LAST_READ), *line = extra_of(cpu, place);
     struct bpf_perf_event_value value = {};
     if (!last || !line)
         return;
-    if (!bpf_perf_event_read_value(&extra_events, cpu, &value, sizeof(value))) {
-        line->counts[0] += increase(value.counter, &last->counts[0]);
-        line->enabled_ns += increase(value.enabled, &last->enabled_ns);
-        line->running_ns += increase(value.running, &last->running_ns);
-    }
-    for (u32 i = 1; i < BPF_EXTRA_MAX && i < n_extra; i++) {
+    for (u32 i = 0; i < BPF_EXTRA_MAX && i < n_extra; i++) {
         u64 count = bpf_perf_event_read(&extra_events, i * n_cpus + cpu);
         if (count < ERRORS_FROM)
             line->counts[i] += increase(count, &last->counts[i]);
     }
+    if (!state->running.is_short ||
+        bpf_perf_event_read_value(&extra_events, cpu, &value, sizeof(value)))
+        return;
+    line->enabled_ns += increase(value.enabled, &last->enabled_ns);
+    line->running_ns += increase(value.running, &last->running_ns);
 }
 
-static inline void hand_in_extra(struct bpf_sums *sum, u32 cpu, u32 place)
+/* At a flush, before lines are handed in: had the events counters all the time since the last one?
+ * Returns whether they had to wait. */
+static inline bool look_at_times(struct running *running, u32 cpu)
+{
+    struct extra_counts *last = extra_of(cpu, LAST_READ);
+    struct bpf_perf_event_value value = {};
+    running->is_counting = false;
+    if (!last || bpf_perf_event_read_value(&extra_events, cpu, &value, sizeof(value)))
+        return false;
+    u64 enabled_ns = increase(value.enabled, &last->enabled_ns);
+    u64 counted_ns = increase(value.running, &last->running_ns);
+    u64 waited_ns = value.enabled - value.running;
+    bool has_waited = waited_ns != running->waited_ns;
+    running->waited_ns = waited_ns;
+    running->is_counting = enabled_ns > 0;
+    running->counted_share = ALL_THE_TIME;
+    if (has_waited && enabled_ns)
+        running->counted_share = (u32)((counted_ns << 20) / enabled_ns);
+    return has_waited;
+}
+
+/* Where no times were read, a line's are its CPU time, and of it the part that the events of the CPU
+ * had counters for: all, but for the tick in which a shortage begins. A slice that the scheduler has
+ * not booked yet has counts, too. */
+static inline void put_times(const struct running *running, const struct held *held,
+                             struct extra_counts *line)
+{
+    if (running->is_short || !running->is_counting)
+        return;
+    line->enabled_ns = held->cpu_ns ? held->cpu_ns : 1;
+    line->running_ns = line->enabled_ns * running->counted_share >> 20;
+}
+
+static inline void hand_in_extra(const struct cpu_state *state, const struct held *held,
+                                 struct bpf_sums *sum, u32 cpu, u32 place)
 {
     struct extra_counts *line = extra_of(cpu, place);
     if (!line)
         return;
+    put_times(&state->running, held, line);
     for (u32 i = 0; i < BPF_EXTRA_MAX && i < n_extra; i++) {
         u32 column = extra_column[(cpu & (BPF_CPUS_MAX - 1)) * BPF_EXTRA_MAX + i];
         if (column < n_columns)
@@ -129,7 +169,7 @@ static inline void hand_in_extra(struct bpf_sums *sum, u32 cpu, u32 place)
 }
 
 /* Hands what a line holds to the sums of its target. */
-APART void hand_in(struct held *held, u32 cpu, u32 place)
+APART void hand_in(const struct cpu_state *state, struct held *held, u32 cpu, u32 place)
 {
     u32 at = held->slot;
     if (n_packages > 1)
@@ -142,7 +182,7 @@ APART void hand_in(struct held *held, u32 cpu, u32 place)
     if (held->page_faults)
         __sync_fetch_and_add(&sum->page_faults, held->page_faults);
     if (n_extra)
-        hand_in_extra(sum, cpu, place);
+        hand_in_extra(state, held, sum, cpu, place);
     held->cpu_ns = 0;
     held->context_switches = 0;
     held->page_faults = 0;
@@ -155,7 +195,7 @@ static inline void hand_in_all(struct cpu_state *state, u32 cpu)
         struct held *held = &state->held[place];
         if (!held->is_used)
             continue;
-        hand_in(held, cpu, place);
+        hand_in(state, held, cpu, place);
         held->group = 0;
         held->is_used = 0;
     }
@@ -173,7 +213,7 @@ APART void take_place(struct cpu_state *state, u32 cpu, u32 place,
 {
     struct held *held = &state->held[place & (BPF_HELD_MAX - 1)];
     if (held->is_used)
-        hand_in(held, cpu, place);
+        hand_in(state, held, cpu, place);
     held->is_used = 1;
     /* A full barrier: either the slot of before a move is not found any more, or the move finds
      * this line (tell_cpus). */
