@@ -18,9 +18,12 @@
 #include <linux/capability.h>
 #include <linux/magic.h>
 
+#include "common/clock.h"
 #include "common/error.h"
+#include "common/events.h"
 #include "common/log.h"
 #include "common/scope.h"
+#include "sensor/awake_time.h"
 #include "sensor/bpf_clock.h"
 #include "sensor/bpf_columns.h"
 #include "sensor/bpf_events.h"
@@ -63,6 +66,7 @@ struct counters_bpf {
     struct bpf_clock clock;
     struct cgroup_paths *paths;
     struct tally tally;
+    struct awake_times awake;
     size_t n_packages;
     int32_t *packages; /* [n_packages] ids, as they were at open */
     uint64_t last_missing, last_tree_changes;
@@ -133,6 +137,7 @@ static void bpf_close(struct engine *engine)
     bpf_slots_close(bpf->slots);
     cgroup_paths_free(bpf->paths);
     tally_deinit(&bpf->tally);
+    awake_times_deinit(&bpf->awake);
     free(bpf->states);
     free(bpf->found);
     free(bpf->packages);
@@ -230,6 +235,9 @@ static int open_all(struct counters_bpf *bpf, const struct topology *topology,
         r = cgroup_paths_new(&bpf->paths, bpf->host->cgroupfs);
     if (r == 0)
         r = make_room(bpf, topology);
+    if (r == 0)
+        r = awake_times_init(&bpf->awake, bpf->host, topology, bpf->n_packages,
+                             clock_monotonic_ns(bpf->host->clock));
     return r < 0 ? error_set(err, r, "the bpf engine: %s", strerror(-r)) : 0;
 }
 
@@ -477,7 +485,26 @@ static void put_on_one_scale(const struct counters_bpf *bpf, int64_t *cell)
             cell[i] = (int64_t)((double)cell[i] * share + 0.5);
 }
 
-static int take_slots(struct counters_bpf *bpf, struct targets *targets)
+/* What CPUs were awake for beside tasks is nobody's, but part of the total. */
+static void book_awake_time(struct counters_bpf *bpf, const struct topology *topology)
+{
+    size_t cpu_ns = 0;
+    while (cpu_ns < bpf->columns.n_columns &&
+           strcmp(bpf->columns.columns[cpu_ns].name, EVENT_CPU_NS) != 0)
+        cpu_ns++;
+    if (cpu_ns == bpf->columns.n_columns)
+        return;
+    uint64_t now_ns = clock_monotonic_ns(bpf->host->clock);
+    for (size_t i = 0; i < bpf->n_packages; i++) {
+        int64_t *total_ns = &tally_total(&bpf->tally, i)[cpu_ns];
+        *total_ns +=
+            awake_times_book(&bpf->awake, topology, bpf->packages, i, *total_ns, now_ns);
+    }
+    awake_times_end_tick(&bpf->awake, topology, bpf->packages, now_ns);
+}
+
+static int take_slots(struct counters_bpf *bpf, struct targets *targets,
+                      const struct topology *topology)
 {
     bool has_times = bpf->typed.n_columns > 0;
     size_t n_targets = targets_count(targets);
@@ -490,6 +517,7 @@ static int take_slots(struct counters_bpf *bpf, struct targets *targets)
     bpf->tally.is_exact = bpf->is_exact;
     for (uint32_t i = 0; i < bpf->n_found; i++)
         look_at_end(bpf, targets, bpf->found[i], take_slot(bpf, targets, bpf->found[i]));
+    book_awake_time(bpf, topology);
     for (size_t target = 0; target <= n_targets && has_times; target++)
         for (size_t package = 0; package < bpf->n_packages; package++)
             put_on_one_scale(bpf, tally_cell(&bpf->tally, target, package));
@@ -517,7 +545,7 @@ static int bpf_read(struct engine *engine, struct targets *targets, const struct
     bpf_slots_flush(bpf->slots, topology);
     int r = find_targets(bpf, targets);
     if (r >= 0)
-        r = take_slots(bpf, targets);
+        r = take_slots(bpf, targets, topology);
     if (r >= 0)
         r = bpf_clock_read(&bpf->clock, bpf->slots, topology, bpf->has_read ? report : NULL);
     if (r < 0)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 watt_unit_test(test_aligned_reading watt_sensor)
+watt_unit_test(test_awake_time watt_sensor)
 if(WATT_BPF)
   watt_unit_test(test_bpf_columns watt_sensor)
 endif()

@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sensor/awake_time.h"
 #include "sensor/bpf_settings.h"
 #include "sensor/event_set.h"
 #include "tests/daemon/engine_bench.h"
@@ -178,6 +179,91 @@ static void cpu_time_agrees_with_cpu_stat_under_moves_and_churn(void **state)
         end_process(hogs[i]);
     (void)close(told[0]);
     (void)close(told[1]);
+    (void)bench_remove_all(NULL);
+}
+
+/* ---- CPUs that fall asleep thousands of times a second ---- */
+
+static void burn_us(int64_t us)
+{
+    struct timespec start, now;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
+    do
+        (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    while ((now.tv_sec - start.tv_sec) * 1000000000 + now.tv_nsec - start.tv_nsec < us * 1000);
+}
+
+/* Passes a byte on, after some work; each sleeps while the other works. */
+static pid_t start_half(int cpu, int from, int to, int told_fd)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    cpu_set_t set;
+    char byte = 'x';
+    CPU_ZERO(&set);
+    CPU_SET((size_t)cpu, &set);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)sched_setaffinity(0, sizeof(set), &set);
+    bench_enter("/pair");
+    if (told_fd >= 0 && write(to, &byte, 1) != 1)
+        _exit(1);
+    for (unsigned n = 1; read(from, &byte, 1) == 1; n++) {
+        burn_us(150);
+        if (write(to, &byte, 1) != 1 ||
+            (told_fd >= 0 && n % 1000 == 0 && write(told_fd, "x", 1) != 1))
+            break;
+    }
+    _exit(1);
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* The total of so long a time. */
+static int64_t count_for_ns(int told_fd, int64_t span_ns)
+{
+    int64_t whole_ns = 0, end_ns = now_ns() + span_ns;
+    char byte;
+    while (now_ns() < end_ns) {
+        assert_int_equal(read(told_fd, &byte, 1), 1);
+        bench_tick();
+        sum_is_total();
+        whole_ns += total_ns(bench.report.total, bench.report.n_total, "");
+        bench_sweep();
+    }
+    return whole_ns;
+}
+
+static void what_cpus_are_awake_for_is_in_the_total(void **state)
+{
+    (void)state;
+    int there[2], back[2], told[2];
+    int64_t window_ns = (int64_t)AWAKE_WINDOW_NS;
+    if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+        skip(); /* one CPU does not sleep while another works */
+    assert_int_equal(pipe(there), 0);
+    assert_int_equal(pipe(back), 0);
+    assert_int_equal(pipe(told), 0);
+    bench_make_cgroup("");
+    bench_make_cgroup("/pair");
+    pid_t pids[2] = {start_half(0, back[0], there[1], told[1]),
+                     start_half(1, there[0], back[1], -1)};
+    bench_open(&counters_bpf, GRANULARITY_CGROUP, NULL, 0, NULL);
+    bench_tick();
+    bench_sweep();
+    (void)count_for_ns(told[0], window_ns); /* what is found in it is booked after it */
+    int64_t busy_ns = bench_machine_busy_ns();
+    int64_t whole_ns = count_for_ns(told[0], window_ns);
+    busy_ns = bench_machine_busy_ns() - busy_ns;
+    is_within(whole_ns, busy_ns, 0.005, "the whole machine");
+    bench_close();
+    for (size_t i = 0; i < 2; i++)
+        end_process(pids[i]);
     (void)bench_remove_all(NULL);
 }
 
@@ -810,6 +896,7 @@ int main(void)
     if (r != 0)
         return r;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_cpus_are_awake_for_is_in_the_total),
         cmocka_unit_test(cpu_time_agrees_with_cpu_stat_under_moves_and_churn),
         cmocka_unit_test(a_process_that_moves_itself_is_charged_to_both_sides),
         cmocka_unit_test(a_process_moved_while_it_sleeps_is_charged_to_both_sides),
