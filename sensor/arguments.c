@@ -137,8 +137,8 @@ static const struct option_spec specs[] = {
      .offset = AT(events),
      .argument = "NAME",
      .check = event_check,
-     .help = "event to count, as libpfm4 names it or by canonical name (default: the set of this "
-             "CPU family)"},
+     .help = "event to count: a canonical name (instructions), PMU::EVENT[:MASK] as libpfm4 spells "
+             "it, or NAME=EVENT (default: the set of this CPU family)"},
     {.key = "align",
      .type = OPTION_CHOICE,
      .offset = AT(align),

@@ -114,7 +114,7 @@ static int check_events(const char *const *events, size_t n_events, struct error
         if (strcmp(event_canonical(events[i]), EVENT_CPU_NS) != 0)
             return error_set(
                 err, -EINVAL,
-                "event \"%s\": the proc engine counts only %s; --engine perf counts more",
+                "event \"%s\": the proc engine counts only %s; watt doctor says what others need",
                 events[i], EVENT_CPU_NS);
     return 0;
 }

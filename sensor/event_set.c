@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <perfmon/pfmlib_perf_event.h> /* wants linux/perf_event.h before it */
@@ -115,6 +116,33 @@ static const char *find_in_list(const char *list, const char *wanted, char event
     return NULL;
 }
 
+/* Of the PMU of another CPU libpfm4 knows all events, and says that it does not find them. */
+static bool is_of_other_cpu(const char *text)
+{
+    const char *end = strstr(text, "::");
+    for (pfm_pmu_t pmu = PFM_PMU_NONE; end && pmu < PFM_PMU_MAX; pmu++) {
+        pfm_pmu_info_t info = {.size = sizeof(info)};
+        if (pfm_get_pmu_info(pmu, &info) == PFM_SUCCESS && !info.is_present &&
+            strlen(info.name) == (size_t)(end - text) &&
+            strncasecmp(info.name, text, (size_t)(end - text)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int explain(const char *text, int r, struct error *err)
+{
+    if (is_of_other_cpu(text))
+        return error_set(err, -EINVAL,
+                         "event \"%s\": %.*s is the PMU of another CPU, this one has no such "
+                         "events",
+                         text, (int)strcspn(text, ":"), text);
+    return error_set(err, -EINVAL,
+                     "event \"%s\": libpfm4 says \"%s\"; write PMU::EVENT[:MASK] as libpfm4 spells "
+                     "it, perf_raw::rHEX, or a canonical name such as instructions",
+                     text, pfm_strerror(r));
+}
+
 static int encode(const char *text, struct counted_event *event, struct error *err)
 {
     struct perf_event_attr attr = {.size = sizeof(attr)}; /* 0 would lose config2 and later */
@@ -125,10 +153,7 @@ static int encode(const char *text, struct counted_event *event, struct error *e
         r = pfm_get_os_event_encoding(text, PFM_PLM0 | PFM_PLM3, PFM_OS_PERF_EVENT, &argument);
     SCOPED(scope_free) char *owned = full;
     if (r != PFM_SUCCESS)
-        return error_set(
-            err, -EINVAL,
-            "event \"%s\": libpfm4 says \"%s\"; write PMU::EVENT as showevtinfo lists it", text,
-            pfm_strerror(r));
+        return explain(text, r, err);
     attr.size = sizeof(attr);
     /* libpfm4 leaves guests out unless told otherwise; a hypervisor's work is that of its guests.
      */
@@ -218,6 +243,24 @@ static int keep_if_counted(struct event_set *set, const struct cpu_type *type)
     return r;
 }
 
+/* Names are what readers look events up by, and cpu_ns is read as nanoseconds of CPU time. */
+static int check_own_name(const char *asked, const char *name, const char *event,
+                          struct error *err)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    if (!name[0] || !event[0] || name[strspn(name, letters)])
+        return error_set(err, -EINVAL,
+                         "event \"%s\": write NAME=EVENT, the name in letters, digits, '_', '.' "
+                         "and '-'",
+                         asked);
+    if (strcmp(name, EVENT_CPU_NS) == 0 && strcmp(event_canonical(event), EVENT_CPU_NS) != 0)
+        return error_set(err, -EINVAL,
+                         "event \"%s\": \"%s\" is the name of CPU time, choose another", asked,
+                         name);
+    return 0;
+}
+
 /* "name=event" names it freely; what a list knows is taken from there; anything else is libpfm4's.
  * A '=' behind a colon belongs to a modifier (":c=1"). */
 static int add_asked(struct event_set *set, const char *asked, const char *list, struct error *err)
@@ -225,10 +268,11 @@ static int add_asked(struct event_set *set, const char *asked, const char *list,
     char name[64], event[128];
     const char *equals = strchr(asked, '='), *colon = strchr(asked, ':');
     if (equals && (!colon || equals < colon)) {
+        if ((size_t)(equals - asked) >= sizeof(name))
+            return error_set(err, -EINVAL, "event \"%s\": the name is too long", asked);
         copy_trimmed(name, sizeof(name), asked, equals);
-        if (!name[0] || (size_t)(equals - asked) >= sizeof(name))
-            return error_set(err, -EINVAL, "event \"%s\": write NAME=EVENT", asked);
-        return event_set_add(set, name, equals + 1, err);
+        int r = check_own_name(asked, name, equals + 1, err);
+        return r < 0 ? r : event_set_add(set, name, equals + 1, err);
     }
     const char *canonical = event_canonical(asked);
     if (find_in_list(list, asked, event) || find_in_list(events_software_conf, asked, event))

@@ -31,6 +31,11 @@ refuses 64 "foo" --engine foo
 refuses 64 "--target" --engine none --target 'cgroup:/**'
 refuses 64 "--event" --engine none --event instructions
 refuses 64 "align" --align sometimes
+other=skl
+grep -q GenuineIntel /proc/cpuinfo && other=amd64_fam17h_zen2
+refuses 64 "$other is the PMU of another CPU" --event "$other::RETIRED_INSTRUCTIONS"
+refuses 64 "libpfm4 says" --event perf::NO-SUCH
+refuses 64 "write NAME=EVENT" --event 'a b=perf::PAGE-FAULTS'
 refuses 64 "comm:" --target 'comm:x' --granularity cgroup
 refuses 64 "user:" --target 'cgroup:/**' --target '!user:root' --granularity cgroup
 refuses 64 "pid:" --target pid:1 --schema powerapi

@@ -172,6 +172,31 @@ static void bad_events_are_named(void **state)
     assert_int_equal(event_set_add(&set, "more", "perf::CPU-CLOCK", &err), -E2BIG);
 }
 
+/* What an event is called goes into records, and readers take cpu_ns for nanoseconds. */
+static void own_names_are_plain(void **state)
+{
+    (void)state;
+    const char *const good[] = {"m=perf::MINOR-FAULTS", "my.own-1_x=perf::MINOR-FAULTS",
+                                "cpu_ns=perf::CPU-CLOCK", "perf::PAGE-FAULTS:u",
+                                "instructions=skl::INST_RETIRED:ANY_P", "cpu_ns"};
+    const char *const bad[] = {"=",
+                               "m=",
+                               "=perf::MINOR-FAULTS",
+                               "a b=perf::MINOR-FAULTS",
+                               "x\ny=perf::MINOR-FAULTS",
+                               "\xc3\xa9=perf::MINOR-FAULTS",
+                               "a/b=perf::MINOR-FAULTS",
+                               "cpu_ns=perf::PAGE-FAULTS",
+                               "cpu_ns=perf::TASK-CLOCK:u"};
+    struct error err = {0};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        if (event_check(good[i], &err) != 0)
+            fail_msg("%s: %s", good[i], err.text);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (event_check(bad[i], &err) != -EINVAL)
+            fail_msg("%s is taken", bad[i]);
+}
+
 static void clocks_are_those_sysfs_offers(void **state)
 {
     (void)state;
@@ -206,6 +231,7 @@ int main(void)
         cmocka_unit_test(sections_are_chosen_by_family_and_model),
         cmocka_unit_test(encodings_count_guests_and_keep_their_size),
         cmocka_unit_test(bad_events_are_named),
+        cmocka_unit_test(own_names_are_plain),
         cmocka_unit_test(clocks_are_those_sysfs_offers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
