@@ -92,7 +92,9 @@ size_t bpf_events_follow(struct bpf_events *events, struct bpf_slots *slots,
             continue;
         n_missing++;
         if (!events->has_warned)
-            log_warning(log, "bpf: CPU %zu does not count the events: %s", cpu, strerror(-r));
+            log_warning(log, "bpf: CPU %zu does not count the %s: %s", cpu,
+                        events->kind == BPF_EVENT_CLOCK ? "clock (tsc, aperf, mperf)" : "events",
+                        strerror(-r));
         events->has_warned = true;
     }
     return n_missing;

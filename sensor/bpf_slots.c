@@ -135,6 +135,8 @@ static int explain(int r, const char *what, struct error *err)
     if (r == -EPERM || r == -EACCES)
         return error_set(err, -EPERM, "%s is not permitted: it needs CAP_BPF and CAP_PERFMON",
                          what);
+    if (r == -EMFILE || r == -ENFILE || r == -ENOMEM)
+        return error_set(err, r, "%s: %s", what, strerror(-r));
     return error_set(err, r, "%s: %s: this kernel lacks what it needs (BTF, tracing programs)",
                      what, strerror(-r));
 }
@@ -153,7 +155,11 @@ static int load(struct bpf_slots *slots, const struct bpf_slots_counts *counts,
     if (r < 0)
         return error_set(err, r, "sharing the counting program's maps: %s", strerror(-r));
     r = counters__attach(slots->kernel);
-    return r < 0 ? explain(r, "attaching the counting program", err) : 0;
+    if (r < 0)
+        return explain(r, "attaching the counting program", err);
+    /* Kernels before 5.10 load and attach it, and never let it hand anything in. */
+    r = bpf_slots_flush(slots, topology);
+    return r < 0 ? explain(r, "running the counting program", err) : 0;
 }
 
 int bpf_slots_open(struct bpf_slots **ret_slots, bool is_process, uint32_t n_slots,
@@ -239,14 +245,18 @@ static int flush_cpu(const struct bpf_slots *slots, int cpu, bool is_online)
     return bpf_prog_test_run_opts(bpf_program__fd(slots->kernel->progs.on_flush), &options);
 }
 
-void bpf_slots_flush(struct bpf_slots *slots, const struct topology *topology)
+int bpf_slots_flush(struct bpf_slots *slots, const struct topology *topology)
 {
+    int refusal = 0;
     for (int cpu = 0; cpu < topology->n_cpus && cpu < (int)slots->n_cpus; cpu++) {
-        bool is_online = topology->is_online[cpu] && flush_cpu(slots, cpu, true) == 0;
-        if (!is_online && slots->has_run[cpu])
+        int r = topology->is_online[cpu] ? flush_cpu(slots, cpu, true) : -ENXIO;
+        if (r < 0 && slots->has_run[cpu])
             (void)flush_cpu(slots, cpu, false);
-        slots->has_run[cpu] = is_online;
+        slots->has_run[cpu] = r >= 0;
+        if (r < 0 && r != -ENXIO) /* that is a CPU that has gone offline */
+            refusal = r;
     }
+    return refusal;
 }
 
 static uint32_t take_free_slot(struct bpf_slots *slots)

@@ -22,7 +22,7 @@ struct bpf_slots_counts {
 };
 
 /* n_slots: a power of two, at least 64; who finds no slot is charged to slot 0 and counted. Attaches at once: counting begins. Errors say what is
- * missing: -EPERM capabilities, else BTF or program types. */
+ * missing: -EPERM capabilities, -EMFILE descriptors, else BTF, program types or running the program on request (Linux 5.10). */
 int bpf_slots_open(struct bpf_slots **ret_slots, bool is_process, uint32_t n_slots, const struct bpf_slots_counts *counts,
                    const struct topology *topology, struct error *err);
 void bpf_slots_close(struct bpf_slots *slots);
@@ -39,8 +39,9 @@ void bpf_slots_put_column(struct bpf_slots *slots, int cpu, size_t index, size_t
 uint64_t bpf_slots_clock(const struct bpf_slots *slots, int cpu, size_t index);
 
 /* Makes every online CPU hand in what it has gathered, running slices included (these as of the scheduler's last tick: what is missing comes
- * with the next flush); for a CPU that went offline since the last call it is done elsewhere. Call before bpf_slots_take. */
-void bpf_slots_flush(struct bpf_slots *slots, const struct topology *topology);
+ * with the next flush); for a CPU that went offline since the last call it is done elsewhere. Call before bpf_slots_take. A negative errno: the kernel
+ * refused it to a CPU that is online, whose counts are late. */
+int bpf_slots_flush(struct bpf_slots *slots, const struct topology *topology);
 
 /* Gives a slot to a cgroup that has none, and counts it from now on. 0, or -ENOSPC. */
 int bpf_slots_add_cgroup(struct bpf_slots *slots, uint64_t cgroup_id);

@@ -30,6 +30,7 @@
 #include "sensor/bpf_settings.h"
 #include "sensor/bpf_slots.h"
 #include "sensor/cgroup_paths.h"
+#include "sensor/descriptor_limit.h"
 #include "sensor/engine.h"
 #include "sensor/tally.h"
 
@@ -37,6 +38,7 @@
 #define CGROUP_SLOTS 16384
 #define PROBE_SLOTS 64
 #define SLOTS_MAX (1 << 20)
+#define REFUSALS_MAX 2 /* readings in a row in which a CPU handed nothing in: it never will */
 #define STILL_LOOKS                                                               \
     256 /* a slot that gained nothing for so long is asked whether it still lives \
          */
@@ -74,6 +76,8 @@ struct counters_bpf {
     bool has_changed_before;      /* at the look before */
     bool may_have_ended;          /* some cgroup, as far as this tick's look goes */
     size_t n_without_events, n_misplaced; /* CPUs */
+    int refusal;                          /* of the last reading, a negative errno */
+    unsigned n_refusals;                  /* in a row */
     uint64_t ns_per_tick;
     bool has_read;
     bool tells_short_lived_apart;
@@ -111,6 +115,7 @@ static void bpf_probe(const struct host *host, const struct topology *topology,
         (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "%s", obstacle);
         return;
     }
+    (void)descriptor_limit_raise();
     bool is_process = granularity == GRANULARITY_PROCESS;
     int r = bpf_slots_open(&slots, is_process, PROBE_SLOTS, &nothing, topology, &err);
     if (r < 0) {
@@ -118,7 +123,11 @@ static void bpf_probe(const struct host *host, const struct topology *topology,
         if (r == -EPERM)
             (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice),
                            "run as root, or setcap "
-                           "cap_bpf,cap_perfmon,cap_dac_read_search=ep watt-sensor");
+                           "cap_bpf,cap_perfmon,cap_dac_read_search=ep watt-sensor   (in a "
+                           "container: --cap-add BPF --cap-add PERFMON)");
+        else if (r == -EMFILE)
+            (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice),
+                           "ulimit -n, or LimitNOFILE");
         return;
     }
     bpf_slots_close(slots);
@@ -165,8 +174,11 @@ static int choose_columns(struct counters_bpf *bpf, const struct topology *topol
                           struct error *err)
 {
     struct error why = {0};
-    if (typed_events_choose(&bpf->typed, bpf->host, topology, NULL, 0, &why) < 0)
+    if (typed_events_choose(&bpf->typed, bpf->host, topology, NULL, 0, &why) < 0) {
+        log_warning(bpf->host->log, "bpf: CPU time, switches and faults alone are counted: %s",
+                    why.text);
         return count_no_events(bpf, err);
+    }
     int r = bpf_columns_choose(&bpf->columns, &bpf->typed, false, err);
     if (r < 0)
         return r;
@@ -213,6 +225,35 @@ static int make_room(struct counters_bpf *bpf, const struct topology *topology)
     return 0;
 }
 
+/* A descriptor per event and CPU: what the limit does not allow is given up beforehand, the clock
+ * first, then events from the end of the list, those asked for by name never. */
+static int fit_descriptors(struct counters_bpf *bpf, const struct topology *topology, bool is_asked,
+                           struct error *err)
+{
+    size_t n_allowed = descriptor_limit_raise(), n_cpus = 0;
+    size_t n_before = typed_events_most(&bpf->typed), n_events = n_before;
+    for (int cpu = 0; cpu < topology->n_cpus; cpu++)
+        n_cpus += topology->is_online[cpu];
+    if (n_cpus * (n_events + bpf->clock.set.n_events) <= n_allowed)
+        return 0;
+    bpf->clock.set.n_events = 0;
+    while (n_events > 0 && n_cpus * n_events > n_allowed)
+        n_events--;
+    log_warning(bpf->host->log,
+                "bpf: %zu of %zu events and no clock are counted: each takes a descriptor per CPU, "
+                "of which there are %zu, and %zu are allowed; raise LimitNOFILE (ulimit -n)",
+                n_events, n_before, n_cpus, n_allowed);
+    if (n_events == n_before)
+        return 0;
+    if (is_asked)
+        return error_set(err, -EMFILE,
+                         "%zu events on %zu CPUs take more descriptors than the %zu that are "
+                         "allowed: raise LimitNOFILE (ulimit -n), or ask for fewer",
+                         n_before, n_cpus, n_allowed);
+    typed_events_cut(&bpf->typed, n_events);
+    return bpf_columns_choose(&bpf->columns, &bpf->typed, false, err);
+}
+
 static int open_all(struct counters_bpf *bpf, const struct topology *topology,
                     const char *const *events, size_t n_events, uint32_t n_slots, struct error *err)
 {
@@ -221,6 +262,9 @@ static int open_all(struct counters_bpf *bpf, const struct topology *topology,
     if (r < 0)
         return r;
     bpf_clock_choose(&bpf->clock, bpf->host);
+    r = fit_descriptors(bpf, topology, n_events > 0, err);
+    if (r < 0)
+        return r;
     const struct bpf_slots_counts counts = {.n_extra = typed_events_most(&bpf->typed),
                                             .n_columns = bpf->typed.n_columns,
                                             .n_clock = bpf->clock.set.n_events};
@@ -300,8 +344,11 @@ static bool add_cgroup(uint64_t inode, void *context)
 static int bpf_set_targets(struct engine *engine, struct targets *targets,
                            const struct topology *topology, struct error *err)
 {
-    (void)err;
     struct counters_bpf *bpf = (struct counters_bpf *)engine;
+    if (bpf->n_refusals >= REFUSALS_MAX)
+        return error_set(err, bpf->refusal,
+                         "the kernel does not let CPUs hand in what they have counted any more: %s",
+                         strerror(-bpf->refusal));
     place_cpus(bpf, topology);
     bpf_clock_follow(&bpf->clock, bpf->slots, topology, bpf->host->log);
     bpf->n_without_events = bpf_events_follow(&bpf->events, bpf->slots, topology, bpf->host->log);
@@ -535,6 +582,10 @@ static void say_what_is_missing(struct counters_bpf *bpf, struct report *report)
         reasons_add(&report->reasons, "package_unknown");
         tally_mark_total(&bpf->tally, 0, "package_unknown", false);
     }
+    for (size_t package = 0; package < bpf->n_packages && bpf->n_refusals > 0; package++) {
+        reasons_add(&report->reasons, "read_error");
+        tally_mark_total(&bpf->tally, package, "read_error", true);
+    }
     bpf->last_missing = missing;
 }
 
@@ -542,12 +593,14 @@ static int bpf_read(struct engine *engine, struct targets *targets, const struct
                     struct report *report)
 {
     struct counters_bpf *bpf = (struct counters_bpf *)engine;
-    bpf_slots_flush(bpf->slots, topology);
+    bpf->refusal = bpf_slots_flush(bpf->slots, topology);
+    bpf->n_refusals = bpf->refusal < 0 ? bpf->n_refusals + 1 : 0;
     int r = find_targets(bpf, targets);
     if (r >= 0)
         r = take_slots(bpf, targets, topology);
     if (r >= 0)
-        r = bpf_clock_read(&bpf->clock, bpf->slots, topology, bpf->has_read ? report : NULL);
+        r = bpf_clock_read(&bpf->clock, bpf->slots, topology,
+                           bpf->has_read && bpf->n_refusals == 0 ? report : NULL);
     if (r < 0)
         return r;
     cgroup_paths_trim(bpf->paths);

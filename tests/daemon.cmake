@@ -13,6 +13,7 @@ if(WATT_BPF)
   watt_engine_test(counters_bpf)
   set_tests_properties(daemon/counters_bpf PROPERTIES RUN_SERIAL ON TIMEOUT 300) # it holds its sums against the whole machine's
   watt_engine_test(bpf_slices)
+  watt_engine_test(bpf_refused)
   watt_engine_test(hybrid)
   add_executable(switch_cost bench/switch_cost.c) # a bench, no test
   target_link_libraries(switch_cost PRIVATE watt_engine_bench)
