@@ -346,10 +346,12 @@ static void fill_watch(struct counters_perf *perf, const struct target *target,
     perf->n_open += perf_watch_descriptors(watch);
 }
 
-static void open_targets(struct counters_perf *perf, struct targets *targets,
+/* Returns whether the kernel opens such events at all. */
+static bool open_targets(struct counters_perf *perf, struct targets *targets,
                          const struct topology *topology)
 {
     size_t n_unpaid = 0;
+    bool is_refused = false;
     for (size_t i = 0; i < perf->tree.n_targets; i++) {
         struct target *target = targets_at(targets, perf->tree.order[i]);
         struct perf_watch *watch = target->engine_data;
@@ -357,9 +359,11 @@ static void open_targets(struct counters_perf *perf, struct targets *targets,
             continue;
         if ((watch->has_gap || watch->reason) && !target_has_vanished(targets, target))
             fill_watch(perf, target, topology);
+        is_refused |= watch->is_refused;
         n_unpaid += watch->reason && !strcmp(watch->reason, "no_descriptors");
     }
     warn_of_limit(perf, n_unpaid, targets_count(targets) - 1);
+    return !is_refused;
 }
 
 static int perf_set_targets(struct engine *engine, struct targets *targets,
@@ -378,7 +382,10 @@ static int perf_set_targets(struct engine *engine, struct targets *targets,
     if (r < 0)
         return error_set(err, r, "out of memory");
     r = fit_events(perf, targets, topology);
-    open_targets(perf, targets, topology);
+    if (!open_targets(perf, targets, topology))
+        return error_set(err, -EACCES,
+                         "perf events of new cgroups may not be opened any more: see "
+                         "kernel.perf_event_paranoid and the capabilities kept");
     return r;
 }
 
@@ -582,6 +589,7 @@ static int perf_read(struct engine *engine, struct targets *targets,
 const struct engine_ops counters_perf = {
     .name = "perf",
     .capabilities = UINT64_C(1) << CAP_PERFMON, /* new targets and CPUs */
+    .opens_events = true,
     .about = "perf events per cgroup and CPU, through libpfm4",
     .does_cgroup = true,
     .is_in_perf_tree = true,

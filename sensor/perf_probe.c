@@ -119,6 +119,13 @@ void perf_probe(const struct host *host, const struct topology *topology,
     explain_limit(host, topology, ret_probe);
 }
 
+bool perf_wants_admin(const struct host *host)
+{
+    int64_t paranoid;
+    return host_read_int64(&paranoid, "%s/sys/kernel/perf_event_paranoid", host->procfs) == 0 &&
+           paranoid >= 3;
+}
+
 bool perf_controller_has_left(const struct host *host)
 {
     static const char name[] = "\nperf_event\t";

@@ -100,6 +100,7 @@ static int open_missing(struct perf_watch *watch, struct typed_events *events,
             continue;
         const struct event_set *set = typed_events_of(events, host, cpu, NULL);
         int r = set ? perf_group_open(&watch->groups[cpu], set, cgroup_fd, (int)cpu) : -ENODEV;
+        watch->is_refused = r == -EACCES || r == -EPERM;
         if (r == -ENODEV)
             watch->has_gap = true;
         else if (r < 0)

@@ -22,6 +22,7 @@ struct perf_watch {
     size_t n_ran;             /* CPUs on which it gained, at its last reading */
     bool is_still;      /* nothing to read since */
     bool has_gap;       /* a CPU that may be online has no group */
+    bool is_refused;    /* the kernel may not be asked for perf events any more */
     const char *reason; /* why nothing is open; NULL: it is */
 };
 

@@ -27,6 +27,7 @@
 #include "sensor/host_description.h"
 #include "sensor/ladder.h"
 #include "sensor/outbox.h"
+#include "sensor/perf_probe.h"
 #include "sensor/probe.h"
 #include "sensor/recorded_ticks.h"
 #include "sensor/store_thread.h"
@@ -597,6 +598,8 @@ uint64_t sensor_capabilities(const struct sensor *sensor)
         capabilities |= UINT64_C(1) << CAP_SYS_PTRACE; /* where /proc hides them (hidepid) */
     if (sensor->engine)
         capabilities |= sensor->engine->ops->capabilities;
+    if (sensor->engine && sensor->engine->ops->opens_events && perf_wants_admin(sensor->host))
+        capabilities |= UINT64_C(1) << CAP_SYS_ADMIN;
     return capabilities;
 }
 

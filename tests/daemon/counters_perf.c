@@ -7,15 +7,19 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/error.h"
 #include "sensor/perf_watch.h"
 #include "tests/daemon/engine_bench.h"
 #include "tests/unit/made_tree.h"
@@ -422,6 +426,40 @@ static void nobody_has_more_time_than_there_was(void **state)
     (void)bench_remove_all(NULL);
 }
 
+static uint32_t change_capabilities(uint32_t low, uint32_t high, bool adds)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    assert_int_equal(syscall(SYS_capget, &header, data), 0);
+    uint32_t had = data[0].effective & low;
+    data[0].effective = adds ? data[0].effective | low : data[0].effective & ~low;
+    data[1].effective = adds ? data[1].effective | high : data[1].effective & ~high;
+    assert_int_equal(syscall(SYS_capset, &header, data), 0);
+    return had;
+}
+
+/* As where kernel.perf_event_paranoid was raised meanwhile. */
+static void perf_gives_way_where_new_cgroups_are_refused(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    bench_make_cgroup("");
+    bench_make_cgroup("/a");
+    bench_open(&counters_perf, GRANULARITY_CGROUP, NULL, 0, NULL);
+    bench_tick();
+    bench_make_cgroup("/b");
+    uint32_t admin = 1u << CAP_SYS_ADMIN, perfmon = 1u << (CAP_PERFMON - 32);
+    assert_int_equal(change_capabilities(admin, perfmon, false), admin);
+    assert_int_equal(targets_refresh(bench.targets, &err), 0);
+    int r = bench.engine->ops->set_targets(bench.engine, bench.targets, &bench.topology, &err);
+    (void)change_capabilities(admin, perfmon, true);
+    if (r != -EACCES || !strstr(err.text, "perf_event_paranoid"))
+        fail_msg("%d: %s", r, err.text);
+    bench_look();
+    bench_close();
+    (void)bench_remove_all(NULL);
+}
+
 static void perf_misses_no_time_of_sleepers(void **state)
 {
     (void)state;
@@ -445,6 +483,7 @@ int main(void)
         cmocka_unit_test(rows_carry_times_and_the_total_is_without_idle),
         cmocka_unit_test(a_cpu_leaves_and_comes_back),
         cmocka_unit_test(what_sleeps_is_not_read),
+        cmocka_unit_test(perf_gives_way_where_new_cgroups_are_refused),
         cmocka_unit_test(perf_misses_no_time_of_sleepers),
         cmocka_unit_test(nobody_has_more_time_than_there_was),
         cmocka_unit_test(the_books_of_tickless_cpus_are_not_taken),

@@ -28,3 +28,21 @@ expect "no cgroup tree, per cgroup" "$two" --cgroupfs "$scratch/none" --granular
 "$build/watt-sensor" --probe --sysfs "$scratch/empty" --procfs "$scratch/empty" |
     jq -e '.kind == "probe" and .energy == false and (.sources | map(.name) | index("powercap") != null)' \
         > /dev/null || fail "--probe with empty roots"
+
+# Kernels with Debian's patch want CAP_SYS_ADMIN for perf events from a paranoid of 3 on, for each new cgroup.
+if [ "$(id -u)" = 0 ]; then
+    mkdir "$scratch/paranoid" "$scratch/paranoid/sys" "$scratch/paranoid/sys/kernel"
+    for file in /proc/*; do
+        [ "$file" = /proc/sys ] || ln -s "$file" "$scratch/paranoid/"
+    done
+    for paranoid in 2 3 4; do
+        echo $paranoid > "$scratch/paranoid/sys/kernel/perf_event_paranoid"
+        for engine in perf proc; do
+            expect "paranoid $paranoid, $engine" "$two" --procfs "$scratch/paranoid" --granularity cgroup --engine $engine
+            kept=$(grep -c 'capabilities kept: .*cap_sys_admin' "$scratch/err" || true)
+            wanted=0
+            [ $engine$paranoid = perf2 ] || [ $engine = proc ] || wanted=1
+            [ "$kept" = $wanted ] || fail "paranoid $paranoid, $engine: $(cat "$scratch/err")"
+        done
+    done
+fi
