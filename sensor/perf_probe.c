@@ -98,13 +98,8 @@ static void explain_limit(const struct host *host, const struct topology *topolo
 void perf_probe(const struct host *host, const struct topology *topology,
                 enum granularity granularity, struct engine_probe *ret_probe)
 {
+    (void)granularity; /* cgroups, always */
     *ret_probe = (struct engine_probe){0};
-    if (granularity != GRANULARITY_CGROUP) {
-        (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason),
-                       "counts cgroups, not processes");
-        (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice), "--granularity cgroup");
-        return;
-    }
     if (!host_perf_tree(host)) {
         (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "there is no cgroup2 mount");
         (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice),

@@ -29,9 +29,13 @@ static void probe_engine(const struct engine_ops *ops, enum granularity granular
     *ret_probe = (struct engine_probe){0};
     if (does_granularity(ops, granularity))
         ops->probe(host, topology, granularity, ret_probe);
-    else
+    else {
         (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "does not count per %s",
                        granularity_name(granularity));
+        (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice), "watt-sensor --granularity %s",
+                       granularity_name(granularity == GRANULARITY_CGROUP ? GRANULARITY_PROCESS
+                                                                          : GRANULARITY_CGROUP));
+    }
 }
 
 bool engine_is_usable(const struct engine_ops *ops, enum granularity granularity,
@@ -65,16 +69,21 @@ int engine_choose(const char *engine, enum granularity granularity, const struct
     if (r < 0)
         return r;
     bool is_auto = strcmp(engine, "auto") == 0;
-    char reasons[400] = "";
+    char reasons[400] = "", passed_over[400] = "";
     for (int i = 0; engine_table[i]; i++) {
         const struct engine_ops *ops = engine_table[i];
-        size_t length = strlen(reasons);
+        size_t length = strlen(reasons), passed_length = strlen(passed_over);
         struct engine_probe probe;
         if (!is_auto && strcmp(engine, ops->name) != 0)
             continue;
         probe_engine(ops, granularity, host, topology, &probe);
-        if (probe.is_usable)
+        if (probe.is_usable) {
+            (void)error_set(err, 0, "%s", passed_over);
             return i;
+        }
+        if (does_granularity(ops, granularity))
+            (void)snprintf(passed_over + passed_length, sizeof(passed_over) - passed_length,
+                           "%s%s: %s", passed_length ? "; " : "", ops->name, probe.reason);
         (void)snprintf(reasons + length, sizeof(reasons) - length, "%s%s: %s%s%s",
                        length ? "; " : "", ops->name, probe.reason, probe.advice[0] ? "; " : "",
                        probe.advice);

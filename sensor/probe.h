@@ -18,6 +18,6 @@ int engine_check_name(const char *name, struct error *err);
 /* Whether this engine can count here now. */
 bool engine_is_usable(const struct engine_ops *ops, enum granularity granularity, const struct host *host, const struct topology *topology);
 /* Index in engine_table, or ENGINE_NONE for "none": nothing is to be counted. -ENODEV if no engine does this granularity here, err says why
- * for each; -EINVAL as engine_check_name. */
+ * for each; -EINVAL as engine_check_name. Where auto passes some over, err says why too. */
 int engine_choose(const char *engine, enum granularity granularity, const struct host *host, const struct topology *topology,
                   struct error *err);

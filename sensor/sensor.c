@@ -114,14 +114,17 @@ static int open_engine(struct sensor *sensor, struct error *err)
     const struct sensor_settings *settings = &sensor->settings;
     bool is_asked_for = strcmp(settings->engine, "auto") != 0 || settings->n_events > 0;
     struct error why = {0};
-    int r = engine_choose(settings->engine, settings->granularity, sensor->host, &sensor->topology,
-                          &why);
-    if (r == ENGINE_NONE)
+    int index = engine_choose(settings->engine, settings->granularity, sensor->host,
+                              &sensor->topology, &why);
+    if (index == ENGINE_NONE)
         return 0;
-    if (r >= 0)
-        r = open_engine_at(sensor, r, settings->n_events, &why);
-    if (r >= 0)
+    int r = index < 0 ? index : open_engine_at(sensor, index, settings->n_events, &why);
+    if (r >= 0) {
+        log_info(sensor->host->log, "%s counts%s%s%s", engine_table[index]->name,
+                 why.text[0] ? "; not used, see watt doctor (" : "", why.text,
+                 why.text[0] ? ")" : "");
         return 0;
+    }
     if (is_asked_for || r == -ENOMEM)
         return error_set(err, r, "%s", why.text);
     sensor->engine = NULL;
