@@ -237,7 +237,7 @@ static void put_line(struct page *page, const struct doctor_line *line)
 {
     const char *name = line->name;
     const char *state = line->state && *line->state ? line->state : "-";
-    char text[640];
+    char text[1400];
     (void)snprintf(text, sizeof(text), "%s%s%s", state, line->reason && *line->reason ? ": " : "",
                    line->reason ? line->reason : "");
     put_cell(page, name, INDENT, NAME_WIDTH - 1);
@@ -248,17 +248,17 @@ static void put_line(struct page *page, const struct doctor_line *line)
         put_advice(page, line->advice);
 }
 
-static void put_title(struct page *page, const char *title)
+static void put_title(struct page *page, const char *kind, const char *granularity)
 {
-    if (page->column == 0 && title)
-        (void)fprintf(page->stream, "\n%s\n", title);
-}
-
-static const char *title_of(const char *kind)
-{
+    if (page->column != 0)
+        return;
     if (strcmp(kind, "energy") == 0)
-        return "Where energy can come from";
-    return strcmp(kind, "engine") == 0 ? "What counts who used it" : "Where it is kept";
+        (void)fputs("\nWhere energy can come from\n", page->stream);
+    else if (strcmp(kind, "engine") == 0)
+        (void)fprintf(page->stream, "\nWhat counts who used it%s%s\n",
+                      granularity[0] ? ", per " : "", granularity);
+    else
+        (void)fputs("\nWhere it is kept\n", page->stream);
 }
 
 int doctor_view_write(FILE *stream, unsigned width, const struct machine *machine,
@@ -279,7 +279,7 @@ int doctor_view_write(FILE *stream, unsigned width, const struct machine *machin
         put_text(&page, INDENT, "no energy");
     for (size_t i = 0; i < n_lines; i++) {
         if (i == 0 || strcmp(lines[i].kind, lines[i - 1].kind) != 0)
-            put_title(&page, title_of(lines[i].kind));
+            put_title(&page, lines[i].kind, machine->granularity);
         put_line(&page, &lines[i]);
     }
     if (note) {

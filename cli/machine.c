@@ -144,6 +144,28 @@ parse_list(struct machine *machine, const bson_t *document, const char *name, co
     return 0;
 }
 
+static void text_of(const bson_t *document, const char *name, char *text, size_t size)
+{
+    bson_iter_t field;
+    if (bson_iter_init_find(&field, document, name) && BSON_ITER_HOLDS_UTF8(&field))
+        (void)snprintf(text, size, "%s", bson_iter_utf8(&field, NULL));
+}
+
+/* Texts of a list, as words. */
+static void words_of(const bson_t *document, const char *name, char *text, size_t size)
+{
+    bson_iter_t list, item;
+    if (!bson_iter_init_find(&list, document, name) || !BSON_ITER_HOLDS_ARRAY(&list) ||
+        !bson_iter_recurse(&list, &item))
+        return;
+    while (bson_iter_next(&item)) {
+        size_t length = strlen(text);
+        if (BSON_ITER_HOLDS_UTF8(&item))
+            (void)snprintf(text + length, size - length, "%s%s", length ? ", " : "",
+                           bson_iter_utf8(&item, NULL));
+    }
+}
+
 int machine_parse(struct machine *machine, const char *json, size_t size, struct error *err)
 {
     *machine = (struct machine){0};
@@ -154,10 +176,13 @@ int machine_parse(struct machine *machine, const char *json, size_t size, struct
     bson_iter_t cpu;
     if (bson_iter_init_find(&cpu, &document, "cpu") && BSON_ITER_HOLDS_DOCUMENT(&cpu))
         text_field(&cpu, "name", machine->cpu, sizeof(machine->cpu));
-    bson_iter_t field;
-    if (bson_iter_init_find(&field, &document, "energy_why") && BSON_ITER_HOLDS_UTF8(&field))
-        (void)snprintf(machine->energy_why, sizeof(machine->energy_why), "%s",
-                       bson_iter_utf8(&field, NULL));
+    text_of(&document, "energy_why", machine->energy_why, sizeof(machine->energy_why));
+    text_of(&document, "granularity", machine->granularity, sizeof(machine->granularity));
+    words_of(&document, "events", machine->events, sizeof(machine->events));
+    words_of(&document, "events_missing", machine->events_missing, sizeof(machine->events_missing));
+    text_of(&document, "engine_why", machine->events_why, sizeof(machine->events_why));
+    text_of(&document, "events_why", machine->events_why, sizeof(machine->events_why));
+    text_of(&document, "events_advice", machine->events_advice, sizeof(machine->events_advice));
     r = parse_list(machine, &document, "sources", "energy", parse_part, err);
     if (r >= 0)
         r = parse_list(machine, &document, "engines", "engine", parse_part, err);

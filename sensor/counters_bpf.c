@@ -640,6 +640,7 @@ const struct engine_ops counters_bpf = {
              "kernel",
     .does_process = true,
     .does_cgroup = true,
+    .does_events = true,
     /* Programs and maps are asked, in kernels before 5.19 by who may; CPUs that come are opened. */
     .capabilities = UINT64_C(1) << CAP_BPF | UINT64_C(1) << CAP_PERFMON,
     .options = bpf_options,

@@ -589,6 +589,7 @@ static int perf_read(struct engine *engine, struct targets *targets,
 const struct engine_ops counters_perf = {
     .name = "perf",
     .capabilities = UINT64_C(1) << CAP_PERFMON, /* new targets and CPUs */
+    .does_events = true,
     .opens_events = true,
     .about = "perf events per cgroup and CPU, through libpfm4",
     .does_cgroup = true,

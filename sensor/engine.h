@@ -30,6 +30,7 @@ struct engine_ops {
     bool does_process, does_cgroup; /* granularities */
     bool is_in_perf_tree;           /* its cgroups are those of host_perf_tree; else of cgroup2 */
     uint64_t capabilities;          /* 1 << CAP_..., needed also after opening */
+    bool does_events;               /* counts more than CPU time: the set of this CPU */
     bool opens_events;              /* perf events, all the time: perf_wants_admin */
     const struct option_spec *options;
     size_t n_options;

@@ -203,7 +203,7 @@ int event_set_try(const struct counted_event *event, int cpu)
     return 0;
 }
 
-static const char *list_of_vendor(const char *vendor, const struct cpu_type *type)
+const char *event_set_list(const char *vendor, const struct cpu_type *type)
 {
     for (size_t i = 0; i < ARRAY_SIZE(vendor_lists); i++)
         if (!strcmp(vendor, vendor_lists[i].vendor))
@@ -294,7 +294,7 @@ int event_check(const char *asked, struct error *err)
 int event_set_ask(struct event_set *set, const char *vendor, const struct cpu_type *type,
                   const char *asked, struct error *err)
 {
-    int r = add_asked(set, asked, list_of_vendor(vendor, type), err);
+    int r = add_asked(set, asked, event_set_list(vendor, type), err);
     if (r < 0)
         return r;
     r = keep_if_counted(set, type);
@@ -328,7 +328,7 @@ static bool offer_list(struct event_set *set, const char *list, const struct cpu
 bool event_set_offer(struct event_set *set, const char *vendor, const struct cpu_type *type,
                      char *ret_missing, size_t missing_size)
 {
-    return offer_list(set, list_of_vendor(vendor, type), type, ret_missing, missing_size);
+    return offer_list(set, event_set_list(vendor, type), type, ret_missing, missing_size);
 }
 
 void event_set_offer_software(struct event_set *set, const struct cpu_type *type)

@@ -33,6 +33,9 @@ const char *event_list_for(const char *text, int64_t family, int64_t model);
 /* The next "name = event" of a list or a section of it, '#' begins a comment. 1, 0 at the end, -EBADMSG for a line that is neither (skipped). */
 int event_list_next(const char **text, char name[static 64], char event[static 128]);
 
+/* The list of a CPU, for event_list_next; what every kernel counts where nobody knows it. vendor: as in struct topology. */
+const char *event_set_list(const char *vendor, const struct cpu_type *type);
+
 /* Adds one event as libpfm4 spells it, host and guests, user and kernel. -EINVAL: libpfm4 does not know it; -E2BIG: the set is full. */
 int event_set_add(struct event_set *set, const char *name, const char *text, struct error *err);
 /* 0 if the event opens on this CPU, or the errno. */
@@ -41,7 +44,7 @@ int event_set_try(const struct counted_event *event, int cpu);
 /* The PMU of a type of CPUs (cpu_types.h) in place of any: generic events name it in their upper half, raw ones are its own. Others stay. */
 void event_set_retype(struct counted_event *event, const struct cpu_type *type);
 /* Adds an event that was asked for ("instructions", "skl::INST_RETIRED:ANY_P", "name=event") if the type's CPUs count it. -EINVAL, -E2BIG: as above;
- * else the errno of opening it there: -ENOENT, such CPUs have no such counter. vendor: as in struct topology. */
+ * else the errno of opening it there: -ENOENT, such CPUs have no such counter. */
 int event_set_ask(struct event_set *set, const char *vendor, const struct cpu_type *type, const char *asked, struct error *err);
 /* Adds the vendor's set, less what does not open; ret_missing: the names of that, each behind a space. Returns whether a hardware event opens. */
 bool event_set_offer(struct event_set *set, const char *vendor, const struct cpu_type *type, char *ret_missing, size_t missing_size);

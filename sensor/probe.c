@@ -11,6 +11,7 @@
 #include "common/scope.h"
 #include "sensor/ladder.h"
 #include "sensor/probe_domains.h"
+#include "sensor/probe_events.h"
 
 static bool does_granularity(const struct engine_ops *ops, enum granularity granularity)
 {
@@ -219,7 +220,11 @@ static int append_engines(bson_t *object, const struct sensor_settings *settings
     bson_append_array_end(object, &array);
     append_text(object, "granularity", granularity_name(settings->granularity));
     append_text(object, "engine_why", chosen < 0 ? why.text : "");
-    return 0;
+    if (chosen < 0 || chosen == ENGINE_NONE)
+        return 0;
+    const void *own = settings->engine_settings ? settings->engine_settings[chosen] : NULL;
+    return probe_append_events(object, engine_table[chosen], settings->granularity,
+                               settings->events, settings->n_events, own, host, topology);
 }
 
 static void append_system(bson_t *object, const struct host *host)

@@ -35,6 +35,11 @@ if [ "$(id -u)" = 0 ]; then
     for file in /proc/*; do
         [ "$file" = /proc/sys ] || ln -s "$file" "$scratch/paranoid/"
     done
+    echo 1 > "$scratch/paranoid/sys/kernel/nmi_watchdog"
+    "$build/watt-sensor" --probe --procfs "$scratch/paranoid" --granularity cgroup --engine perf > "$scratch/probe"
+    jq -e '(.events | index("cpu_ns") != null) and (.events_missing | index("cpu_ns") == null) and
+           (.events_missing == [] or (.events_why | contains("NMI watchdog")))' "$scratch/probe" > /dev/null ||
+        fail "what the probe says of events: $(cat "$scratch/probe")"
     for paranoid in 2 3 4; do
         echo $paranoid > "$scratch/paranoid/sys/kernel/perf_event_paranoid"
         for engine in perf proc; do

@@ -63,7 +63,7 @@ static char *text;
 static void view(unsigned width, struct machine_domain *domains, size_t n_domains, const char *cpu)
 {
     size_t size = 0;
-    struct machine machine = {.domains = domains, .n_domains = n_domains};
+    struct machine machine = {.domains = domains, .n_domains = n_domains, .granularity = "cgroup"};
     (void)snprintf(machine.cpu, sizeof(machine.cpu), "%s", cpu);
     free(text);
     FILE *stream = open_memstream(&text, &size);
@@ -110,7 +110,7 @@ static void everything_known_is_said(void **state)
            "               -> sudo setcap cap_sys_rawio,cap_dac_read_search+ep "
            "/usr/bin/watt-sensor\n"
            "                  (in a container: this,");
-    expect("What counts who used it\n  proc         used\n");
+    expect("What counts who used it, per cgroup\n  proc         used\n");
     expect("Where it is kept\n  sqlite:/a/very");
     expect("\nA note of words.\n");
     assert_null(strstr(text, "nan"));

@@ -31,8 +31,16 @@ static void an_answer_is_understood(void **state)
                         "\"reason\":\"r\",\"advice\":\"sudo\"},"
                         "{\"name\":\"curve\",\"usable\":true,\"chosen\":true,\"estimate\":true}],"
                         "\"engines\":[{\"name\":\"proc\",\"usable\":true,\"chosen\":true,"
-                        "\"granularities\":[\"process\"]}],\"perf_event_paranoid\":2}"),
+                        "\"granularities\":[\"process\"]}],\"perf_event_paranoid\":2,"
+                        "\"granularity\":\"process\",\"events\":[\"cpu_ns\",7,\"cycles\"],"
+                        "\"events_missing\":[\"llc_misses\"],\"events_why\":\"w\","
+                        "\"events_advice\":\"a\"}"),
         0);
+    assert_string_equal(machine.granularity, "process");
+    assert_string_equal(machine.events, "cpu_ns, cycles");
+    assert_string_equal(machine.events_missing, "llc_misses");
+    assert_string_equal(machine.events_why, "w");
+    assert_string_equal(machine.events_advice, "a");
     assert_int_equal(machine.n_parts, 3);
     assert_string_equal(machine.cpu, "X");
     assert_string_equal(machine_chosen(&machine, "energy")->name, "curve");
@@ -106,7 +114,10 @@ static void nothing_chosen_is_nothing(void **state)
 {
     (void)state;
     struct machine machine;
-    assert_int_equal(parse(&machine, "{\"sources\":[],\"engines\":[]}"), 0);
+    assert_int_equal(
+        parse(&machine, "{\"sources\":[],\"engines\":[],\"engine_why\":\"none counts\"}"), 0);
+    assert_string_equal(machine.events_why, "none counts");
+    assert_string_equal(machine.events, "");
     assert_null(machine_chosen(&machine, "energy"));
     assert_null(machine_locked(&machine));
     machine_deinit(&machine);

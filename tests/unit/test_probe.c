@@ -213,6 +213,10 @@ static void the_probe_says_what_would_be_chosen(void **state)
         if (!bson_iter_init(&field, &object) || !bson_iter_find_descendant(&field, path, &found))
             fail_msg("the probe does not say %s", path);
     }
+    assert_true(bson_iter_init(&field, &object) &&
+                bson_iter_find_descendant(&field, "events.0", &found));
+    assert_string_equal(bson_iter_utf8(&found, NULL), "cpu_ns");
+    assert_false(bson_has_field(&object, "events.1") || bson_has_field(&object, "events_why"));
     bson_destroy(&object);
     free(text);
 }
