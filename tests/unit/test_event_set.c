@@ -95,6 +95,7 @@ static void each_cpu_has_its_list(void **state)
         {events_amd_conf, 27, 2, "l2_misses", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES},
         {events_arm_conf, 65, 0xd0c, "llc_misses", PERF_TYPE_RAW, 0x37},
         {events_arm_conf, 65, 0xd4f, "llc_misses", PERF_TYPE_RAW, 0x37},
+        {events_arm_conf, 65, 0xd46, "llc_misses", PERF_TYPE_RAW, 0x37},
         {events_arm_conf, 65, 0xd08, "llc_misses", PERF_TYPE_RAW, 0x17},
         {events_arm_conf, 72, 0xd01, "cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES},
     };
