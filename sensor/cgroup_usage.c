@@ -4,14 +4,35 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/scope.h"
 #include "sensor/host.h"
+#include "sensor/targets.h"
 
 int cgroup_usage_open(int directory_fd)
 {
     int fd = openat(directory_fd, "cpu.stat", O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int cgroup_usage_open_target(const struct target *target, const struct host *host)
+{
+    char path[PATH_MAX];
+    if (host->perf_cgroupfs && !host->cpuacct_cgroupfs)
+        return -ENOENT;
+    SCOPED(scope_close) int directory_fd = target_open_cgroup(target, host_perf_tree(host));
+    if (directory_fd < 0)
+        return directory_fd;
+    if (!host->perf_cgroupfs)
+        return cgroup_usage_open(directory_fd);
+    if ((size_t)snprintf(path, sizeof(path), "%s%s/cpuacct.usage", host->cpuacct_cgroupfs,
+                         target->cgroup) >= sizeof(path))
+        return -ENAMETOOLONG;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 

@@ -5,7 +5,13 @@
 
 #include <stdint.h>
 
+struct host;
+struct target;
+
 /* directory_fd: the cgroup's. A descriptor, or the errno of open. */
 int cgroup_usage_open(int directory_fd);
+/* That of a target in the tree whose cgroups perf events count: in cgroup v1 the file that cpuacct keeps under the same path, which runtimes fill alike.
+ * -ENOENT: there is none; else as target_open_cgroup and open. */
+int cgroup_usage_open_target(const struct target *target, const struct host *host);
 /* Since the cgroup was made, of a cpu.stat or of cgroup v1's cpuacct.usage. -ENODEV: the cgroup is gone; -EBADMSG; the errno of pread. */
 int cgroup_usage_read(int fd, uint64_t *ret_us);

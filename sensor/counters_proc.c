@@ -6,8 +6,6 @@
  * It cannot tell packages. Nothing needs a right; CAP_NET_ADMIN, at the opening only, adds what
  * ended between two ticks. */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,23 +155,6 @@ static int proc_describe(const struct engine *engine, struct host_record *host_r
     return r;
 }
 
-/* A descriptor or -errno. */
-static int open_usage_file(const struct target *target, const struct host *host)
-{
-    char path[PATH_MAX];
-    SCOPED(scope_close) int directory_fd = target_open_cgroup(target, host_perf_tree(host));
-    if (directory_fd < 0)
-        return directory_fd;
-    if (host->perf_cgroupfs &&
-        (size_t)snprintf(path, sizeof(path), "%s%s/cpuacct.usage", host->cpuacct_cgroupfs,
-                         target->cgroup) >= sizeof(path))
-        return -ENAMETOOLONG;
-    if (!host->perf_cgroupfs)
-        return cgroup_usage_open(directory_fd);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-}
-
 /* Once: the rows say it from then on. */
 static void warn_of_limit(struct counters_proc *proc)
 {
@@ -189,7 +170,7 @@ static void warn_of_limit(struct counters_proc *proc)
 static void open_usage(struct counters_proc *proc, struct usage *usage, const struct target *target)
 {
     bool is_allowed = proc->n_open < proc->n_allowed;
-    SCOPED(scope_close) int fd = is_allowed ? open_usage_file(target, proc->host) : -EMFILE;
+    SCOPED(scope_close) int fd = is_allowed ? cgroup_usage_open_target(target, proc->host) : -EMFILE;
     int r = fd < 0 ? fd : cgroup_usage_read(fd, &usage->last_us);
     if (r == 0) {
         usage->fd = STEAL_FD(fd);

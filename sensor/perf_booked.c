@@ -76,16 +76,17 @@ static void put(struct tally *tally, size_t target, size_t cpu_ns, struct perf_w
  * still. */
 static int64_t take(struct perf_watch *watch, int64_t clock_ns, struct perf_span span)
 {
-    int64_t due_ns = watch->own_ns + watch->owed_ns;
-    int64_t least_ns = least(clock_ns, due_ns + span.late_ns);
-    int64_t room_ns = span.wall_ns * (int64_t)(watch->n_ran > 0 ? watch->n_ran : 1);
-    int64_t own_ns = most(least(most(due_ns, least_ns), room_ns), 0);
-    watch->owed_ns = least(most(due_ns - own_ns, -span.late_ns), span.late_ns);
+    int64_t due_ns = watch->own_ns + watch->owed_ns, n_ran = most((int64_t)watch->n_ran, 1);
+    int64_t least_ns = least(clock_ns, due_ns + span.late_ns * least(n_ran, span.n_late));
+    int64_t own_ns = most(least(most(due_ns, least_ns), span.wall_ns * n_ran), 0);
+    int64_t late_ns = span.late_ns * span.n_late;
+    watch->owed_ns = least(most(due_ns - own_ns, -late_ns), late_ns);
     return own_ns;
 }
 
-void perf_booked_put(struct tally *tally, const struct target_tree *tree, struct targets *targets,
-                     size_t cpu_ns, struct perf_span span)
+/* What each has without those below it; a life that ended has its row with the next one's. */
+static void find_own(const struct tally *tally, const struct target_tree *tree,
+                     struct targets *targets)
 {
     for (size_t i = 0; i < tally->n_targets; i++) {
         struct perf_watch *watch = targets_at(targets, i)->engine_data;
@@ -97,7 +98,19 @@ void perf_booked_put(struct tally *tally, const struct target_tree *tree, struct
     }
     for (size_t i = 0; i < tally->n_targets; i++) {
         struct perf_watch *watch = targets_at(targets, i)->engine_data;
-        if (!watch || tally->marks[i].is_unread)
+        struct perf_watch *next = targets_at(targets, tree->life[i])->engine_data;
+        if (watch && next && next != watch)
+            next->own_ns += watch->own_ns;
+    }
+}
+
+void perf_booked_put(struct tally *tally, const struct target_tree *tree, struct targets *targets,
+                     size_t cpu_ns, struct perf_span span)
+{
+    find_own(tally, tree, targets);
+    for (size_t i = 0; i < tally->n_targets; i++) {
+        struct perf_watch *watch = targets_at(targets, i)->engine_data;
+        if (!watch || tree->life[i] != i || tally->marks[i].is_unread)
             continue;
         int64_t clock_ns = clock_of(tally, i, cpu_ns);
         put(tally, i, cpu_ns, watch,

@@ -13,8 +13,11 @@ struct perf_watch *perf_watch_new(size_t n_cpus)
     struct perf_watch *watch = calloc(1, sizeof(*watch));
     if (!watch)
         return NULL;
-    *watch = (struct perf_watch){
-        .n_cpus = n_cpus, .usage_fd = -1, .booked_us = VALUE_ABSENT, .has_gap = true};
+    *watch = (struct perf_watch){.n_cpus = n_cpus,
+                                  .usage_fd = -1,
+                                  .usage_us = UINT64_MAX,
+                                  .booked_us = VALUE_ABSENT,
+                                  .has_gap = true};
     watch->groups = calloc(n_cpus ? n_cpus : 1, sizeof(*watch->groups));
     if (watch->groups)
         return watch;
@@ -27,6 +30,7 @@ static void close_all(struct perf_watch *watch)
     for (size_t cpu = 0; cpu < watch->n_cpus; cpu++)
         perf_group_close(&watch->groups[cpu]);
     perf_watch_close_usage(watch);
+    watch->usage_us = UINT64_MAX; /* what passes until it is opened again is not its own */
 }
 
 void perf_watch_free(struct perf_watch *watch)
@@ -70,19 +74,34 @@ static bool lacks_group(const struct perf_watch *watch, const struct topology *t
            !perf_group_is_open(&watch->groups[cpu]);
 }
 
-static void open_usage(struct perf_watch *watch, int cgroup_fd)
+/* The books of a cgroup, from the file that is kept open or from one that is opened for this. */
+static bool read_usage(const struct perf_watch *watch, const struct target *target,
+                       const struct host *host, uint64_t *ret_us)
 {
-    int fd = cgroup_usage_open(cgroup_fd);
-    watch->usage_fd = fd < 0 ? -1 : fd; /* not in every hierarchy */
-    watch->usage_us = UINT64_MAX;       /* never read */
+    if (watch->usage_fd >= 0)
+        return cgroup_usage_read(watch->usage_fd, ret_us) == 0;
+    SCOPED(scope_close) int fd = cgroup_usage_open_target(target, host);
+    return fd >= 0 && cgroup_usage_read(fd, ret_us) == 0;
+}
+
+/* From here on, as the groups count. */
+static void begin_books(struct perf_watch *watch, const struct target *target,
+                        const struct host *host, bool keeps_books)
+{
+    if (keeps_books && watch->usage_fd < 0) {
+        int fd = cgroup_usage_open_target(target, host);
+        watch->usage_fd = fd < 0 ? -1 : fd;
+    }
+    if (watch->usage_us == UINT64_MAX && !read_usage(watch, target, host, &watch->usage_us))
+        watch->usage_us = UINT64_MAX;
 }
 
 /* A CPU that went offline meanwhile is a gap to close later. */
 static int open_missing(struct perf_watch *watch, struct typed_events *events,
                         const struct target *target, const struct host *host,
-                        const struct topology *topology, size_t n_left, bool looks_first)
+                        const struct topology *topology, size_t n_left, bool keeps_books)
 {
-    size_t n_wanted = looks_first && watch->usage_fd < 0;
+    size_t n_wanted = keeps_books && watch->usage_fd < 0;
     for (size_t cpu = 0; cpu < watch->n_cpus; cpu++) {
         const struct event_set *set = lacks_group(watch, topology, cpu)
                                           ? typed_events_of(events, host, cpu, NULL)
@@ -106,16 +125,15 @@ static int open_missing(struct perf_watch *watch, struct typed_events *events,
         else if (r < 0)
             return r;
     }
-    if (looks_first && watch->usage_fd < 0)
-        open_usage(watch, cgroup_fd);
+    begin_books(watch, target, host, keeps_books);
     return 0;
 }
 
 void perf_watch_fill(struct perf_watch *watch, struct typed_events *events,
                      const struct target *target, const struct host *host,
-                     const struct topology *topology, size_t n_left, bool looks_first)
+                     const struct topology *topology, size_t n_left, bool keeps_books)
 {
-    int r = open_missing(watch, events, target, host, topology, n_left, looks_first);
+    int r = open_missing(watch, events, target, host, topology, n_left, keeps_books);
     if (r < 0)
         close_all(watch);
     watch->reason = r < 0 ? reason_of(r) : NULL;
@@ -129,11 +147,13 @@ void perf_watch_close_usage(struct perf_watch *watch)
     watch->is_still = false;
 }
 
-void perf_watch_look(struct perf_watch *watch)
+void perf_watch_look(struct perf_watch *watch, const struct target *target,
+                     const struct host *host)
 {
     uint64_t now_us;
-    bool is_known = watch->usage_fd >= 0 && cgroup_usage_read(watch->usage_fd, &now_us) == 0;
-    watch->is_still = is_known && now_us == watch->usage_us && watch->n_ran == 0;
+    bool is_known = !watch->reason && read_usage(watch, target, host, &now_us);
+    watch->is_still = is_known && !host->perf_cgroupfs && now_us == watch->usage_us &&
+                      watch->n_ran == 0;
     watch->n_ran = 0;
     watch->booked_us = VALUE_ABSENT;
     if (is_known && watch->usage_us != UINT64_MAX)

@@ -4,13 +4,17 @@
 PROCFS/self/mounts says where it is: in a made tree, in the real hierarchy of cpuacct where there is one, and in the real cgroup2 tree,
 whose cgroups the kernel lets perf events count. What stays unproven is only that they count in a real perf_event hierarchy."""
 import os
+import signal
 import subprocess
 import tempfile
 
 import sensor_run
 from cgroup2 import cgroup_mount
+from cgroup_clock import CgroupClock
+from disturber import Disturber
 from sensor_run import Sensor, check
 
+BOOKS_LATE_NS = 10_000_000  # a scheduler tick at most
 NAME = f"watt-cgroup1-{os.getpid()}"
 
 
@@ -99,18 +103,28 @@ def made_trees(folder):
 
 
 class Loop:
-    """A process that uses CPU time in a cgroup of its own below a real mount."""
+    """A process that uses CPU time in a cgroup of its own below each of these mounts, once it may."""
 
-    def __init__(self, mount, name):
-        self.path = f"{mount}/{NAME}/{name}"
-        os.makedirs(self.path)
-        self.process = subprocess.Popen(["sh", "-c", 'echo $$ >"$1/cgroup.procs" && while :; do :; done', "-", self.path])
+    def __init__(self, mounts, name):
+        self.paths = [f"{mount}/{NAME}/{name}" for mount in mounts]
+        for path in self.paths:
+            os.makedirs(path)
+        self.cpu = min(os.sched_getaffinity(0))
+        script = 'for path; do echo $$ >"$path/cgroup.procs" || exit; done; echo; read _; while :; do :; done'
+        self.process = subprocess.Popen(["sh", "-c", script, "-", *self.paths], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        preexec_fn=lambda: os.sched_setaffinity(0, {self.cpu}))
+
+    def begin(self):
+        self.process.stdout.readline()
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
 
     def end(self):
         self.process.kill()
         self.process.wait()
-        sensor_run.wait_for(lambda: self.remove(self.path), f"{self.path} can be removed")
-        sensor_run.wait_for(lambda: self.remove(os.path.dirname(self.path)), "its parent can be removed")
+        for path in self.paths:
+            sensor_run.wait_for(lambda: self.remove(path), f"{path} can be removed")
+            sensor_run.wait_for(lambda: self.remove(os.path.dirname(path)), "its parent can be removed")
 
     @staticmethod
     def remove(path):
@@ -139,20 +153,53 @@ def count_in(folder, mount, controllers, engine):
     """The real tree at mount, said to be v1's with these controllers."""
     machine = Machine(folder, f"cgroup2 {folder}/nowhere cgroup2 rw 0 0\ncgroup {mount} cgroup rw,{controllers} 0 0\n")
     path = f"/{NAME}/loop \udcff"
-    loop = Loop(mount, "loop \udcff")
+    loop = Loop([mount], "loop \udcff")
     try:
+        clock = CgroupClock(loop.paths[0]) if engine == "perf" else None
+        loop.begin()
         sensor = machine.start(engine, "cgroup")
         name = f"/{NAME}/loop %FF"
         sensor.wait_until(lambda: name in names(sensor), f"{engine}: {path!r} is a target")
         # What was used before the first row and after the last one is not counted.
         sensor.wait_until(lambda: counted_ns(sensor, name) > 200e6, f"{engine}: 200 ms are counted")
         check(sensor.end() == 0, "ends in order")
-        used_ns = usage_ns(loop.path)
+        used_ns = usage_ns(loop.paths[0])
+        if clock:  # without cpuacct perf has no other; the two are the same where nobody disturbs
+            used_ns = max(used_ns, clock.ns())
+            clock.close()
     finally:
         loop.end()
     check(not reasons(sensor), f"{engine}: {reasons(sensor)}")
     check(counted_ns(sensor, name) <= used_ns, f"{engine}: more counted than used: {counted_ns(sensor, name)} of {used_ns} ns")
     print(f"{engine} in {controllers}: {counted_ns(sensor, name) / 1e6:.0f} ms counted of {used_ns / 1e6:.0f} used")
+
+
+def perf_has_the_books(folder, mount, cpuacct):
+    """perf's events count in one tree, the scheduler's books are in another: a disturbed loop has what they say."""
+    machine = Machine(folder, f"cgroup {mount} cgroup rw,perf_event 0 0\ncgroup {cpuacct} cgroup rw,cpuacct 0 0\n")
+    name = f"/{NAME}/loop"
+    loop = Loop([mount, cpuacct], "loop")
+    clock = CgroupClock(loop.paths[0])
+    disturber = Disturber(loop.cpu)
+    try:
+        sensor = machine.start("perf", "cgroup")
+        sensor.wait_until(lambda: len(sensor.raw()) >= 2, "two ticks")
+        before_ns, clock_before_ns = usage_ns(loop.paths[1]), clock.ns()
+        loop.begin()
+        sensor.wait_until(lambda: clock.ns() - clock_before_ns > 1e9, "a second by perf's clock")
+        loop.process.send_signal(signal.SIGSTOP)
+        n = len(sensor.raw())
+        sensor.wait_until(lambda: len(sensor.raw()) > n + 1 and not any(row["target"] == name for row in sensor.raw()[-1]["targets"]), "it stands still")
+        used_ns, clock_ns = usage_ns(loop.paths[1]) - before_ns, clock.ns() - clock_before_ns
+        check(sensor.end() == 0, "ends in order")
+    finally:
+        clock.close()
+        disturber.end()
+        loop.end()
+    rows_ns = counted_ns(sensor, name)
+    check(not reasons(sensor), f"{reasons(sensor)}")
+    print(f"perf with cpuacct: {rows_ns / 1e6:.0f} ms counted of {used_ns / 1e6:.0f} booked, {clock_ns / 1e6:.0f} by perf's clock")
+    check(abs(rows_ns - used_ns) <= BOOKS_LATE_NS, f"{rows_ns} ns counted, {used_ns} booked")
 
 
 def cpuacct_mount():
@@ -185,6 +232,8 @@ with tempfile.TemporaryDirectory() as folder:
 with tempfile.TemporaryDirectory() as folder:
     perf_leaves(folder, cgroup2)
 if cpuacct_mount():
+    with tempfile.TemporaryDirectory() as folder:
+        perf_has_the_books(folder, cgroup2, cpuacct_mount())
     with tempfile.TemporaryDirectory() as folder:
         count_in(folder, cpuacct_mount(), "cpuacct,perf_event", "proc")
 else:

@@ -8,6 +8,7 @@ import resource
 import subprocess
 
 from cgroup2 import cgroup_mount
+from disturber import Disturber
 from sensor_run import SENSOR, Sensor, check
 
 MOUNT = cgroup_mount()
@@ -27,12 +28,17 @@ def usage_us(path):
 
 
 def burn(path):
-    """A shell that works for a while in the cgroup; CPU time of all in the cgroup since before it began, in us."""
+    """A shell that works for a while in the cgroup, disturbed on its CPU; CPU time of all in the cgroup since before it began, in us."""
+    cpu = min(os.sched_getaffinity(0))
+
     def enter():
+        os.sched_setaffinity(0, {cpu})
         with open(f"{MOUNT}{TOP}{path}/cgroup.procs", "w") as file:
             file.write("0")
+    disturber = Disturber(cpu)
     before = usage_us("/x")
     subprocess.run(["sh", "-c", "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"], preexec_fn=enter, check=True)
+    disturber.end()
     return usage_us("/x") - before
 
 

@@ -33,7 +33,7 @@ static int set_up(void **state)
     bench = (struct bench){.parent = {TARGET_TREE_NONE, TARGET_TREE_NONE, ABOVE},
                            .life = {0, ABOVE, BELOW},
                            .order = {0, ABOVE, BELOW},
-                           .span = {.wall_ns = 1000000000, .late_ns = LATE_NS}};
+                           .span = {.wall_ns = 1000000000, .late_ns = LATE_NS, .n_late = 1}};
     bench.tree = (struct target_tree){.n_targets = N_TARGETS,
                                       .parent = bench.parent,
                                       .life = bench.life,
@@ -147,6 +147,20 @@ static void the_clock_speaks_where_books_are_not_known(void **state)
     assert_int_equal(time_of(bench, ABOVE, 0), 2000000);
 }
 
+/* The books of a cgroup that is gone cannot be read; those of its next life are its own. */
+static void a_life_that_ended_keeps_its_time(void **state)
+{
+    struct bench *bench = *state;
+    bench->life[ABOVE] = BELOW;
+    bench->parent[BELOW] = TARGET_TREE_NONE;
+    begin(bench);
+    clock_has(bench, ABOVE, 0, 120000000, 120000000);
+    clock_has(bench, BELOW, 0, 5000000, 5000000);
+    settle(bench, VALUE_ABSENT, 4000);
+    assert_int_equal(time_of(bench, ABOVE, 0), 0);
+    assert_int_equal(time_of(bench, BELOW, 0), 125000000); /* by the clock: a tick may be late */
+}
+
 /* Readers scale by enabled over running; where no counter was free the time stands as it is. */
 static void rows_stay_on_one_scale(void **state)
 {
@@ -210,6 +224,29 @@ static void stolen_time_is_not_the_cgroups(void **state)
     assert_int_equal(sum_ns, 300000000 + LATE_NS);
 }
 
+/* Books are late where the cgroup runs: on one CPU by a tick, however many there are; what it had
+ * too much on several is taken off all the same. */
+static void books_are_late_by_cpu(void **state)
+{
+    struct bench *bench = *state;
+    static const struct {
+        size_t n_ran;
+        int64_t booked_us, clock_ns, own_ns;
+    } ticks[] = {
+        {1, 100000, 150000000, 100000000 + LATE_NS},
+        {3, 100000, 150000000, 90000000 + 3 * LATE_NS},
+        {1, 50000, 20000000, 20000000},
+    };
+    bench->span.n_late = 4;
+    for (size_t i = 0; i < sizeof(ticks) / sizeof(ticks[0]); i++) {
+        begin(bench);
+        bench->watches[BELOW]->n_ran = ticks[i].n_ran;
+        clock_has(bench, BELOW, 0, ticks[i].clock_ns, ticks[i].clock_ns);
+        settle(bench, VALUE_ABSENT, ticks[i].booked_us);
+        assert_int_equal(time_of(bench, BELOW, 0), ticks[i].own_ns);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -218,10 +255,12 @@ int main(void)
         TEST(each_has_its_own_by_package),
         TEST(what_was_booked_between_two_looks_is_taken_off),
         TEST(the_clock_speaks_where_books_are_not_known),
+        TEST(a_life_that_ended_keeps_its_time),
         TEST(rows_stay_on_one_scale),
         TEST(books_that_move_in_steps_make_even_rows),
         TEST(rows_have_no_more_than_their_cpus_had_time),
         TEST(stolen_time_is_not_the_cgroups),
+        TEST(books_are_late_by_cpu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
