@@ -268,32 +268,69 @@ static int read_argument(struct options *options, int argc, char **argv, int *in
                : 0;
 }
 
-/* Walks argv up to the operands. The common options take effect when final is false, the others
- * when it is true. */
+static bool is_option(const char *word)
+{
+    return word[0] == '-' && word[1] != '\0';
+}
+
+/* Where the command is not somebody else's words, its operands may stand before options. */
+static bool is_mixed(const struct options *options)
+{
+    return options->operands && strncmp(options->operands, "--", 2) != 0;
+}
+
+/* Puts the words [begin, end) of argv before the n_passed ones that stand ahead of them. */
+static void move_ahead(char **argv, int n_passed, int begin, int end)
+{
+    for (; n_passed > 0 && begin < end; begin++) {
+        char *word = argv[begin];
+        memmove(&argv[begin - n_passed + 1], &argv[begin - n_passed],
+                (size_t)n_passed * sizeof(*argv));
+        argv[begin - n_passed] = word;
+    }
+}
+
+/* The common options take effect when final is false, the others when it is true. */
+static int take_argument(struct options *options, int argc, char **argv, int *index, bool final,
+                         struct error *err)
+{
+    struct argument argument;
+    int r = read_argument(options, argc, argv, index, &argument, err);
+    if (r < 0)
+        return r;
+    bool is_common = argument.option->group.specs == common_specs;
+    if (is_common == final)
+        return 0;
+    char where[KEY_MAX + 8];
+    (void)snprintf(where, sizeof(where), "--%s", argument.option->spec->key);
+    r = option_assign(argument.option, argument.text, ORIGIN_FLAG, where, err);
+    return r < 0 ? error_wrap(err, r, "%s", argument.name) : 0;
+}
+
+/* Walks argv up to the operands; mixed ones are moved behind the options. */
 static int read_arguments(struct options *options, int argc, char **argv, bool final,
                           int *ret_operands, struct error *err)
 {
-    int index = 1;
-    while (index < argc && argv[index][0] == '-' && argv[index][1] != '\0') {
-        if (strcmp(argv[index], "--") == 0) {
+    int index = 1, n_passed = 0; /* operands, just ahead of index */
+    bool is_end = false;
+    while (index < argc && !is_end) {
+        int begin = index;
+        if (!is_option(argv[index])) {
+            if (!is_mixed(options))
+                break;
             index++;
-            break;
+            n_passed++;
+            continue;
         }
-        struct argument argument;
-        int r = read_argument(options, argc, argv, &index, &argument, err);
+        is_end = strcmp(argv[index], "--") == 0;
+        int r = is_end ? (index++, 0) : take_argument(options, argc, argv, &index, final, err);
         if (r < 0)
             return r;
-        bool is_common = argument.option->group.specs == common_specs;
-        if (is_common == final)
-            continue;
-        char where[KEY_MAX + 8];
-        (void)snprintf(where, sizeof(where), "--%s", argument.option->spec->key);
-        r = option_assign(argument.option, argument.text, ORIGIN_FLAG, where, err);
-        if (r < 0)
-            return error_wrap(err, r, "%s", argument.name);
+        move_ahead(argv, n_passed, begin, index);
         if (options->common.help || options->common.version)
             return 0;
     }
+    index -= n_passed;
     if (index < argc && !options->operands)
         return error_set(err, -EINVAL, "unexpected argument \"%.64s\"; --help lists the options",
                          argv[index]);

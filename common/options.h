@@ -56,12 +56,13 @@ struct options; /* holds the groups and every string a value points to */
 
 enum { OPTIONS_EXIT = 1 }; /* --help, --version, --check-config or --print-config was answered: exit 0 */
 
-/* program: "watt-sensor"; about: for --help, wrapped line by line; operands: what may follow the options in --help, NULL: nothing may. */
+/* program: "watt-sensor"; about: for --help, wrapped line by line; operands: what may follow the options in --help, NULL: nothing may.
+ * Operands may stand before options, too, and are moved behind them in argv, unless operands begins with "--": a command has options of its own. */
 int options_new(struct options **ret_options, const char *program, const char *about, const char *operands);
 /* Borrows the tables and values the group points to until options_free; the group itself is copied. */
 int options_add(struct options *options, const struct option_group *group);
 
-/* Reads files, environment and argv (argv[0] is skipped). Flags of all groups share one name space: a key that two groups
+/* Reads files, environment and argv (argv[0] is skipped; its words may be put into another order). Flags of all groups share one name space: a key that two groups
  * use is an assertion. etc_dir: the folder of PROGRAM.conf ("/etc/wattribute"), NULL: none.
  * An unknown key or bad value is an error that names "file:line: key", the variable or the flag, and what is allowed.
  * A mongodb URI with a password is refused in argv, where everybody can read it. An empty value empties a list, is no value for text, choices

@@ -439,7 +439,7 @@ static void a_password_in_argv_is_refused(void **state)
 static void operands_follow_the_options(void **state)
 {
     struct fixture *f = *state;
-    begin(f, "FILE...");
+    begin(f, "-- COMMAND...");
     assert_int_equal(parse(f, "--fast", "a", "--fast=no", NULL), 0);
     assert_int_equal(f->operands, 2);
     assert_true(f->settings.fast);
@@ -449,6 +449,35 @@ static void operands_follow_the_options(void **state)
     begin(f, "FILE...");
     assert_int_equal(parse(f, "-", NULL), 0);
     assert_int_equal(f->operands, 1);
+}
+
+static void operands_may_stand_before_options(void **state)
+{
+    static const struct {
+        const char *words[8];
+        const char *operands[4];
+    } cases[] = {
+        {{"a", "--fast"}, {"a"}},
+        {{"a", "-i", "3s", "b", "--fast", "c"}, {"a", "b", "c"}},
+        {{"a", "--fast", "--", "--fast=no", "b"}, {"a", "--fast=no", "b"}},
+        {{"--fast", "a", "b"}, {"a", "b"}},
+        {{"a", "b", "--fast", "--"}, {"a", "b"}},
+        {{"--fast", "--", "a", "--fast=no"}, {"a", "--fast=no"}},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char *argv[10] = {"watt-sensor"};
+        int argc = 1;
+        for (; cases[i].words[argc - 1]; argc++)
+            argv[argc] = (char *)cases[i].words[argc - 1];
+        begin(f, "FILE...");
+        assert_int_equal(
+            options_parse(f->options, argc, argv, f->etc, NULL, &f->operands, &f->err), 0);
+        assert_true(f->settings.fast);
+        for (int j = 0; j < argc - f->operands; j++)
+            assert_string_equal(argv[f->operands + j], cases[i].operands[j]);
+        assert_null(cases[i].operands[argc - f->operands]);
+    }
 }
 
 static void help_says_what_the_tables_say(void **state)
@@ -585,6 +614,7 @@ int main(void)
         TEST(a_wrong_flag_is_named),
         TEST(a_password_in_argv_is_refused),
         TEST(operands_follow_the_options),
+        TEST(operands_may_stand_before_options),
         TEST(help_says_what_the_tables_say),
         TEST(help_lines_are_short),
         TEST(version_is_one_line),
