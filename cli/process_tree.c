@@ -132,6 +132,7 @@ static bool has_name(int64_t pid, const char *name)
 int process_tree_add_name(struct process_tree *tree, const char *name, struct error *err)
 {
     size_t n_before = tree->n_roots;
+    bool is_kernel = false;
     DIR *folder = opendir("/proc");
     if (!folder)
         return error_set(err, -errno, "/proc: %s", strerror(errno));
@@ -142,13 +143,18 @@ int process_tree_add_name(struct process_tree *tree, const char *name, struct er
             continue;
         struct error ignored = {0};
         r = process_tree_add_pid(tree, (pid_t)pid, &ignored);
+        is_kernel |= r == -EINVAL;
         if (r == -ESRCH || r == -EINVAL) /* it has just gone, or is the kernel's */
             r = 0;
     }
     (void)closedir(folder);
     if (r < 0)
         return error_set(err, r, "%s: %s", name, strerror(-r));
-    return tree->n_roots > n_before ? 0 : error_set(err, -ESRCH, "no process is called %s", name);
+    if (tree->n_roots > n_before)
+        return 0;
+    return is_kernel ? error_set(err, -EINVAL,
+                                 "%s is a kernel thread: those are counted together", name)
+                     : error_set(err, -ESRCH, "no process is called %s", name);
 }
 
 bool process_tree_lives(const struct process_tree *tree)

@@ -27,7 +27,8 @@ void process_tree_deinit(struct process_tree *tree); /* zeroed is fine */
 
 /* A process that lives now. -ESRCH: it does not; -EINVAL: a thread of another, or of the kernel, which nothing counts by itself. */
 int process_tree_add_pid(struct process_tree *tree, pid_t pid, struct error *err);
-/* All processes with this command (comm, at most 15 bytes of a name count, as in the kernel). -ESRCH: none has. */
+/* All processes with this command (comm, at most 15 bytes of a name count, as in the kernel). -ESRCH: none has;
+ * -EINVAL: only threads of the kernel have. */
 int process_tree_add_name(struct process_tree *tree, const char *name, struct error *err);
 
 /* Leaves a process and all that descend from it out, wherever it stands: who measures is not what is measured. -ESRCH. */

@@ -101,7 +101,7 @@ until_true grep -q lines "/proc/$!/comm" || fail "the sleeper did not start"
 "$scratch/watt-t-sleeper" 60 &
 pids="$pids $!"
 until_true grep -q watt-t-sleeper "/proc/$!/comm" || fail "the sleeper did not start"
-"$build/watt" attach --for 200ms --json -o "$scratch/d.json" watt-t-sleeper || fail "by name: ended with $?"
+"$build/watt" attach watt-t-sleeper --for 200ms --json -o "$scratch/d.json" || fail "by name: ended with $?"
 holds "$scratch/d.json" '.rows[0] | .cpu_s < 0.05 and .command == "watt-t-sleeper"'
 
 # A shell that follows itself: who measures is not counted, nor moved, and the time is what was asked for.
@@ -163,7 +163,10 @@ refused() { # STATUS ARGUMENT...
 refused 69 no-such-name
 refused 69 4194304
 refused 64 99999999999
-if grep -qx kthreadd /proc/2/comm; then refused 64 2; fi # not in a pid name space of its own
+if grep -qx kthreadd /proc/2/comm; then # not in a pid name space of its own
+    refused 64 2
+    refused 64 kthreadd
+fi
 refused 64
 refused 64 ''
 python3 -c 'import sys, threading
