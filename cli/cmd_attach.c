@@ -24,7 +24,7 @@
 #include "common/log.h"
 #include "common/scope.h"
 
-#define QUIET_TICKS 2 /* without a living process: a child may be told of one tick late */
+#define LATE_TICKS 1 /* a child may be told of so much later than it was born */
 
 struct attach_values {
     uint64_t for_ns;
@@ -59,6 +59,7 @@ struct attach {
     struct workload_cgroup *cgroup; /* with --move */
     struct workload_tree hierarchy; /* it is in */
     int signals;                    /* signalfd */
+    bool has_grown;                 /* the tree, by records */
     bool was_alive;                 /* at a tick */
     int64_t alive_ms;               /* when one of them still lived or had just ended, real time */
 };
@@ -108,25 +109,47 @@ static int64_t now_ms(void)
     return (int64_t)(clock_realtime_ns(&clock_system) / NS_PER_MS);
 }
 
-/* Until time is up, we are told to stop, or nobody lives for some ticks. */
+/* What records tell, from the first tick on; until then who is there is looked up. */
+static int grow(struct attach *attach, struct error *err)
+{
+    const struct live *live = &attach->measurement.live;
+    int r = 0;
+    if (!attach->has_grown)
+        r = process_tree_adopt(&attach->tree, err);
+    if (r < 0 || live->n_ticks == 0)
+        return r;
+    attach->has_grown = true;
+    r = process_tree_grow(&attach->tree, live->identities);
+    return r < 0 ? error_set(err, r, "out of memory") : r;
+}
+
+/* Nobody lives, and all who were born by then are told of: ticks arrive later than they end. */
+static bool is_over(const struct attach *attach, bool does_live)
+{
+    int64_t late_ms = (int64_t)(LATE_TICKS * attach->common.interval_ns / NS_PER_MS);
+    return !does_live && measurement_reaches(&attach->measurement, attach->alive_ms + late_ms);
+}
+
+static bool does_live(const struct attach *attach)
+{
+    return attach->cgroup ? workload_cgroup_is_used(attach->cgroup)
+                          : process_tree_lives(&attach->tree);
+}
+
+/* Until time is up, we are told to stop, or all is over. */
 static int follow(struct attach *attach, struct error *err)
 {
     const struct live *live = &attach->measurement.live;
-    uint64_t alive_at = 0;
-    bool did_live = true;
+    bool did_live = true, lives = true;
     int r = 0;
-    while (r == 0 && live->n_ticks < alive_at + QUIET_TICKS &&
-           !measurement_is_full(&attach->measurement)) {
+    while (r == 0 && !is_over(attach, lives) && !measurement_is_full(&attach->measurement)) {
         r = wait_a_little(attach, err);
-        int grown = live->n_ticks > 0 ? process_tree_grow(&attach->tree, live->identities) : 0;
-        bool does_live = process_tree_lives(&attach->tree);
-        if (does_live) {
-            alive_at = live->n_ticks;
-            attach->was_alive |= live->n_ticks > 0;
-        }
-        if (did_live) /* the look that finds them gone is the first after their end */
+        int grown = r >= 0 ? grow(attach, err) : 0;
+        lives = does_live(attach);
+        attach->was_alive |= lives && live->n_ticks > 0;
+        if (did_live || lives) /* the look that finds them gone is the first after their end */
             attach->alive_ms = now_ms();
-        did_live = does_live;
+        did_live = lives;
         r = grown < 0 ? grown : r;
     }
     return r < 0 ? r : 0;
@@ -143,7 +166,7 @@ static int await_now(struct attach *attach, struct error *err)
         r = wait_a_little(attach, err);
     if (r < 0 || live->n_ticks == 0)
         return r < 0 ? r : error_set(err, -EINTR, "interrupted before the first tick");
-    r = process_tree_grow(&attach->tree, live->identities);
+    r = grow(attach, err);
     if (r >= 0 && !attach->was_alive && attach->tree.n_members == 0)
         r = error_set(err, -ESRCH, "all of them ended before the first tick: nothing is known");
     return r;

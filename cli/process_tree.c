@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Records say pid, start and the parent's pid. The parent is the process with that number that was
  * born last before the child. Each process climbs its parents until one is known to belong or not,
- * and all that were passed know it then. */
+ * and all that were passed know it then. Who does nothing is in no record, a shell that waits for
+ * its command for instance: whom that had made before is looked up in /proc and is a root, too. */
 #include "cli/process_tree.h"
 
 #include <ctype.h>
@@ -218,6 +219,42 @@ int process_tree_each(const struct process_tree *tree,
     return r;
 }
 
+/* Roots by pid and start, each once. */
+static void sort_roots(struct process_tree *tree)
+{
+    size_t n_roots = 0;
+    if (tree->n_roots > 0)
+        qsort(tree->roots, tree->n_roots, sizeof(*tree->roots), compare_keys);
+    for (size_t i = 0; i < tree->n_roots; i++)
+        if (n_roots == 0 || compare_keys(&tree->roots[n_roots - 1], &tree->roots[i]) != 0)
+            tree->roots[n_roots++] = tree->roots[i];
+    tree->n_roots = n_roots;
+}
+
+static int take_living(pid_t pid, void *context, struct error *err)
+{
+    struct process_tree *found = context;
+    struct process_key key = {.pid = pid};
+    unsigned flags;
+    if (!read_stat(pid, &key.start_ticks, &flags))
+        return 0;
+    return add_key(&found->roots, &found->n_roots, &found->roots_capacity, key) < 0
+               ? error_set(err, -ENOMEM, "out of memory")
+               : 0;
+}
+
+int process_tree_adopt(struct process_tree *tree, struct error *err)
+{
+    struct process_tree found = {0};
+    int r = process_tree_each(tree, take_living, &found, err);
+    for (size_t i = 0; i < found.n_roots && r >= 0; i++)
+        if (add_key(&tree->roots, &tree->n_roots, &tree->roots_capacity, found.roots[i]) < 0)
+            r = error_set(err, -ENOMEM, "out of memory");
+    sort_roots(tree);
+    process_tree_deinit(&found);
+    return r;
+}
+
 /* ---- who belongs ---- */
 
 enum belonging { UNKNOWN, ASKED, BELONGS, BELONGS_NOT };
@@ -251,8 +288,17 @@ static struct birth *find_birth(struct birth *births, size_t n_births, int64_t p
 
 static bool is_root(const struct process_tree *tree, const struct process_key *key)
 {
+    return tree->n_roots > 0 &&
+           bsearch(key, tree->roots, tree->n_roots, sizeof(*key), compare_keys);
+}
+
+/* Whether its parent is a root that no record tells of. Who made it while records were made would
+ * be in one, so the number has not been used again. */
+static bool is_child_of_root(const struct process_tree *tree, const struct birth *birth)
+{
     for (size_t i = 0; i < tree->n_roots; i++)
-        if (compare_keys(&tree->roots[i], key) == 0)
+        if (tree->roots[i].pid == birth->parent_pid &&
+            tree->roots[i].start_ticks <= birth->key.start_ticks)
             return true;
     return false;
 }
@@ -273,15 +319,17 @@ static bool is_left_out(const struct process_tree *tree, const struct process_ke
 static void settle(const struct process_tree *tree, struct birth *births, size_t n_births,
                    struct birth *first)
 {
-    struct birth *birth = first;
+    struct birth *birth = first, *last = first;
     while (birth && birth->belonging == UNKNOWN && !is_left_out(tree, &birth->key) &&
            !is_root(tree, &birth->key)) {
         birth->belonging = ASKED;
+        last = birth;
         birth = parent_of(births, n_births, birth);
     }
-    bool belongs = birth && birth->belonging != BELONGS_NOT && birth->belonging != ASKED &&
-                   !is_left_out(tree, &birth->key);
-    if (belongs)
+    bool belongs = birth ? birth->belonging != BELONGS_NOT && birth->belonging != ASKED &&
+                               !is_left_out(tree, &birth->key)
+                         : is_child_of_root(tree, last);
+    if (birth && belongs)
         birth->belonging = BELONGS;
     for (birth = first; birth && birth->belonging == ASKED;
          birth = parent_of(births, n_births, birth))
@@ -306,6 +354,7 @@ int process_tree_grow(struct process_tree *tree, const struct identities *identi
     SCOPED(scope_free) struct birth *births = NULL;
     size_t n_births = list_births(identities, &births);
     int r = births ? 0 : -ENOMEM;
+    sort_roots(tree);
     if (n_births > 0)
         qsort(births, n_births, sizeof(*births), compare_births);
     tree->n_members = 0;

@@ -16,7 +16,7 @@ struct process_key {
 };
 
 struct process_tree {
-    struct process_key *roots;   /* [n_roots] */
+    struct process_key *roots;   /* [n_roots]; in the order of adding, after adopt and grow by pid and start */
     size_t n_roots, roots_capacity;
     struct process_key without;  /* it and its descendants are none of them; pid 0: nobody */
     struct process_key *members; /* [n_members], by pid and start */
@@ -39,7 +39,11 @@ int process_tree_leave_out(struct process_tree *tree, pid_t pid, struct error *e
 int process_tree_each(const struct process_tree *tree, int (*take)(pid_t pid, void *context, struct error *err), void *context,
                       struct error *err);
 
-/* Finds the members anew. -ENOMEM. */
+/* Makes roots of all that process_tree_each finds: who descends from them is known then, whether records tell of those between or not (who does
+ * nothing is in none). -ENOMEM. */
+int process_tree_adopt(struct process_tree *tree, struct error *err);
+
+/* Finds the members anew. Puts the roots in order. -ENOMEM. */
 int process_tree_grow(struct process_tree *tree, const struct identities *identities);
 bool process_tree_has(const struct process_tree *tree, const struct identity *identity);
 /* Whether one of the roots or members lives. */

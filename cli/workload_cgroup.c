@@ -321,6 +321,32 @@ static int visit_all(const struct workload_cgroup *cgroup,
     return r;
 }
 
+static bool has_other(const char *folder, pid_t keeper)
+{
+    char path[2 * PATH_MAX];
+    int pid;
+    (void)snprintf(path, sizeof(path), "%s/cgroup.procs", folder);
+    SCOPED(scope_fclose) FILE *members = fopen(path, "re");
+    while (members && fscanf(members, "%d", &pid) == 1)
+        if (pid != keeper)
+            return true;
+    return false;
+}
+
+bool workload_cgroup_is_used(const struct workload_cgroup *cgroup)
+{
+    char path[2 * PATH_MAX];
+    char *const folders[] = {path, NULL};
+    bool is_used = false;
+    (void)snprintf(path, sizeof(path), "%s%s", cgroup->tree.mount, cgroup->path);
+    FTS *tree = fts_open(folders, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    for (FTSENT *entry; tree && !is_used && (entry = fts_read(tree));)
+        is_used = entry->fts_info == FTS_D && has_other(entry->fts_path, cgroup->keeper);
+    if (tree)
+        (void)fts_close(tree);
+    return is_used;
+}
+
 /* Whether a process is in the cgroup or below it. Source: cgroup-v2.rst, cgroup.events. */
 static bool is_populated(int events)
 {

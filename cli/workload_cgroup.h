@@ -35,6 +35,8 @@ int workload_cgroup_new(struct workload_cgroup **ret_cgroup, const struct worklo
 int workload_cgroup_add(struct workload_cgroup *cgroup, pid_t pid, struct error *err);
 /* Path from the mount: "/watt-run-17-1". */
 const char *workload_cgroup_path(const struct workload_cgroup *cgroup);
+/* Whether somebody but the keeper is in it or below it; who has ended and waits for its parent is not. */
+bool workload_cgroup_is_used(const struct workload_cgroup *cgroup);
 /* Removes it and what was made below it; processes that are still there go back to where they came from, those born there to the cgroup above. NULL is
  * fine. 0, or why it is left behind. */
 int workload_cgroup_free(struct workload_cgroup *cgroup, struct error *err);

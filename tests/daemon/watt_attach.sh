@@ -10,6 +10,7 @@ own=watt-attach-test-$$
 end_test() { until_true rmdir "$mount/$own" || echo "left: $mount/$own" >&2; }
 mkdir "$mount/$own"
 
+count_ticks() { sqlite3 "$1/power.db" 'select count(*) from record'; }
 has_watts() { [ "$(sqlite3 "$1/power.db" 'select count(*) from record')" -ge 1 ]; }
 
 # Waits for a line, then works: itself, in short children one after the other, and in an orphan. Says at the end what all of them used.
@@ -103,6 +104,53 @@ pids="$pids $!"
 until_true grep -q watt-t-sleeper "/proc/$!/comm" || fail "the sleeper did not start"
 "$build/watt" attach watt-t-sleeper --for 200ms --json -o "$scratch/d.json" || fail "by name: ended with $?"
 holds "$scratch/d.json" '.rows[0] | .cpu_s < 0.05 and .command == "watt-t-sleeper"'
+
+# Who only waits is in no record; what works below it, made before, is counted nevertheless, and made later too.
+cat >"$scratch/waits.py" <<'CODE'
+import os, sys
+if os.fork() == 0:
+    if os.fork() == 0:
+        while True:
+            pass
+    os.wait()
+os.wait()
+CODE
+for option in '' --move; do
+    "$python" "$scratch/waits.py" &
+    waits=$!
+    middle() { children_of $waits; }
+    works() { busy=$(children_of $(middle)) && [ "$(wc -w <<<"$busy")" = 1 ]; }
+    until_true works || fail "nobody works below $waits"
+    pids="$pids $waits $(middle) $busy"
+    # shellcheck disable=SC2086
+    "$build/watt" attach $waits --for 500ms --json -o "$scratch/w.json" $option || fail "a tree of which most wait $option: ended with $?"
+    holds "$scratch/w.json" '.rows[0] | .cpu_s > 0.01 and .cpu_s < .elapsed_s + 0.03'
+    kill -KILL $busy
+    wait $waits || fail "the tree ended with $?"
+done
+
+# It goes on for whom they leave behind, made after the beginning.
+for option in '' --move; do
+    rm -f "$scratch/pid" "$scratch/l.json"
+    mkfifo "$scratch/leave$option" "$scratch/last$option"
+    sh -c 'read -r x <"$1"; cat <"$2" >/dev/null & echo $! >"$3"' - "$scratch/leave$option" "$scratch/last$option" "$scratch/pid" &
+    leaves=$!
+    pids="$pids $leaves"
+    # shellcheck disable=SC2086
+    "$build/watt" attach --store "sqlite:$scratch/left$option" --json -o "$scratch/l.json" $option $leaves 2>"$scratch/l.err" &
+    attach=$!
+    pids="$pids $attach"
+    until_true has_watts "$scratch/left$option" || fail "no watts: $(cat "$scratch/l.err")"
+    echo >"$scratch/leave$option"
+    wait $leaves || fail "who leaves ended with $?"
+    until_true test -s "$scratch/pid" || fail "nobody was left"
+    n_ticks=$(count_ticks "$scratch/left$option")
+    goes_on() { [ "$(count_ticks "$scratch/left$option")" -gt $((n_ticks + 10)) ]; }
+    until_true goes_on || fail "it ended with a child alive $option: $(cat "$scratch/l.err")"
+    kill -0 $attach || fail "it ended with a child alive $option: $(cat "$scratch/l.err")"
+    echo >"$scratch/last$option"
+    wait $attach || fail "ended with $?"
+done
 
 # A shell that follows itself: who measures is not counted, nor moved, and the time is what was asked for.
 for option in '' --move; do

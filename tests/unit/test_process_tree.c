@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/process_tree.h"
@@ -106,6 +107,41 @@ static void who_is_left_out_has_no_part(void **state)
     assert_int_equal(tree.n_members, 2);
 }
 
+/* A shell that waits for its command is in no record, and has made who works before. */
+static void who_does_nothing_passes_it_on(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    int go[2];
+    assert_int_equal(pipe(go), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        char word;
+        (void)close(go[1]);
+        _exit(read(go[0], &word, 1) != 0);
+    }
+    (void)close(go[0]);
+    assert_true(child > 0);
+    int64_t self = getpid();
+    assert_int_equal(process_tree_add_pid(&tree, (pid_t)self, &err), 0);
+    assert_int_equal(process_tree_adopt(&tree, &err), 0);
+    assert_int_equal(process_tree_adopt(&tree, &err), 0);
+    assert_int_equal(tree.n_roots, 2);
+    int64_t start = tree.roots[1].start_ticks;
+    assert_true((tree.roots[0].pid == child) != (tree.roots[1].pid == child));
+    start = start > tree.roots[0].start_ticks ? start : tree.roots[0].start_ticks;
+    tell(5000001, start + 10, self);
+    tell(5000002, start + 10, child);
+    tell(5000003, start + 20, 5000002);
+    tell(5000004, 0, child); /* older than the process of that number */
+    tell(5000005, start + 10, 5000009);
+    assert_int_equal(process_tree_grow(&tree, identities), 0);
+    assert_true(has(5000001, start + 10) && has(5000002, start + 10) && has(5000003, start + 20));
+    assert_false(has(5000004, 0) || has(5000005, start + 10));
+    (void)close(go[1]);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 static void a_circle_ends(void **state)
 {
     (void)state;
@@ -134,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_tree_is_found_in_any_order, begin, end),
         cmocka_unit_test_setup_teardown(who_is_left_out_has_no_part, begin, end),
+        cmocka_unit_test_setup_teardown(who_does_nothing_passes_it_on, begin, end),
         cmocka_unit_test_setup_teardown(a_circle_ends, begin, end),
         cmocka_unit_test_setup_teardown(who_is_not_there_is_refused, begin, end),
     };
