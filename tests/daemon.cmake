@@ -59,6 +59,7 @@ if(WATT_BPF AND NOT WATT_SANITIZE) # a sanitizer keeps what was freed: its memor
   add_executable(watt_churn bench/churn.c)
   set_target_properties(watt_churn PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   watt_script_test(daemon/sensor_churn daemon/sensor_churn.sh)
+  set_tests_properties(daemon/sensor_churn PROPERTIES RUN_SERIAL ON) # thousands of processes a second
 endif()
 watt_script_test(daemon/sensor_cgroup1 daemon/sensor_cgroup1.py)
 if(WATT_BPF)
@@ -84,13 +85,19 @@ set_target_properties(test_daemon_workload_cgroup PROPERTIES RUNTIME_OUTPUT_DIRE
 add_test(NAME daemon/workload_cgroup COMMAND test_daemon_workload_cgroup)
 set_tests_properties(daemon/workload_cgroup PROPERTIES TIMEOUT 120)
 watt_script_test(daemon/watt_run_scope daemon/watt_run_scope.sh)
+# They hold moments of interrupts and switches to a millisecond.
+set_tests_properties(daemon/counters_perf PROPERTIES RUN_SERIAL ON)
+if(WATT_BPF)
+  set_tests_properties(daemon/bpf_slices daemon/perf_recording PROPERTIES RUN_SERIAL ON)
+endif()
 # They look at the machine's own watts: one at a time.
 set_tests_properties(daemon/attribution daemon/live_equals_replay daemon/watt_top PROPERTIES RUN_SERIAL ON)
 
 # The whole suite once more; not within itself.
 if(NOT WATT_SANITIZE)
   watt_script_test(sanitizers sanitizers.sh)
-  set_tests_properties(sanitizers PROPERTIES TIMEOUT 1500 RUN_SERIAL ON)
+  # After all others (COST), so that what they find shows soon and what SmartWatts said to replay/smartwatts is in the cache.
+  set_tests_properties(sanitizers PROPERTIES TIMEOUT 1500 RUN_SERIAL ON COST -1)
 endif()
 watt_script_test(daemon/sensor_courier daemon/sensor_courier.py)
 if(WATT_BPF)

@@ -42,9 +42,12 @@ watt_script_test(replay/formula_program replay/formula_program.sh)
 watt_script_test(replay/formula_state replay/formula_state.sh)
 set_tests_properties(replay/formula_state PROPERTIES TIMEOUT 900)
 watt_script_test(replay/smartwatts replay/smartwatts.sh)
-set_tests_properties(replay/smartwatts PROPERTIES TIMEOUT 900) # the first run installs SmartWatts
+set_tests_properties(replay/smartwatts PROPERTIES TIMEOUT 900 PROCESSORS 2) # the first run installs SmartWatts; two streams at a time
 
-watt_script_test(replay/compilers replay/compilers.sh)
+if(NOT WATT_SANITIZE) # it compares what two compilers' optimisers made of the formula; replay/accuracy and replay/formula_state run it sanitized
+  watt_script_test(replay/compilers replay/compilers.sh)
+  set_tests_properties(replay/compilers PROPERTIES PROCESSORS 2) # it builds
+endif()
 if(NOT WATT_SANITIZE) # a sanitizer keeps what was freed: its memory says nothing of ours
   watt_script_test(replay/memory replay/memory.py)
   add_executable(peak_memory replay/peak_memory.c)

@@ -14,10 +14,16 @@ all_packages() {
 }
 install_packages all_packages
 
-tests/store/server.sh build >/dev/null # the MongoDB-speaking server of the store tests
-tests/replay/smartwatts_oracle.sh build >/dev/null # the real SmartWatts of replay/smartwatts
+# Both wait for the network where the caches lack them, so they come while we compile.
+tests/store/server.sh build >/dev/null & # the MongoDB-speaking server of the store tests
+server=$!
+tests/replay/smartwatts_oracle.sh build >/dev/null & # the real SmartWatts of replay/smartwatts
+oracle=$!
+trap wait EXIT
 
 # All three on the command line: build/ may have been made by try.sh.
 cmake -S . -B build -G Ninja -DWATT_TESTS=ON -DWATT_WERROR=ON -DWATT_SANITIZE=
 cmake --build build
-exec ctest --test-dir build --output-on-failure "$@"
+wait $server
+wait $oracle
+exec ctest --test-dir build --output-on-failure --parallel 2 "$@"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The whole suite once more, built with the address and undefined-behaviour sanitizers in build-asan/. It is one test of the plain
-# build, so that one summary speaks for both.
+# The whole suite once more, built with the address and undefined-behaviour sanitizers in build-asan/, without the few tests that say at
+# their CMake line why (WATT_SANITIZE). It is one test of the plain build, so that one summary speaks for both.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

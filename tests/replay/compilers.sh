@@ -20,7 +20,7 @@ case $(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$WATT_BUILD/CMakeCache.txt") in
 esac
 command -v $other >/dev/null || fail "$other is missing: apt-get install $other"
 
-# One at a time: the sanitizers' run of this test may come at the same time.
+# One at a time: another build's run of this test may come at the same time.
 mkdir -p "$source/build-other"
 exec 9>"$source/build-other/lock"
 flock 9
