@@ -323,7 +323,11 @@ static int read_arguments(struct options *options, int argc, char **argv, bool f
             continue;
         }
         is_end = strcmp(argv[index], "--") == 0;
-        int r = is_end ? (index++, 0) : take_argument(options, argc, argv, &index, final, err);
+        int r = 0;
+        if (is_end)
+            index++;
+        else
+            r = take_argument(options, argc, argv, &index, final, err);
         if (r < 0)
             return r;
         move_ahead(argv, n_passed, begin, index);
