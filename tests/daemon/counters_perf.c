@@ -352,13 +352,13 @@ static void the_books_of_tickless_cpus_are_not_taken(void **state)
         bench_open(&counters_perf, GRANULARITY_CGROUP, NULL, 0, NULL);
         bench_tick();
         bench_tick();
-        bool is_booked = true;
-        for (int k = 0; k < 3; k++) {
+        int n_booked = 0; /* in whole us, but where a row is as much as there was time for */
+        for (int k = 0; k < 5; k++) {
             await_turn(told[0]);
             bench_tick();
-            is_booked &= players_of(bench.report.targets, bench.report.n_targets) % 1000 == 0;
+            n_booked += players_of(bench.report.targets, bench.report.n_targets) % 1000 == 0;
         }
-        assert_int_equal(is_booked, i < 2);
+        assert_int_equal(n_booked >= 3, i < 2);
         bench_close();
     }
     bench.host.sysfs = "/sys";

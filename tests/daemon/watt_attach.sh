@@ -113,6 +113,7 @@ if os.fork() == 0:
         while True:
             pass
     os.wait()
+    os._exit(0)
 os.wait()
 CODE
 for option in '' --move; do
@@ -176,10 +177,11 @@ wait $attach || fail "ended with $?"
 holds "$scratch/h.json" '.rows[0] | .cpu_s > 0 and .cpu_s < .elapsed_s + 0.03'
 
 # A process that has ended and waits for its parent to look lives no more; a second signal does not wait for a tick.
-sh -c 'cat <"$1" & echo $! >"$2"; exec cat <"$3"' - "$scratch/never" "$scratch/pid" "$scratch/never" >/dev/null &
+sh -c 'cat <"$1" & echo $! >"$2"; exec cat <"$3"' - "$scratch/never" "$scratch/ended.pid" "$scratch/never" >/dev/null &
 pids="$pids $!"
-until_true test -s "$scratch/pid" || fail "no process to follow"
-ended=$(cat "$scratch/pid")
+until_true test -s "$scratch/ended.pid" || fail "no process to follow"
+ended=$(cat "$scratch/ended.pid")
+pids="$pids $ended"
 "$build/watt" attach --store "sqlite:$scratch/ended" "$ended" 2>"$scratch/f.err" &
 attach=$!
 pids="$pids $attach"
