@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Engine "bpf": the kernel adds up each process or cgroup at every context switch (counters.bpf.c),
  * so that nothing is opened per target and what lives shorter than a tick is seen too. The total is
- * the sum of everything that was counted: interrupt time stays where the kernel books it, the idle
- * task is nobody.
+ * the sum of everything that was counted, and what CPUs were awake for beside tasks (awake_time.h):
+ * interrupt time stays where the kernel books it, the idle task is nobody.
  *
  * A slot is a process or a cgroup; a target may have several (a cgroup with cgroups below that are
  * no targets of their own, short-lived processes of one command). A slot that has ended is kept
@@ -280,7 +280,7 @@ static int open_all(struct counters_bpf *bpf, const struct topology *topology,
     if (r == 0)
         r = make_room(bpf, topology);
     if (r == 0)
-        r = awake_times_init(&bpf->awake, bpf->host, topology, bpf->n_packages,
+        r = awake_times_init(&bpf->awake, bpf->host, topology, bpf->packages, bpf->n_packages,
                              clock_monotonic_ns(bpf->host->clock));
     return r < 0 ? error_set(err, r, "the bpf engine: %s", strerror(-r)) : 0;
 }
