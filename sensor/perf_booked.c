@@ -99,8 +99,10 @@ static void find_own(const struct tally *tally, const struct target_tree *tree,
     for (size_t i = 0; i < tally->n_targets; i++) {
         struct perf_watch *watch = targets_at(targets, i)->engine_data;
         struct perf_watch *next = targets_at(targets, tree->life[i])->engine_data;
-        if (watch && next && next != watch)
-            next->own_ns += watch->own_ns;
+        if (!watch || !next || next == watch)
+            continue;
+        next->own_ns += watch->own_ns;
+        next->n_ran += watch->n_ran;
     }
 }
 

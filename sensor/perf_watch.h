@@ -19,7 +19,7 @@ struct perf_watch {
     int64_t whole_ns, own_ns; /* CPU time of this tick, with all below it and without */
     int64_t owed_ns;          /* below 0: it had too much before */
     size_t last_package;      /* where it gained last */
-    size_t n_ran;             /* CPUs on which it gained, at its last reading */
+    size_t n_ran;             /* CPUs on which it gained, at its last reading, and lives before it that ended */
     bool is_still;      /* nothing to read since */
     bool has_gap;       /* a CPU that may be online has no group */
     bool is_refused;    /* the kernel may not be asked for perf events any more */

@@ -161,6 +161,21 @@ static void a_life_that_ended_keeps_its_time(void **state)
     assert_int_equal(time_of(bench, BELOW, 0), 125000000); /* by the clock: a tick may be late */
 }
 
+/* It ran on two CPUs until it was begun anew on one. */
+static void a_life_that_ended_had_its_cpus_time(void **state)
+{
+    struct bench *bench = *state;
+    bench->life[ABOVE] = BELOW;
+    bench->parent[BELOW] = TARGET_TREE_NONE;
+    bench->watches[ABOVE]->n_ran = 2;
+    bench->watches[BELOW]->n_ran = 1;
+    begin(bench);
+    clock_has(bench, ABOVE, 0, 1800000000, 1800000000);
+    clock_has(bench, BELOW, 0, 90000000, 90000000);
+    settle(bench, VALUE_ABSENT, 90000);
+    assert_int_equal(time_of(bench, BELOW, 0), 1890000000);
+}
+
 /* Readers scale by enabled over running; where no counter was free the time stands as it is. */
 static void rows_stay_on_one_scale(void **state)
 {
@@ -256,6 +271,7 @@ int main(void)
         TEST(what_was_booked_between_two_looks_is_taken_off),
         TEST(the_clock_speaks_where_books_are_not_known),
         TEST(a_life_that_ended_keeps_its_time),
+        TEST(a_life_that_ended_had_its_cpus_time),
         TEST(rows_stay_on_one_scale),
         TEST(books_that_move_in_steps_make_even_rows),
         TEST(rows_have_no_more_than_their_cpus_had_time),
