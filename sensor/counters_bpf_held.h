@@ -6,7 +6,8 @@
 #include "sensor/counters_bpf_slots.h"
 
 #define NOWHERE BPF_HELD_MAX /* no place: nobody has the CPU */
-#define ALL_THE_TIME (1u << 20)
+#define SHARE_BITS 10 /* so that no time of less than 208 days overflows */
+#define ALL_THE_TIME (1u << SHARE_BITS)
 #define LAST_READ (BPF_HELD_MAX + 1)
 #define ERRORS_FROM ((u64)-4095) /* bpf_perf_event_read returns a count or a negative errno */
 
@@ -27,7 +28,7 @@ struct running {
     u32 place;       /* of its target in held */
     u32 tgid; /* 0: the idle task, or its slice has been gathered */
     u64 waited_ns;     /* by the extra events for counters, as of the last flush */
-    u32 counted_share; /* of the time between the last two flushes in which they had them, in 2^-20 */
+    u32 counted_share; /* of the time between the last two flushes in which they had them, in 2^-SHARE_BITS */
     bool is_counting;  /* they were enabled then */
     bool is_short;     /* and had to wait: others want the same counters */
 } __attribute__((aligned(64)));
@@ -135,7 +136,7 @@ static inline bool look_at_times(struct running *running, u32 cpu)
     running->is_counting = enabled_ns > 0;
     running->counted_share = ALL_THE_TIME;
     if (has_waited && enabled_ns)
-        running->counted_share = (u32)((counted_ns << 20) / enabled_ns);
+        running->counted_share = (u32)((counted_ns << SHARE_BITS) / enabled_ns);
     return has_waited;
 }
 
@@ -148,7 +149,7 @@ static inline void put_times(const struct running *running, const struct held *h
     if (running->is_short || !running->is_counting)
         return;
     line->enabled_ns = held->cpu_ns ? held->cpu_ns : 1;
-    line->running_ns = line->enabled_ns * running->counted_share >> 20;
+    line->running_ns = line->enabled_ns * running->counted_share >> SHARE_BITS;
 }
 
 static inline void hand_in_extra(const struct cpu_state *state, const struct held *held,
