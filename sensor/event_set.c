@@ -203,12 +203,23 @@ int event_set_try(const struct counted_event *event, int cpu)
     return 0;
 }
 
-const char *event_set_list(const char *vendor, const struct cpu_type *type)
+static const char *list_of_vendor(const char *vendor)
 {
     for (size_t i = 0; i < ARRAY_SIZE(vendor_lists); i++)
         if (!strcmp(vendor, vendor_lists[i].vendor))
-            return event_list_for(vendor_lists[i].list, type->family, type->model);
-    return events_software_conf;
+            return vendor_lists[i].list;
+    return NULL;
+}
+
+bool event_set_knows(const char *vendor)
+{
+    return list_of_vendor(vendor) != NULL;
+}
+
+const char *event_set_list(const char *vendor, const struct cpu_type *type)
+{
+    const char *list = list_of_vendor(vendor);
+    return list ? event_list_for(list, type->family, type->model) : events_software_conf;
 }
 
 /* Names of libpfm4 that belong to no model. */

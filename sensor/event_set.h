@@ -35,6 +35,8 @@ int event_list_next(const char **text, char name[static 64], char event[static 1
 
 /* The list of a CPU, for event_list_next; what every kernel counts where nobody knows it. vendor: as in struct topology. */
 const char *event_set_list(const char *vendor, const struct cpu_type *type);
+/* Whether there is a list of hardware events for this vendor's CPUs. */
+bool event_set_knows(const char *vendor);
 
 /* Adds one event as libpfm4 spells it, host and guests, user and kernel. -EINVAL: libpfm4 does not know it; -E2BIG: the set is full. */
 int event_set_add(struct event_set *set, const char *name, const char *text, struct error *err);

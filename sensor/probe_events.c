@@ -60,15 +60,18 @@ static bool append_missing(bson_t *object, const struct host_record *record,
     return has_hardware;
 }
 
+/* The watchdog holds one counter, and no CPU has only one. */
 static void explain(bson_t *object, const struct topology *topology, const struct host *host,
                     bool has_hardware)
 {
-    bool is_held = perf_group_rival(host)[0] != '\0';
+    bool is_held = has_hardware && perf_group_rival(host)[0] != '\0';
     const char *why = "this CPU does not count them, or not together";
-    if (!has_hardware)
+    if (is_held)
+        why = "the NMI watchdog holds a counter";
+    else if (!has_hardware)
         why = topology->is_virtual ? "its hypervisor shows this virtual machine no hardware counter"
                                    : "no hardware counter can be opened";
-    append_text(object, "events_why", is_held ? "the NMI watchdog holds a counter" : why);
+    append_text(object, "events_why", why);
     append_text(object, "events_advice", is_held ? "sysctl kernel.nmi_watchdog=0" : "");
 }
 
@@ -91,7 +94,11 @@ int probe_append_events(bson_t *object, const struct engine_ops *ops, enum granu
     r = ops->describe(engine, &record);
     if (r >= 0)
         append_counted(object, &record);
-    if (r >= 0 && n_asked == 0 && ops->does_events) {
+    bool has_set = n_asked == 0 && ops->does_events;
+    if (r >= 0 && has_set && !event_set_knows(topology->vendor)) {
+        append_text(object, "events_why",
+                    "which hardware events this CPU has is not known; --event NAME counts one");
+    } else if (r >= 0 && has_set) {
         bool has_hardware = append_missing(object, &record, topology, &n_missing);
         if (n_missing > 0)
             explain(object, topology, host, has_hardware);
