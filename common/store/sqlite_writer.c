@@ -269,11 +269,11 @@ static int64_t find_excess(struct sqlite_writer *writer)
 
 /* Finds the last of the oldest rows that must go; 0 when none. */
 static size_t find_surplus(struct sqlite_writer *writer, int64_t excess_bytes, int64_t horizon_ms,
-                           int64_t *ret_position)
+                           int64_t n_most, int64_t *ret_position)
 {
     size_t n_rows = 0;
     int64_t freed_bytes = 0;
-    (void)sqlite3_bind_int64(writer->oldest, 1, STEP_ROWS);
+    (void)sqlite3_bind_int64(writer->oldest, 1, n_most);
     while (sqlite3_step(writer->oldest) == SQLITE_ROW) {
         if (freed_bytes >= excess_bytes && sqlite3_column_int64(writer->oldest, 1) >= horizon_ms)
             break;
@@ -286,10 +286,11 @@ static size_t find_surplus(struct sqlite_writer *writer, int64_t excess_bytes, i
 }
 
 /* The number of rows deleted, or an error. */
-static int delete_to(struct sqlite_writer *writer, int64_t position, struct error *err)
+static int delete_to(struct sqlite_writer *writer, int64_t position, int64_t n_most,
+                     struct error *err)
 {
     (void)sqlite3_bind_int64(writer->forget_to, 1, position);
-    (void)sqlite3_bind_int64(writer->forget_to, 2, STEP_ROWS);
+    (void)sqlite3_bind_int64(writer->forget_to, 2, n_most);
     int rc = sqlite3_step(writer->forget_to);
     (void)sqlite3_reset(writer->forget_to);
     if (rc != SQLITE_DONE)
@@ -309,16 +310,18 @@ static void say_dropped(struct sqlite_writer *writer)
 }
 
 /* Failing here costs nothing but room: the next append tries again, and a full disk is reported by
- * it. */
-static void keep_within_bounds(struct sqlite_writer *writer, int64_t excess_bytes)
+ * it. Large appends let more go than they add, or the file would grow all the same. */
+static void keep_within_bounds(struct sqlite_writer *writer, int64_t excess_bytes,
+                               uint64_t n_added)
 {
     int64_t position = 0, horizon_ms = VALUE_ABSENT;
+    int64_t n_most = n_added > STEP_ROWS / 2 ? 2 * (int64_t)n_added : STEP_ROWS;
     if (writer->max_age_ms > 0 && writer->newest_ms != VALUE_ABSENT)
         horizon_ms = writer->newest_ms - writer->max_age_ms;
     if (excess_bytes == 0 && horizon_ms == VALUE_ABSENT)
         return;
-    if (find_surplus(writer, excess_bytes, horizon_ms, &position) > 0) {
-        int n = delete_to(writer, position, NULL);
+    if (find_surplus(writer, excess_bytes, horizon_ms, n_most, &position) > 0) {
+        int n = delete_to(writer, position, n_most, NULL);
         writer->n_dropped += n > 0 ? (uint64_t)n : 0;
     }
     say_dropped(writer);
@@ -353,7 +356,7 @@ int sqlite_writer_append(struct sqlite_writer *writer, const struct document *do
     result->n_stored += added.n_stored;
     result->n_duplicates += added.n_duplicates;
     result->n_refused += added.n_refused;
-    keep_within_bounds(writer, excess_bytes);
+    keep_within_bounds(writer, excess_bytes, added.n_stored);
     return 0;
 }
 
@@ -362,6 +365,6 @@ int sqlite_writer_forget(struct sqlite_writer *writer, const struct sqlite_posit
 {
     if (!writer->file.db || strcmp(writer->file.origin, position->origin) != 0)
         return 0;
-    int r = delete_to(writer, position->position, err);
+    int r = delete_to(writer, position->position, STEP_ROWS, err);
     return r < 0 ? r : 0;
 }

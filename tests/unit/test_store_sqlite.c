@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <sqlite3.h>
 
+#include "common/store/batch.h"
 #include "tests/unit/store_fixture.h"
 
 static char list[100000];
@@ -433,6 +434,29 @@ static void size_is_bounded_with_small_rows(void **state)
     assert_true(status.st_size < (1 << 20) + 200000);
 }
 
+/* Each append adds more than a step of forgetting takes away. */
+static void size_is_bounded_with_large_appends(void **state)
+{
+    struct sqlite_settings settings = {.max_size_bytes = 1 << 20};
+    struct store *store = open_bounded(*state, &settings);
+    struct append_result result;
+    struct batch *batch;
+    struct stat status;
+    assert_int_equal(batch_new(&batch, 3000, 10 << 20), 0);
+    for (uint64_t seq = 0; seq < 20 * 2500; seq++) {
+        struct sample sample;
+        sample_make(&sample, RECORD_RAW, seq, "", 100);
+        assert_int_equal(batch_add(batch, &sample.document), 0);
+        sample_free(&sample);
+        if (batch_count(batch) == 2500)
+            assert_int_equal(batch_flush(batch, store, &result, NULL), 0);
+    }
+    batch_free(batch);
+    store_close(store);
+    assert_int_equal(stat(file_in(state, "raw.db"), &status), 0);
+    assert_true(status.st_size < 3 << 20); /* the bound and an append */
+}
+
 static void age_is_bounded_by_the_newest_document(void **state)
 {
     struct sqlite_settings settings = {.max_age_ns = UINT64_C(3000000000)};
@@ -545,6 +569,7 @@ int main(void)
         IN_FOLDER(forgetting_is_bounded_and_positions_only_grow),
         IN_FOLDER(size_is_bounded_oldest_first),
         IN_FOLDER(size_is_bounded_with_small_rows),
+        IN_FOLDER(size_is_bounded_with_large_appends),
         IN_FOLDER(age_is_bounded_by_the_newest_document),
         IN_FOLDER(a_second_writer_is_refused_by_pid),
         IN_FOLDER(a_reader_needs_no_right_to_write),
