@@ -59,7 +59,7 @@ struct attach {
     struct workload_cgroup *cgroup; /* with --move */
     struct workload_tree hierarchy; /* it is in */
     int signals;                    /* signalfd */
-    bool has_grown;                 /* the tree, by records */
+    uint64_t grown_ticks;           /* ticks whose records the tree knows */
     bool was_alive;                 /* at a tick */
     int64_t alive_ms;               /* when one of them still lived or had just ended, real time */
 };
@@ -109,17 +109,27 @@ static int64_t now_ms(void)
     return (int64_t)(clock_realtime_ns(&clock_system) / NS_PER_MS);
 }
 
+static bool is_chosen(const struct identity *identity, void *context)
+{
+    const struct attach *attach = context;
+    return attach->cgroup ? identity_is_inside(identity, workload_cgroup_path(attach->cgroup))
+                          : process_tree_has(&attach->tree, identity);
+}
+
 /* What records tell, from the first tick on; until then who is there is looked up. */
 static int grow(struct attach *attach, struct error *err)
 {
     const struct live *live = &attach->measurement.live;
     int r = 0;
-    if (!attach->has_grown)
+    if (attach->grown_ticks == 0)
         r = process_tree_adopt(&attach->tree, err);
-    if (r < 0 || live->n_ticks == 0)
+    if (r < 0 || live->n_ticks == attach->grown_ticks)
         return r;
-    attach->has_grown = true;
+    int64_t at_ms = now_ms();
+    attach->grown_ticks = live->n_ticks;
     r = process_tree_grow(&attach->tree, live->identities);
+    if (r >= 0 && measurement_sweep(&attach->measurement, at_ms, is_chosen, attach))
+        r = process_tree_sweep(&attach->tree, live->identities, at_ms, live->before_ms);
     return r < 0 ? error_set(err, r, "out of memory") : r;
 }
 
@@ -130,7 +140,7 @@ static bool is_over(const struct attach *attach, bool does_live)
     return !does_live && measurement_reaches(&attach->measurement, attach->alive_ms + late_ms);
 }
 
-static bool does_live(const struct attach *attach)
+static bool does_live(struct attach *attach)
 {
     return attach->cgroup ? workload_cgroup_is_used(attach->cgroup)
                           : process_tree_lives(&attach->tree);
@@ -167,16 +177,10 @@ static int await_now(struct attach *attach, struct error *err)
     if (r < 0 || live->n_ticks == 0)
         return r < 0 ? r : error_set(err, -EINTR, "interrupted before the first tick");
     r = grow(attach, err);
-    if (r >= 0 && !attach->was_alive && attach->tree.n_members == 0)
+    if (r >= 0 && !attach->was_alive && attach->tree.n_members == 0 &&
+        attach->measurement.ended.n_targets == 0)
         r = error_set(err, -ESRCH, "all of them ended before the first tick: nothing is known");
     return r;
-}
-
-static bool is_chosen(const struct identity *identity, void *context)
-{
-    const struct attach *attach = context;
-    return attach->cgroup ? identity_is_inside(identity, workload_cgroup_path(attach->cgroup))
-                          : process_tree_has(&attach->tree, identity);
 }
 
 static int measure(struct attach *attach, struct run_result *result, struct error *err)
@@ -231,7 +235,7 @@ static int move_in(struct attach *attach, struct error *err)
     int r = workload_tree_find(&attach->hierarchy, err);
     if (r >= 0)
         r = workload_cgroup_new(&attach->cgroup, &attach->hierarchy, name,
-                                (pid_t)attach->tree.roots[0].pid, WORKLOAD_RETURNS, err);
+                                (pid_t)attach->tree.roots[0].key.pid, WORKLOAD_RETURNS, err);
     return r < 0 ? r : process_tree_each(&attach->tree, move_one, attach, err);
 }
 

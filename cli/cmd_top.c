@@ -20,6 +20,7 @@
 #include "cli/screen.h"
 #include "cli/signals.h"
 #include "cli/stores.h"
+#include "cli/sweep.h"
 #include "cli/top_view.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -32,6 +33,8 @@
 
 #define LOOK_MS 100
 #define FIRST_DATA_NS (20 * NS_PER_S)
+#define ENDED_KEPT_MS 60000 /* their lines */
+#define LARGEST_KEPT 1000   /* for --sort joules */
 
 struct top_values {
     char *store, *sensor, *sort, *granularity, *energy;
@@ -107,6 +110,7 @@ struct top {
     bool is_private;
     struct store *store;
     struct live live;
+    struct sweep sweep;
     bool is_following;      /* store and live are open */
     char label[LABEL_SIZE]; /* of the service's newest watts, "" any */
     char sensor[SENSOR_NAME_SIZE];
@@ -220,6 +224,7 @@ static int open_live(struct top *top, struct error *err)
         .label = top->label[0] ? top->label : NULL,
         .from_ms = top->start_ms - (top->is_private ? 0 : 2 * interval_ms),
         .patience_ns = 2 * top->interval_ns + NS_PER_S,
+        .by_unit = true,
     };
     r = live_open(&top->live, top->store, &settings, &why);
     if (r < 0) {
@@ -282,6 +287,11 @@ static int show_page(struct top *top, struct error *err)
     return 0;
 }
 
+static int64_t now_ms(void)
+{
+    return (int64_t)(clock_realtime_ns(&clock_system) / NS_PER_MS);
+}
+
 /* Shows what has come; 1 when all ticks asked for were shown. */
 static int look(struct top *top, struct error *err)
 {
@@ -292,6 +302,7 @@ static int look(struct top *top, struct error *err)
             break;
         find_advice(top);
         r = show_page(top, err);
+        (void)sweep_processes(&top->sweep, &top->live, now_ms(), NULL, NULL);
         if (r >= 0 && top->values.ticks > 0 && top->live.n_ticks >= top->values.ticks)
             return 1;
     }
@@ -378,7 +389,10 @@ static int top_work(struct top *top, struct error *err)
     bool is_remote = top->values.store && uri_is_remote(top->values.store);
     screen_init(&top->screen, stdout);
     (void)top_view_order(top->values.sort, &top->view.order);
-    top->start_ms = (int64_t)(clock_realtime_ns(&clock_system) / NS_PER_MS);
+    top->start_ms = now_ms();
+    top->sweep.keep_ms = ENDED_KEPT_MS;
+    top->sweep.n_kept_lines =
+        top->values.count > LARGEST_KEPT ? (size_t)top->values.count : LARGEST_KEPT;
     top->start_ns = clock_monotonic_ns(&clock_system);
     if (is_remote)
         remote_init(top->log);

@@ -112,7 +112,7 @@ static int entry_add(struct energy_sum *sum, const char *sensor, const char *key
 static int entry_of(struct energy_sum *sum, const struct energy_sensor *sensor, const char *target,
                     int64_t tick_ns, struct energy_entry **ret_entry)
 {
-    const struct identity *identity;
+    struct identity *identity;
     int r = identities_find(sum->identities, sensor->sensor, target, &identity);
     if (r < 0)
         return r;
@@ -127,6 +127,7 @@ static int entry_of(struct energy_sum *sum, const struct energy_sensor *sensor, 
             return r;
     }
     entry->identity = identity;
+    identity->named_ms = sensor->key.timestamp_ms;
     if (entry->tick != sensor->tick) {
         entry->tick = sensor->tick;
         entry->tick_dynamic_w = entry->tick_cpus = NAN;
@@ -355,6 +356,27 @@ int energy_sum_add_counts(struct energy_sum *sum, const struct report *report, s
         entry->cpu_ns += llround(cpus * (double)report->dt_ns);
     }
     return 0;
+}
+
+void energy_sum_drop(struct energy_sum *sum,
+                     void (*fold)(const struct energy_entry *entry, void *context), void *context)
+{
+    size_t n_kept = 0;
+    for (size_t i = 0; i < sum->n_entries; i++) {
+        struct energy_entry *entry = sum->entries[i];
+        bool is_dropped = entry->identity && entry->identity->is_dropped;
+        if (is_dropped && sum->by != ENERGY_BY_TARGET)
+            entry->identity = NULL;
+        if (!is_dropped || sum->by != ENERGY_BY_TARGET) {
+            sum->entries[n_kept++] = entry;
+            continue;
+        }
+        if (fold)
+            fold(entry, context);
+        (void)tdelete(entry, &sum->tree, compare_entries);
+        entry_free(entry);
+    }
+    sum->n_entries = n_kept;
 }
 
 /* Larger first; unknown last. */

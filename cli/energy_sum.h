@@ -16,7 +16,7 @@ enum energy_by { ENERGY_BY_TARGET, ENERGY_BY_CGROUP, ENERGY_BY_COMMAND, ENERGY_B
 /* One line of the result. */
 struct energy_entry {
     char *sensor, *key;
-    const struct identity *identity; /* of the target seen last; its container and unit hold for all of a BY_UNIT or BY_CGROUP line */
+    struct identity *identity; /* of the target seen last; its container and unit hold for all of a BY_UNIT or BY_CGROUP line. NULL: dropped, never BY_TARGET */
     int64_t dynamic_uj;
     double static_uj;      /* NAN: no record said */
     int64_t cpu_ns;        /* CPU time, of ticks whose counts were added */
@@ -67,6 +67,10 @@ void energy_sum_free(struct energy_sum *sum);
 int energy_sum_add(struct energy_sum *sum, const struct power_record *power, struct error *err);
 /* CPU time of the same tick, from its report; sets tick_cpus and total_cpus. */
 int energy_sum_add_counts(struct energy_sum *sum, const struct report *report, struct error *err);
+
+/* Lets go of the identities with is_dropped. BY_TARGET their lines are handed to fold (NULL: to nobody) and end; what was added up for the sensor stays. Else
+ * lines stay, without an identity until the next of their targets is seen. */
+void energy_sum_drop(struct energy_sum *sum, void (*fold)(const struct energy_entry *entry, void *context), void *context);
 
 /* Sorted by dynamic_uj (then key), or by the current tick's watts, CPUs or the name. Pointers hold until the next add. */
 enum energy_order { ENERGY_BY_JOULES, ENERGY_BY_WATTS, ENERGY_BY_CPU, ENERGY_BY_NAME };

@@ -89,6 +89,7 @@ static int add_empty(struct identities *identities, const char *sensor, const ch
     if (!identity)
         return -ENOMEM;
     identity->pid = identity->parent_pid = identity->start_ticks = VALUE_ABSENT;
+    identity->named_ms = identity->gone_ms = VALUE_ABSENT;
     identity->sensor = strdup(sensor);
     identity->target = strdup(target);
     if (!identity->sensor || !identity->target || !tsearch(identity, &identities->tree, compare)) {
@@ -167,7 +168,7 @@ static int derive(struct identity *identity)
 }
 
 int identities_find(struct identities *identities, const char *sensor, const char *target,
-                    const struct identity **ret_identity)
+                    struct identity **ret_identity)
 {
     struct identity *identity = find(identities, sensor, target);
     if (!identity) {
@@ -184,11 +185,26 @@ int identities_find(struct identities *identities, const char *sensor, const cha
     return 0;
 }
 
-const struct identity *const *identities_all(const struct identities *identities,
-                                             size_t *ret_n_identities)
+struct identity *const *identities_all(const struct identities *identities,
+                                       size_t *ret_n_identities)
 {
     *ret_n_identities = identities->n_all;
-    return (const struct identity *const *)identities->all;
+    return identities->all;
+}
+
+size_t identities_drop(struct identities *identities)
+{
+    size_t n_kept = 0;
+    for (size_t i = 0; i < identities->n_all; i++) {
+        struct identity *identity = identities->all[i];
+        if (!identity->is_dropped) {
+            identities->all[n_kept++] = identity;
+            continue;
+        }
+        (void)tdelete(identity, &identities->tree, compare);
+        identity_free(identity);
+    }
+    return identities->n_all = n_kept;
 }
 
 bool identity_is_inside(const struct identity *identity, const char *cgroup)

@@ -33,8 +33,9 @@ int live_open(struct live *live, struct store *store, const struct live_settings
     host_record_init(&live->host);
     live->input = calloc(1, sizeof(*live->input));
     if (!live->input || identities_new(&live->identities) < 0 ||
-        energy_sum_new(&live->units, ENERGY_BY_UNIT, live->identities) < 0 ||
-        energy_sum_new(&live->targets, ENERGY_BY_TARGET, live->identities) < 0) {
+        energy_sum_new(&live->targets, ENERGY_BY_TARGET, live->identities) < 0 ||
+        (settings->by_unit &&
+         energy_sum_new(&live->units, ENERGY_BY_UNIT, live->identities) < 0)) {
         live_close(live);
         return error_set(err, -ENOMEM, "out of memory");
     }
@@ -173,9 +174,9 @@ static int add_reports(struct live *live, const struct record_key *key, uint64_t
             return 0;
         if (order == 0) {
             live->expects_watts = input->report_has_energy;
-            r = energy_sum_add_counts(live->units, &input->report, err);
-            if (r >= 0)
-                r = energy_sum_add_counts(live->targets, &input->report, err);
+            r = energy_sum_add_counts(live->targets, &input->report, err);
+            if (r >= 0 && live->units)
+                r = energy_sum_add_counts(live->units, &input->report, err);
         }
         input->has_report = false;
         if (r < 0)
@@ -226,9 +227,9 @@ static int add_power(struct live *live, const struct document *document, uint64_
     if (r >= 0)
         r = advance_to(live, &power->key, now_ns, err);
     if (r >= 0)
-        r = energy_sum_add(live->units, power, err);
-    if (r >= 0)
         r = energy_sum_add(live->targets, power, err);
+    if (r >= 0 && live->units)
+        r = energy_sum_add(live->units, power, err);
     if (r < 0)
         return r;
     return power->part == power->parts ? end_tick(live, &power->key, now_ns, err) : LIVE_NOTHING;

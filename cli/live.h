@@ -12,11 +12,12 @@ struct live_settings {
     const char *label;      /* NULL: any */
     int64_t from_ms;        /* ticks before are left out */
     uint64_t patience_ns;   /* how long a report waits for its watts before it is shown without */
+    bool by_unit;           /* units are added up, too */
 };
 
 struct live {
     struct identities *identities;
-    struct energy_sum *units;   /* since the start, by container and unit */
+    struct energy_sum *units;   /* since the start, by container and unit; NULL: not asked for */
     struct energy_sum *targets; /* since the start, by target */
     struct host_record host;
     bool has_host;

@@ -20,7 +20,8 @@
 int measurement_start(struct measurement *measurement, const struct meter_settings *settings,
                       const struct log *log, struct error *err)
 {
-    *measurement = (struct measurement){.log = log, .interval_ns = settings->interval_ns};
+    *measurement = (struct measurement){
+        .log = log, .interval_ns = settings->interval_ns, .ended = {.static_uj = NAN}};
     measurement->start_ms = (int64_t)(clock_realtime_ns(&clock_system) / NS_PER_MS);
     measurement->start_ns = clock_monotonic_ns(&clock_system);
     return meter_start(&measurement->meter, settings, err);
@@ -127,35 +128,58 @@ bool measurement_holds(const struct measurement *measurement, int64_t at_ms)
     return measurement->live.n_ticks > 1 && measurement->live.before_ms > at_ms;
 }
 
+static void add_target(struct target_sum *sum, const struct energy_entry *entry)
+{
+    sum->n_targets++;
+    sum->dynamic_uj += entry->dynamic_uj;
+    sum->cpu_ns += entry->cpu_ns;
+    if (isfinite(entry->static_uj))
+        sum->static_uj = (isfinite(sum->static_uj) ? sum->static_uj : 0) + entry->static_uj;
+}
+
+struct chosen {
+    struct target_sum *sum;
+    bool (*is_chosen)(const struct identity *identity, void *context);
+    void *context;
+};
+
+static void fold(const struct energy_entry *entry, void *context)
+{
+    const struct chosen *chosen = context;
+    if (chosen->is_chosen(entry->identity, chosen->context))
+        add_target(chosen->sum, entry);
+}
+
+bool measurement_sweep(struct measurement *measurement, int64_t now_ms,
+                       bool (*is_chosen)(const struct identity *identity, void *context),
+                       void *context)
+{
+    struct chosen chosen = {&measurement->ended, is_chosen, context};
+    return sweep_processes(&measurement->sweep, &measurement->live, now_ms, fold, &chosen);
+}
+
 void measurement_add_up(const struct measurement *measurement,
                         bool (*is_chosen)(const struct identity *identity, void *context),
                         void *context, struct usage *ret_usage)
 {
     struct energy_entry *const *entries;
     size_t n_entries, n_sensors;
-    int64_t cpu_ns = 0, dynamic_uj = 0;
-    double static_uj = NAN;
+    struct target_sum sum = measurement->ended;
     *ret_usage = (struct usage){.energy_j = NAN, .static_j = NAN, .cpu_s = NAN};
     if (!measurement->is_following || measurement->live.n_ticks == 0)
         return;
     energy_sum_sort(measurement->live.targets, ENERGY_BY_NAME, &entries, &n_entries);
-    for (size_t i = 0; i < n_entries; i++) {
-        const struct energy_entry *entry = entries[i];
-        if (!is_chosen(entry->identity, context))
-            continue;
-        ret_usage->n_targets++;
-        dynamic_uj += entry->dynamic_uj;
-        cpu_ns += entry->cpu_ns;
-        if (isfinite(entry->static_uj))
-            static_uj = (isfinite(static_uj) ? static_uj : 0) + entry->static_uj;
-    }
-    ret_usage->cpu_s = (double)cpu_ns / 1e9;
+    for (size_t i = 0; i < n_entries; i++)
+        if (is_chosen(entries[i]->identity, context))
+            add_target(&sum, entries[i]);
+    ret_usage->n_targets = sum.n_targets;
+    ret_usage->cpu_s = (double)sum.cpu_ns / 1e9;
     const struct energy_sensor *sensors = energy_sum_sensors(measurement->live.targets, &n_sensors);
     if (n_sensors == 0 || sensors->covered_ns <= 0)
         return;
-    ret_usage->energy_j = (double)dynamic_uj / 1e6;
+    ret_usage->energy_j = (double)sum.dynamic_uj / 1e6;
     /* Who did nothing has no row, and no share. */
-    ret_usage->static_j = ret_usage->n_targets == 0 ? 0 : static_uj / 1e6;
+    ret_usage->static_j = sum.n_targets == 0 ? 0 : sum.static_uj / 1e6;
 }
 
 void measurement_machine(const struct measurement *measurement, struct machine_usage *ret_usage)

@@ -5,8 +5,16 @@
 
 #include "cli/live.h"
 #include "cli/meter.h"
+#include "cli/sweep.h"
 
 struct log;
+
+/* What some targets used. */
+struct target_sum {
+    int64_t dynamic_uj, cpu_ns;
+    double static_uj; /* NAN: no record said */
+    uint64_t n_targets;
+};
 
 struct measurement {
     struct meter meter;
@@ -17,6 +25,8 @@ struct measurement {
     int64_t first_ms;  /* end of the first tick; only while live has ticks */
     uint64_t start_ns, interval_ns;
     uint64_t span_ns;  /* ticks behind so much time are not taken; 0: all are */
+    struct sweep sweep;
+    struct target_sum ended; /* of the chosen that were dropped */
     int child_status;  /* of a part that ended by itself, else 0 */
     const struct log *log;
 };
@@ -51,7 +61,11 @@ uint64_t measurement_elapsed_ns(const struct measurement *measurement);
 /* Whether span_ns is over, to half a tick. */
 bool measurement_is_full(const struct measurement *measurement);
 
-/* Adds up the targets that is_chosen takes. */
+/* Drops processes that have ended (sweep.h), if so many are known that it is worth it; of those that is_chosen takes only the sum is kept. now_ms:
+ * real time. Whether it has. */
+bool measurement_sweep(struct measurement *measurement, int64_t now_ms,
+                       bool (*is_chosen)(const struct identity *identity, void *context), void *context);
+/* Adds up the targets that is_chosen takes, and took when they were dropped. */
 void measurement_add_up(const struct measurement *measurement,
                         bool (*is_chosen)(const struct identity *identity, void *context), void *context,
                         struct usage *ret_usage);

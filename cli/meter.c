@@ -18,6 +18,7 @@
 #include "common/timestamp.h"
 
 #define END_WAIT_MS 5000
+#define TEMPORARY_MAX_SIZE "256M" /* of each file: much more than readers are ever behind */
 
 static int make_folder(struct meter *meter, struct error *err)
 {
@@ -88,7 +89,7 @@ int meter_start(struct meter *meter, const struct meter_settings *settings, stru
         return r;
     char interval[32];
     (void)duration_format(settings->interval_ns, interval);
-    char *argv[16] = {NULL, "--store", meter->uri, "--interval", interval};
+    char *argv[18] = {NULL, "--store", meter->uri, "--interval", interval};
     size_t n = 5;
     const struct {
         char *flag;
@@ -97,7 +98,8 @@ int meter_start(struct meter *meter, const struct meter_settings *settings, stru
                   {"--energy", settings->energy},
                   {"--name", settings->sensor},
                   {"--cgroupfs", settings->cgroupfs},
-                  {"--bpf-short-lived", settings->short_lived}};
+                  {"--bpf-short-lived", settings->short_lived},
+                  {"--max-size", meter->folder[0] ? TEMPORARY_MAX_SIZE : NULL}};
     for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
         if (!extras[i].value)
             continue;
@@ -112,7 +114,11 @@ int meter_start(struct meter *meter, const struct meter_settings *settings, stru
 
 int meter_start_formula(struct meter *meter, struct error *err)
 {
-    char *argv[] = {NULL, "--input", meter->uri, "--output", meter->uri, NULL};
+    char *argv[8] = {NULL, "--input", meter->uri, "--output", meter->uri};
+    if (meter->folder[0]) {
+        argv[5] = "--max-size";
+        argv[6] = TEMPORARY_MAX_SIZE;
+    }
     return child_start(&meter->formula, "watt-formula", argv, false, err);
 }
 

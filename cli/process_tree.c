@@ -66,7 +66,7 @@ static int64_t process_of(int64_t thread)
     return process;
 }
 
-static bool lives(const struct process_key *key)
+bool process_key_lives(const struct process_key *key)
 {
     int64_t start_ticks;
     unsigned flags;
@@ -75,10 +75,19 @@ static bool lives(const struct process_key *key)
 
 static int compare_keys(const void *a, const void *b)
 {
-    const struct process_key *left = a, *right = b;
+    const struct process_key *left = a, *right = b; /* structs that begin with a key, too */
     if (left->pid != right->pid)
         return left->pid < right->pid ? -1 : 1;
     return (left->start_ticks > right->start_ticks) - (left->start_ticks < right->start_ticks);
+}
+
+static int add_root(struct process_tree *tree, struct process_key key, int64_t gone_ms)
+{
+    if (array_reserve(&tree->roots, &tree->roots_capacity, tree->n_roots + 1,
+                      sizeof(*tree->roots)) < 0)
+        return -ENOMEM;
+    tree->roots[tree->n_roots++] = (struct process_root){key, gone_ms};
+    return 0;
 }
 
 static int add_key(struct process_key **keys, size_t *n_keys, size_t *capacity,
@@ -103,9 +112,7 @@ int process_tree_add_pid(struct process_tree *tree, pid_t pid, struct error *err
     if (flags & KERNEL_THREAD_FLAG)
         return error_set(err, -EINVAL, "process %d is a kernel thread: those are counted together",
                          (int)pid);
-    return add_key(&tree->roots, &tree->n_roots, &tree->roots_capacity, key) < 0
-               ? error_set(err, -ENOMEM, "out of memory")
-               : 0;
+    return add_root(tree, key, VALUE_ABSENT) < 0 ? error_set(err, -ENOMEM, "out of memory") : 0;
 }
 
 int process_tree_leave_out(struct process_tree *tree, pid_t pid, struct error *err)
@@ -158,13 +165,24 @@ int process_tree_add_name(struct process_tree *tree, const char *name, struct er
                      : error_set(err, -ESRCH, "no process is called %s", name);
 }
 
-bool process_tree_lives(const struct process_tree *tree)
+static bool is_alive(struct process_tree *tree, struct process_key key)
 {
+    if (!process_key_lives(&key))
+        return false;
+    tree->alive = key;
+    return true;
+}
+
+/* Most members of a tree that makes many are dead: who lived before is asked first. */
+bool process_tree_lives(struct process_tree *tree)
+{
+    if (tree->alive.pid > 0 && is_alive(tree, tree->alive))
+        return true;
     for (size_t i = 0; i < tree->n_roots; i++)
-        if (lives(&tree->roots[i]))
+        if (tree->roots[i].gone_ms == VALUE_ABSENT && is_alive(tree, tree->roots[i].key))
             return true;
     for (size_t i = 0; i < tree->n_members; i++)
-        if (lives(&tree->members[i]))
+        if (is_alive(tree, tree->members[i]))
             return true;
     return false;
 }
@@ -214,8 +232,8 @@ int process_tree_each(const struct process_tree *tree,
     const struct visitor visitor = {take, context, tree->without.pid};
     int r = 0;
     for (size_t i = 0; i < tree->n_roots && r >= 0; i++)
-        if (lives(&tree->roots[i]))
-            r = each_from(tree->roots[i].pid, &visitor, 0, err);
+        if (process_key_lives(&tree->roots[i].key))
+            r = each_from(tree->roots[i].key.pid, &visitor, 0, err);
     return r;
 }
 
@@ -226,7 +244,7 @@ static void sort_roots(struct process_tree *tree)
     if (tree->n_roots > 0)
         qsort(tree->roots, tree->n_roots, sizeof(*tree->roots), compare_keys);
     for (size_t i = 0; i < tree->n_roots; i++)
-        if (n_roots == 0 || compare_keys(&tree->roots[n_roots - 1], &tree->roots[i]) != 0)
+        if (n_roots == 0 || compare_keys(&tree->roots[n_roots - 1].key, &tree->roots[i].key) != 0)
             tree->roots[n_roots++] = tree->roots[i];
     tree->n_roots = n_roots;
 }
@@ -238,9 +256,7 @@ static int take_living(pid_t pid, void *context, struct error *err)
     unsigned flags;
     if (!read_stat(pid, &key.start_ticks, &flags))
         return 0;
-    return add_key(&found->roots, &found->n_roots, &found->roots_capacity, key) < 0
-               ? error_set(err, -ENOMEM, "out of memory")
-               : 0;
+    return add_root(found, key, VALUE_ABSENT) < 0 ? error_set(err, -ENOMEM, "out of memory") : 0;
 }
 
 int process_tree_adopt(struct process_tree *tree, struct error *err)
@@ -248,7 +264,7 @@ int process_tree_adopt(struct process_tree *tree, struct error *err)
     struct process_tree found = {0};
     int r = process_tree_each(tree, take_living, &found, err);
     for (size_t i = 0; i < found.n_roots && r >= 0; i++)
-        if (add_key(&tree->roots, &tree->n_roots, &tree->roots_capacity, found.roots[i]) < 0)
+        if (add_root(tree, found.roots[i].key, VALUE_ABSENT) < 0)
             r = error_set(err, -ENOMEM, "out of memory");
     sort_roots(tree);
     process_tree_deinit(&found);
@@ -265,49 +281,44 @@ struct birth {
     enum belonging belonging;
 };
 
-static int compare_births(const void *a, const void *b)
-{
-    return compare_keys(a, b); /* the key stands first */
-}
-
-/* The last birth with this number no later than start_ticks. */
-static struct birth *find_birth(struct birth *births, size_t n_births, int64_t pid,
-                                int64_t start_ticks)
+/* The last of items, which begin with their keys and are sorted by them, with this number and born
+ * no later than start_ticks. */
+static void *find_last(void *items, size_t n_items, size_t item_size, int64_t pid,
+                       int64_t start_ticks)
 {
     const struct process_key wanted = {pid, start_ticks};
-    size_t low = 0, high = n_births;
+    size_t low = 0, high = n_items;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare_keys(&births[middle].key, &wanted) <= 0)
+        if (compare_keys((char *)items + middle * item_size, &wanted) <= 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return low > 0 && births[low - 1].key.pid == pid ? &births[low - 1] : NULL;
+    struct process_key *last = low > 0 ? (void *)((char *)items + (low - 1) * item_size) : NULL;
+    return last && last->pid == pid ? last : NULL;
 }
 
 static bool is_root(const struct process_tree *tree, const struct process_key *key)
 {
     return tree->n_roots > 0 &&
-           bsearch(key, tree->roots, tree->n_roots, sizeof(*key), compare_keys);
+           bsearch(key, tree->roots, tree->n_roots, sizeof(*tree->roots), compare_keys);
 }
 
 /* Whether its parent is a root that no record tells of. Who made it while records were made would
  * be in one, so the number has not been used again. */
 static bool is_child_of_root(const struct process_tree *tree, const struct birth *birth)
 {
-    for (size_t i = 0; i < tree->n_roots; i++)
-        if (tree->roots[i].pid == birth->parent_pid &&
-            tree->roots[i].start_ticks <= birth->key.start_ticks)
-            return true;
-    return false;
+    return find_last(tree->roots, tree->n_roots, sizeof(*tree->roots), birth->parent_pid,
+                     birth->key.start_ticks);
 }
 
 static struct birth *parent_of(struct birth *births, size_t n_births, const struct birth *birth)
 {
     if (birth->parent_pid == VALUE_ABSENT)
         return NULL;
-    return find_birth(births, n_births, birth->parent_pid, birth->key.start_ticks);
+    return find_last(births, n_births, sizeof(*births), birth->parent_pid,
+                     birth->key.start_ticks);
 }
 
 static bool is_left_out(const struct process_tree *tree, const struct process_key *key)
@@ -339,7 +350,7 @@ static void settle(const struct process_tree *tree, struct birth *births, size_t
 static size_t list_births(const struct identities *identities, struct birth **ret_births)
 {
     size_t n_identities, n_births = 0;
-    const struct identity *const *all = identities_all(identities, &n_identities);
+    struct identity *const *all = identities_all(identities, &n_identities);
     struct birth *births = calloc(n_identities ? n_identities : 1, sizeof(*births));
     for (size_t i = 0; births && i < n_identities; i++)
         if (all[i]->pid != VALUE_ABSENT && all[i]->start_ticks != VALUE_ABSENT)
@@ -349,6 +360,12 @@ static size_t list_births(const struct identities *identities, struct birth **re
     return n_births;
 }
 
+static bool is_member(const struct process_tree *tree, const struct process_key *key)
+{
+    return tree->n_members > 0 &&
+           bsearch(key, tree->members, tree->n_members, sizeof(*key), compare_keys);
+}
+
 int process_tree_grow(struct process_tree *tree, const struct identities *identities)
 {
     SCOPED(scope_free) struct birth *births = NULL;
@@ -356,7 +373,7 @@ int process_tree_grow(struct process_tree *tree, const struct identities *identi
     int r = births ? 0 : -ENOMEM;
     sort_roots(tree);
     if (n_births > 0)
-        qsort(births, n_births, sizeof(*births), compare_births);
+        qsort(births, n_births, sizeof(*births), compare_keys);
     tree->n_members = 0;
     for (size_t i = 0; i < n_births && r >= 0; i++) {
         if (births[i].belonging == UNKNOWN)
@@ -364,12 +381,42 @@ int process_tree_grow(struct process_tree *tree, const struct identities *identi
         if (births[i].belonging == BELONGS)
             r = add_key(&tree->members, &tree->n_members, &tree->members_capacity, births[i].key);
     }
+    if (!is_root(tree, &tree->alive) && !is_member(tree, &tree->alive))
+        tree->alive = (struct process_key){0};
     return r;
 }
 
 bool process_tree_has(const struct process_tree *tree, const struct identity *identity)
 {
     const struct process_key key = {identity->pid, identity->start_ticks};
-    return identity->pid != VALUE_ABSENT && tree->n_members > 0 &&
-           bsearch(&key, tree->members, tree->n_members, sizeof(key), compare_keys);
+    return identity->pid != VALUE_ABSENT && is_member(tree, &key);
+}
+
+int process_tree_sweep(struct process_tree *tree, const struct identities *identities,
+                       int64_t now_ms, int64_t before_ms)
+{
+    struct process_tree next = {0};
+    size_t n_identities;
+    struct identity *const *all = identities_all(identities, &n_identities);
+    int r = 0;
+    for (size_t i = 0; i < tree->n_roots && r >= 0; i++) {
+        struct process_root *root = &tree->roots[i];
+        if (root->gone_ms == VALUE_ABSENT && !process_key_lives(&root->key))
+            root->gone_ms = now_ms;
+        if (root->gone_ms == VALUE_ABSENT || root->gone_ms >= before_ms)
+            r = add_root(&next, root->key, root->gone_ms);
+    }
+    for (size_t i = 0; i < n_identities && r >= 0; i++)
+        if (process_tree_has(tree, all[i]))
+            r = add_root(&next, (struct process_key){all[i]->pid, all[i]->start_ticks},
+                         all[i]->gone_ms);
+    if (r < 0) {
+        free(next.roots);
+        return r;
+    }
+    free(tree->roots);
+    tree->roots = next.roots;
+    tree->n_roots = next.n_roots;
+    tree->roots_capacity = next.roots_capacity;
+    return process_tree_grow(tree, identities);
 }

@@ -15,12 +15,20 @@ struct process_key {
     int64_t pid, start_ticks; /* ticks after boot: a number is used again */
 };
 
+bool process_key_lives(const struct process_key *key);
+
+struct process_root {
+    struct process_key key;
+    int64_t gone_ms; /* when a sweep first found it ended, VALUE_ABSENT: none has */
+};
+
 struct process_tree {
-    struct process_key *roots;   /* [n_roots]; in the order of adding, after adopt and grow by pid and start */
+    struct process_root *roots;  /* [n_roots]; in the order of adding, after adopt and grow by pid and start */
     size_t n_roots, roots_capacity;
     struct process_key without;  /* it and its descendants are none of them; pid 0: nobody */
     struct process_key *members; /* [n_members], by pid and start */
     size_t n_members, members_capacity;
+    struct process_key alive;    /* found by the last process_tree_lives */
 };
 
 void process_tree_deinit(struct process_tree *tree); /* zeroed is fine */
@@ -47,4 +55,7 @@ int process_tree_adopt(struct process_tree *tree, struct error *err);
 int process_tree_grow(struct process_tree *tree, const struct identities *identities);
 bool process_tree_has(const struct process_tree *tree, const struct identity *identity);
 /* Whether one of the roots or members lives. */
-bool process_tree_lives(const struct process_tree *tree);
+bool process_tree_lives(struct process_tree *tree);
+/* Goes on after identities were dropped: those members that are left become roots, as who made them need not be known any more, and roots end that are
+ * known to have ended at before_ms (real time; all that was born by then has been told of). Grows. -ENOMEM. */
+int process_tree_sweep(struct process_tree *tree, const struct identities *identities, int64_t now_ms, int64_t before_ms);

@@ -135,13 +135,15 @@ static void fill_numbers(const struct energy_entry *entry, const struct energy_s
 
 static bool is_other(const struct energy_entry *entry)
 {
-    return strcmp(entry->identity->target, OTHER_TARGET) == 0;
+    return entry->identity && strcmp(entry->identity->target, OTHER_TARGET) == 0;
 }
 
 /* Where whole cgroups are counted, or by the bpf engine, who lived shorter than a tick is known. */
 static const char *group_of(const struct live *live, const struct energy_entry *entry,
                             char text[static 200])
 {
+    if (!entry->identity) /* of a unit, none of whose targets is known any more: its group */
+        return entry->key;
     if (!is_other(entry))
         return identity_group(entry->identity, text);
     bool knows_short = live->has_host && (strcmp(live->host.engine, "bpf") == 0 ||

@@ -16,7 +16,7 @@
 
 static const struct identity *find(struct identities *identities, const char *target)
 {
-    const struct identity *identity = NULL;
+    struct identity *identity = NULL;
     assert_int_equal(identities_find(identities, "n", target, &identity), 0);
     assert_non_null(identity);
     assert_non_null(identity->name);
@@ -76,7 +76,7 @@ static void a_record_names_and_replaces(void **state)
     assert_int_equal(identities_add(identities, &record), 0);
     assert_string_equal(identity_group(identity, text), "container web");
     /* another sensor's target of the same name is another target */
-    const struct identity *foreign = NULL;
+    struct identity *foreign = NULL;
     assert_int_equal(identities_find(identities, "m", "/s/x:1@2", &foreign), 0);
     assert_true(foreign->is_derived);
     identities_free(identities);

@@ -57,7 +57,7 @@ static void tell(int64_t pid, int64_t start_ticks, int64_t parent_pid)
 
 static bool has(int64_t pid, int64_t start_ticks)
 {
-    const struct identity *identity;
+    struct identity *identity;
     char name[64];
     name_of(pid, start_ticks, name);
     assert_int_equal(identities_find(identities, "s", name, &identity), 0);
@@ -71,7 +71,7 @@ static void a_tree_is_found_in_any_order(void **state)
     struct error err = {0};
     int64_t self = getpid();
     assert_int_equal(process_tree_add_pid(&tree, (pid_t)self, &err), 0);
-    int64_t start = tree.roots[0].start_ticks;
+    int64_t start = tree.roots[0].key.start_ticks;
     tell(5000002, start + 30, 5000001); /* before its parent is known */
     tell(self, start, 1);
     tell(5000001, start + 20, self);
@@ -97,13 +97,13 @@ static void who_is_left_out_has_no_part(void **state)
     assert_int_equal(process_tree_leave_out(&tree, getpid(), &err), 0);
     assert_int_equal(process_tree_leave_out(&tree, 2000000000, &err), -ESRCH);
     int64_t start = tree.without.start_ticks;
-    tell(parent, tree.roots[0].start_ticks, 1);
+    tell(parent, tree.roots[0].key.start_ticks, 1);
     tell(getpid(), start, parent);
     tell(5000001, start + 10, getpid());
     tell(5000002, start + 20, 5000001);
     tell(5000003, start + 20, parent);
     assert_int_equal(process_tree_grow(&tree, identities), 0);
-    assert_true(has(parent, tree.roots[0].start_ticks) && has(5000003, start + 20));
+    assert_true(has(parent, tree.roots[0].key.start_ticks) && has(5000003, start + 20));
     assert_int_equal(tree.n_members, 2);
 }
 
@@ -127,9 +127,9 @@ static void who_does_nothing_passes_it_on(void **state)
     assert_int_equal(process_tree_adopt(&tree, &err), 0);
     assert_int_equal(process_tree_adopt(&tree, &err), 0);
     assert_int_equal(tree.n_roots, 2);
-    int64_t start = tree.roots[1].start_ticks;
-    assert_true((tree.roots[0].pid == child) != (tree.roots[1].pid == child));
-    start = start > tree.roots[0].start_ticks ? start : tree.roots[0].start_ticks;
+    int64_t start = tree.roots[1].key.start_ticks;
+    assert_true((tree.roots[0].key.pid == child) != (tree.roots[1].key.pid == child));
+    start = start > tree.roots[0].key.start_ticks ? start : tree.roots[0].key.start_ticks;
     tell(5000001, start + 10, self);
     tell(5000002, start + 10, child);
     tell(5000003, start + 20, 5000002);
