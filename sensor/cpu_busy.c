@@ -24,6 +24,7 @@ enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, N_COLUMNS };
 
 #define ROUNDED_COLUMNS 3             /* idle, iowait, steal: each is cut off to whole ticks */
 #define TICKS_MAX (UINT64_C(1) << 32) /* of an increase: more than a year */
+#define TEXT_SIZE 65536               /* the lines of some 700 CPUs more than we know of */
 
 static int parse_columns(const char *text, struct cpu_times *ret_times)
 {
@@ -157,7 +158,7 @@ int cpu_busy_open(struct cpu_busy *busy, const struct host *host, int n_cpus, st
     *busy = (struct cpu_busy){
         .fd = open(path, O_RDONLY | O_CLOEXEC),
         .n_cpus = n,
-        .text_size = 4096 + 256 * (n + 1),
+        .text_size = TEXT_SIZE + 256 * (n + 1),
         .ns_per_tick = NS_PER_S / (uint64_t)(ticks_per_s > 0 ? ticks_per_s : 100),
     };
     if (busy->fd < 0) {

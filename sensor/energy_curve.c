@@ -3,16 +3,14 @@
  * were busy, between an idle and a full figure per CPU (cpu_power_table.h). It measures nothing, so
  * every sample is an estimate with bounds.
  *
- * Busy is user + nice + system + irq + softirq (guests count as user); the share is taken over
- * busy + idle + iowait + steal: time that the hypervisor took was used by others, and is neither
- * ours nor idle hardware's. Where it takes much, samples say so (`cpu_stolen`). A hypervisor that
- * does not show what it takes (a limit on the virtual machine, neighbours) makes us look busier than
- * we are, and nothing in here tells: where it has never shown any, the lower bound is that of a
- * machine that only seems to work. A quota on cgroups in here needs no
- * correction: what it holds back does not run, and is not busy. Microjoules are carried over
- * between reads: sums stay exact. */
+ * Busy is what cpu_busy.h takes for it, and the share is taken over all the time that there was:
+ * time that the hypervisor took was used by others, and is neither ours nor idle hardware's. Where
+ * it takes much, samples say so (`cpu_stolen`). A hypervisor that does not show what it takes (a
+ * limit on the virtual machine, neighbours) makes us look busier than we are, and nothing in here
+ * tells: where it has never shown any, the lower bound is that of a machine that only seems to
+ * work. A quota on cgroups in here needs no correction: what it holds back does not run, and is not
+ * busy. Microjoules are carried over between reads: sums stay exact. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -23,13 +21,13 @@
 #include "common/error.h"
 #include "common/record.h"
 #include "common/scope.h"
+#include "sensor/cpu_busy.h"
 #include "sensor/cpu_power_table.h"
 #include "sensor/source.h"
 
 #define BUILT_IN "cpu-power.csv (built in)"
 #define TABLE_SIZE_MAX 1000000
 #define STOLEN_MUCH 0.1 /* of the time: as much as makes a difference to who waits for what */
-#define STAT_SIZE 65536 /* the lines of some 700 CPUs; interrupts follow them */
 
 extern const char cpu_power_csv[];
 extern const size_t cpu_power_csv_size;
@@ -38,11 +36,6 @@ extern const struct source_ops source_curve;
 
 struct curve_settings {
     char *curve_file;
-};
-
-/* Clock ticks since boot, all CPUs together. */
-struct cpu_time {
-    uint64_t busy, stolen, total;
 };
 
 /* An energy that grows by fractions and is handed out in whole microjoules. */
@@ -55,15 +48,14 @@ struct curve {
     const struct clock *clock;
     struct cpu_power power;
     size_t n_cpus;
-    int stat_fd;
+    struct cpu_busy busy;
     bool has_last;
     bool is_virtual;
-    struct cpu_time last;
+    struct cpu_times last; /* the whole machine's when the shares were taken */
     uint64_t last_ns;
     double busy_share,
-        stolen_share; /* the newest known: hold for a span shorter than a clock tick */
+        stolen_share; /* the newest known: hold while a file that is another's stands still */
     struct meter best, low, high;
-    char text[STAT_SIZE];
 };
 
 static int read_whole(const char *path, char **ret_text, size_t *ret_size, struct error *err)
@@ -110,34 +102,6 @@ static int find_power(const struct curve_settings *settings, const struct topolo
     return r < 0 ? r : 0;
 }
 
-/* The first line, "cpu  user nice system idle iowait irq softirq steal ...": old kernels have
- * fewer fields. */
-static int parse_cpu_time(const char *text, struct cpu_time *ret_time)
-{
-    enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, N_FIELDS };
-    uint64_t fields[N_FIELDS] = {0};
-    size_t n = 0;
-    if (strncmp(text, "cpu ", 4) != 0)
-        return -EINVAL;
-    text += 4;
-    while (n < N_FIELDS) {
-        while (*text == ' ')
-            text++;
-        if (*text < '0' || *text > '9')
-            break;
-        char *end;
-        fields[n++] = strtoull(text, &end, 10);
-        text = end;
-    }
-    if (n <= IDLE)
-        return -EINVAL;
-    ret_time->busy =
-        fields[USER] + fields[NICE] + fields[SYSTEM] + fields[IRQ] + fields[SOFTIRQ];
-    ret_time->stolen = fields[STEAL];
-    ret_time->total = ret_time->busy + fields[IDLE] + fields[IOWAIT] + fields[STEAL];
-    return 0;
-}
-
 /* Lines "cpuN": the CPUs that are online, whatever the topology could find out. */
 static size_t count_cpus(const char *text)
 {
@@ -160,21 +124,14 @@ static size_t count_online(const struct topology *topology, const char *text)
     return n_cpus ? n_cpus : 1;
 }
 
-/* Reads the clock and the CPU time at one moment. One pread: the kernel makes the whole text anew
- * for each, and what does not fit is not needed. */
-static int look(struct curve *curve, struct cpu_time *ret_time, uint64_t *ret_now_ns)
+static uint64_t ticks_of(const struct cpu_times *times)
 {
-    uint64_t before_ns = clock_monotonic_ns(curve->clock);
-    ssize_t size = pread(curve->stat_fd, curve->text, sizeof(curve->text) - 1, 0);
-    if (size < 0)
-        return -errno;
-    uint64_t after_ns = clock_monotonic_ns(curve->clock);
-    curve->text[size] = '\0';
-    int r = parse_cpu_time(curve->text, ret_time);
-    if (r < 0)
-        return r;
-    *ret_now_ns = before_ns + (after_ns - before_ns) / 2;
-    return 0;
+    return times->sampled + times->away + times->stolen;
+}
+
+static const struct cpu_times *machine_of(const struct cpu_busy *busy)
+{
+    return &busy->now[busy->n_cpus];
 }
 
 static void curve_probe(const struct host *host, const struct topology *topology,
@@ -210,7 +167,7 @@ static void curve_close(struct source *source)
     struct curve *curve = (struct curve *)source;
     if (!curve)
         return;
-    scope_close(&curve->stat_fd);
+    cpu_busy_close(&curve->busy);
     free(curve);
 }
 
@@ -220,34 +177,25 @@ static int curve_open(struct source **ret_source, const struct host *host,
     struct curve *curve = calloc(1, sizeof(*curve));
     if (!curve)
         return -ENOMEM;
-    char path[512];
-    (void)snprintf(path, sizeof(path), "%s/stat", host->procfs);
     curve->source.ops = &source_curve;
     curve->clock = host->clock;
     curve->is_virtual = topology->is_virtual;
-    curve->stat_fd = -1;
     int r = find_power(settings, topology, &curve->power, err);
-    if (r < 0)
-        goto fail;
-    curve->stat_fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (curve->stat_fd < 0) {
-        r = error_set(err, -errno, "%s: %s", path, strerror(errno));
-        goto fail;
-    }
-    r = look(curve, &curve->last, &curve->last_ns);
+    if (r >= 0)
+        r = cpu_busy_open(&curve->busy, host, topology->n_cpus, err);
     if (r < 0) {
-        (void)error_set(err, r, "%s: no line of CPU times: %s", path, strerror(-r));
-        goto fail;
+        curve_close(&curve->source);
+        return r;
     }
-    curve->n_cpus = count_online(topology, curve->text);
+    curve->last_ns = clock_monotonic_ns(curve->clock);
+    curve->n_cpus = count_online(topology, curve->busy.text);
     curve->has_last = true;
-    if (curve->last.total > 0)
-        curve->busy_share = (double)curve->last.busy / (double)curve->last.total;
+    curve->last = *machine_of(&curve->busy);
+    uint64_t total_ticks = ticks_of(&curve->last);
+    if (total_ticks > 0)
+        curve->busy_share = (double)curve->last.sampled / (double)total_ticks;
     *ret_source = &curve->source;
     return 0;
-fail:
-    curve_close(&curve->source);
-    return r;
 }
 
 static int curve_describe(const struct source *source, struct host_record *host_record)
@@ -266,16 +214,33 @@ static int curve_describe(const struct source *source, struct host_record *host_
     return 0;
 }
 
-/* Idle and I/O wait are known to step back by a tick or two; busy never should. */
-static void update_share(struct curve *curve, const struct cpu_time *now)
+/* All CPUs together, since the shares were taken. Of another's file only its columns tell, and idle
+ * and I/O wait are known to step back by a tick or two: 0 then. */
+static double time_there_ns(const struct curve *curve)
 {
-    if (now->total <= curve->last.total || now->busy < curve->last.busy)
+    const struct cpu_busy *busy = &curve->busy;
+    if (!busy->is_own) {
+        uint64_t now = ticks_of(machine_of(busy)), last = ticks_of(&curve->last);
+        return now > last ? (double)(now - last) * (double)busy->ns_per_tick : 0;
+    }
+    size_t n_lines = 0;
+    for (size_t i = 0; i < busy->n_cpus; i++)
+        n_lines += busy->now[i].has_line;
+    return (double)n_lines * (double)busy->span_ns;
+}
+
+static void update_shares(struct curve *curve)
+{
+    struct cpu_busy *busy = &curve->busy;
+    const struct cpu_times *now = machine_of(busy);
+    double there_ns = time_there_ns(curve);
+    if (there_ns <= 0)
         return;
-    double total = (double)(now->total - curve->last.total);
-    double share = (double)(now->busy - curve->last.busy) / total;
+    double share = (double)cpu_busy_take(busy, NULL, PACKAGE_NONE, 0) / there_ns;
+    uint64_t stolen = now->stolen > curve->last.stolen ? now->stolen - curve->last.stolen : 0;
     curve->busy_share = share < 1 ? share : 1;
-    curve->stolen_share =
-        now->stolen > curve->last.stolen ? (double)(now->stolen - curve->last.stolen) / total : 0;
+    curve->stolen_share = (double)stolen * (double)busy->ns_per_tick / there_ns;
+    curve->last = *now;
 }
 
 static int64_t meter_add(struct meter *meter, double energy_uj)
@@ -321,23 +286,23 @@ static int curve_read(struct source *source, const struct topology *topology, st
     sample->estimate = true;
     sample->valid = false;
     (void)snprintf(sample->source, sizeof(sample->source), "%s", source->ops->name);
-    struct cpu_time now;
-    uint64_t now_ns;
-    if (look(curve, &now, &now_ns) < 0) {
+    uint64_t before_ns = clock_monotonic_ns(curve->clock);
+    if (cpu_busy_read(&curve->busy) < 0) {
         curve->has_last = false;
         (void)snprintf(sample->reason, sizeof(sample->reason), "read_error");
         return 0;
     }
+    uint64_t now_ns = before_ns + (clock_monotonic_ns(curve->clock) - before_ns) / 2;
     sample->skew_ns = (int64_t)now_ns;
     if (curve->has_last) {
-        update_share(curve, &now);
-        curve->n_cpus = count_online(topology, curve->text);
+        update_shares(curve);
+        curve->n_cpus = count_online(topology, curve->busy.text);
         fill_energy(curve, (int64_t)(now_ns - curve->last_ns), sample);
     } else {
+        (void)cpu_busy_take(&curve->busy, NULL, PACKAGE_NONE, 0);
+        curve->last = *machine_of(&curve->busy);
         (void)snprintf(sample->reason, sizeof(sample->reason), "reopened");
     }
-    if (!curve->has_last || now.total > curve->last.total)
-        curve->last = now;
     curve->last_ns = now_ns;
     curve->has_last = true;
     return 0;

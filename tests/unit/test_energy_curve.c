@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The estimate follows the busy share of /proc/stat exactly, says that it is one, and breaks loudly
- * on a bad table and quietly on a bad /proc. */
+/* The estimate follows the busy share of a made PROCFS/stat exactly and the running kernel's as far
+ * as that tells, says that it is one, and breaks loudly on a bad table and quietly on a bad /proc. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,9 +8,16 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/error.h"
@@ -21,6 +28,8 @@ extern const struct source_ops source_curve;
 
 #define HEADER \
     "vendor,family,models,idle_w_per_vcpu,full_w_per_vcpu,low_factor,high_factor,source\n"
+
+#define ROUNDS_PER_TICK 50
 
 static uint64_t now_ns;
 
@@ -117,7 +126,7 @@ static void energy_follows_the_busy_share(void **state)
     struct fixture *fixture = *state;
     open_source(fixture);
     /* 25 busy of 200: user 5, nice 4, system 6, irq 7, softirq 3; idle 100, iowait 55, steal 20 */
-    put(fixture, "stat", "cpu  1005 4 6 1100 55 7 3 20 999 999\ncpu0 1\ncpu1 1\n");
+    put(fixture, "stat", "cpu  1005 4 6 1100 55 7 3 20 999 999\ncpu0 1 2 3 4\ncpu1 1 2 3 4\n");
     const struct energy_sample *sample = tick(fixture, NS_PER_S);
     assert_true(sample->valid);
     assert_int_equal(sample->energy_uj, 6000000); /* 2 x (2 + 8 x 25/200) W */
@@ -125,10 +134,10 @@ static void energy_follows_the_busy_share(void **state)
     assert_int_equal(sample->high_uj, 18000000);
     assert_int_equal(sample->dt_ns, (int64_t)NS_PER_S);
     assert_string_equal(sample->reason, "");
-    put(fixture, "stat", "cpu  1205 4 6 1100 55 7 3 20 999 999\ncpu0 1\ncpu1 1\n");
+    put(fixture, "stat", "cpu  1205 4 6 1100 55 7 3 20 999 999\ncpu0 1 2 3 4\ncpu1 1 2 3 4\n");
     assert_int_equal(tick(fixture, NS_PER_S)->energy_uj, 20000000); /* full */
     fixture->is_online[1] = false;
-    put(fixture, "stat", "cpu  1205 4 6 1200 55 7 3 20 999 999\ncpu0 1\n");
+    put(fixture, "stat", "cpu  1205 4 6 1200 55 7 3 20 999 999\ncpu0 1 2 3 4\n");
     assert_int_equal(tick(fixture, NS_PER_S)->energy_uj, 2000000); /* one CPU, idle */
 }
 
@@ -169,6 +178,113 @@ static void time_may_be_stolen_unseen(void **state)
     sample = tick(fixture, NS_PER_S);
     assert_int_equal(sample->energy_uj, 20000000);
     assert_int_equal(sample->low_uj, 10000000);
+}
+
+/* What the kernel says was neither idle nor stolen since boot, and what was not idle: what it books
+ * as stolen of a CPU that slept is in both columns. */
+struct known {
+    int64_t least_ns, most_ns;
+};
+
+static struct known look(void)
+{
+    unsigned long long t[8] = {0};
+    FILE *stat = fopen("/proc/stat", "re");
+    assert_non_null(stat);
+    assert_int_equal(fscanf(stat, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1],
+                            &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]),
+                     8);
+    int64_t wall_ns = (int64_t)clock_monotonic_ns(&clock_system) * sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t ns_per_tick = 1000000000 / sysconf(_SC_CLK_TCK);
+    assert_int_equal(fclose(stat), 0);
+    int64_t most_ns = wall_ns - (int64_t)(t[3] + t[4]) * ns_per_tick;
+    return (struct known){.least_ns = most_ns - (int64_t)t[7] * ns_per_tick, .most_ns = most_ns};
+}
+
+/* Two that wake each other across CPUs, so that the timer tick hardly ever meets them. */
+static pid_t start_player(size_t cpu, int from_fd, int to_fd, int told_fd)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        cpu_set_t set;
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        CPU_ZERO(&set);
+        CPU_SET(cpu, &set);
+        (void)sched_setaffinity(0, sizeof(set), &set);
+        char byte = 'x';
+        for (long i = 1; read(from_fd, &byte, 1) == 1 && write(to_fd, &byte, 1) == 1; i++)
+            if (i % ROUNDS_PER_TICK == 0 && write(told_fd, &byte, 1) != 1)
+                break;
+        _exit(1);
+    }
+    assert_true(pid > 0);
+    return pid;
+}
+
+static void find_cpus(size_t *ret_first, size_t *ret_last)
+{
+    cpu_set_t allowed;
+    assert_int_equal(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+    *ret_first = CPU_SETSIZE;
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &allowed)) {
+            *ret_first = *ret_first < cpu ? *ret_first : cpu;
+            *ret_last = cpu;
+        }
+}
+
+static bool is_the_kernels(const char *path)
+{
+    struct statfs status;
+    return statfs(path, &status) == 0 && status.f_type == PROC_SUPER_MAGIC;
+}
+
+/* In ticks shorter than the steps of the file, which would be taken for full or idle one by one. */
+static void sleepers_are_busy_for_all_of_their_time(void **state)
+{
+    struct fixture *fixture = *state;
+    if (!is_the_kernels("/proc/stat"))
+        skip(); /* a container's own file */
+    put(fixture, "table.csv", HEADER "*,*,*,1,2,1,1,any\n");
+    fixture->host = (struct host){.procfs = "/proc", .clock = &clock_system};
+    fixture->topology.n_cpus = 0; /* as many as the file says */
+    int there[2], back[2], told[2];
+    char byte = 'x';
+    size_t first_cpu, last_cpu = 0;
+    find_cpus(&first_cpu, &last_cpu);
+    assert_true(pipe(there) == 0 && pipe(back) == 0 && pipe(told) == 0);
+    pid_t players[] = {start_player(first_cpu, there[0], back[1], told[1]),
+                       start_player(last_cpu, back[0], there[1], told[1])};
+    assert_int_equal(write(there[1], &byte, 1), 1);
+    int64_t n_cpus = sysconf(_SC_NPROCESSORS_ONLN), busy_ns = 0;
+    struct known first[2], last[2];
+    first[0] = look();
+    open_source(fixture);
+    first[1] = look();
+    uint64_t end_ns = clock_monotonic_ns(&clock_system) + 2 * NS_PER_S;
+    do {
+        struct pollfd poll_told = {.fd = told[0], .events = POLLIN};
+        assert_int_equal(poll(&poll_told, 1, 10000), 1);
+        assert_int_equal(read(told[0], &byte, 1), 1);
+        last[0] = look();
+        const struct energy_sample *sample = tick(fixture, 0);
+        last[1] = look();
+        assert_true(sample->valid);
+        busy_ns += sample->energy_uj * 1000 - n_cpus * sample->dt_ns; /* beyond 1 W per CPU */
+    } while (clock_monotonic_ns(&clock_system) < end_ns);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(kill(players[i], SIGKILL), 0);
+        assert_int_equal(waitpid(players[i], NULL, 0), players[i]);
+        (void)close(there[i]);
+        (void)close(back[i]);
+        (void)close(told[i]);
+    }
+    int64_t rounding_ns = 3 * n_cpus * (1000000000 / sysconf(_SC_CLK_TCK));
+    int64_t least_ns = last[0].least_ns - first[1].least_ns - rounding_ns,
+            most_ns = last[1].most_ns - first[0].most_ns + rounding_ns;
+    if (busy_ns < least_ns || busy_ns > most_ns)
+        fail_msg("%ld us, not from %ld to %ld us", (long)(busy_ns / 1000), (long)(least_ns / 1000),
+                 (long)(most_ns / 1000));
 }
 
 static void fractions_are_carried(void **state)
@@ -274,6 +390,7 @@ int main(void)
         WITH_FILES(energy_follows_the_busy_share),
         WITH_FILES(stolen_time_is_used_by_others),
         WITH_FILES(time_may_be_stolen_unseen),
+        WITH_FILES(sleepers_are_busy_for_all_of_their_time),
         WITH_FILES(fractions_are_carried),
         WITH_FILES(a_tick_shorter_than_the_clock_keeps_the_share),
         WITH_FILES(bad_stat_is_missing),
