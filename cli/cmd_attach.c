@@ -86,7 +86,7 @@ static int settle_values(struct attach *attach, int argc, char **argv, int opera
     if (operand >= argc)
         return error_set(err, -EINVAL,
                          "who is to be followed? watt attach [OPTION]... PID|NAME...");
-    int r = measurement_values_check(&attach->common, err);
+    int r = 0;
     attach->names = argv + operand;
     attach->n_names = (size_t)(argc - operand);
     for (size_t i = 0; i < attach->n_names && r >= 0; i++)
@@ -266,8 +266,9 @@ static int work(struct attach *attach, struct error *err)
 static int attach_run(int argc, char **argv, struct log *log)
 {
     struct attach attach = {.log = log, .signals = -1};
-    const struct option_group groups[] = {{"attach", specs, ARRAY_SIZE(specs), &attach.values},
-                                          measurement_options(&attach.common)};
+    const struct option_group groups[] = {
+        {"attach", specs, ARRAY_SIZE(specs), &attach.values, NULL},
+        measurement_options(&attach.common)};
     struct options *options = NULL;
     struct error err = {0};
     int operand;

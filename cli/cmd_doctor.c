@@ -273,7 +273,7 @@ static int verdict(const struct machine *machine)
 static int doctor_run(int argc, char **argv, struct log *log)
 {
     struct doctor_values values = {0};
-    const struct option_group group = {"doctor", specs, ARRAY_SIZE(specs), &values};
+    const struct option_group group = {"doctor", specs, ARRAY_SIZE(specs), &values, NULL};
     struct options *options = NULL;
     struct machine machine = {0};
     struct error err = {0};

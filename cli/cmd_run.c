@@ -215,16 +215,22 @@ static int run_all(struct run *run, struct error *err)
     return r;
 }
 
+static int check_values(const void *all, struct error *err)
+{
+    const struct run_values *values = all;
+    if (values->repeat < 1 || values->repeat > REPEAT_MAX)
+        return error_set(err, -EINVAL, "--repeat %" PRIu64 ": from 1 to %d are allowed",
+                         values->repeat, REPEAT_MAX);
+    return 0;
+}
+
 static int settle_values(struct run *run, int argc, char **argv, int operand, struct error *err)
 {
     if (operand >= argc)
         return error_set(err, -EINVAL, "what is to be run? watt run [OPTION]... -- COMMAND...");
-    if (run->values.repeat < 1 || run->values.repeat > REPEAT_MAX)
-        return error_set(err, -EINVAL, "--repeat %" PRIu64 ": from 1 to %d are allowed",
-                         run->values.repeat, REPEAT_MAX);
     run->command = argv + operand;
     run->n_words = (size_t)(argc - operand);
-    return measurement_values_check(&run->common, err);
+    return 0;
 }
 
 static int work(struct run *run, struct error *err)
@@ -253,8 +259,9 @@ static int work(struct run *run, struct error *err)
 static int run_run(int argc, char **argv, struct log *log)
 {
     struct run run = {.log = log, .signals = -1};
-    const struct option_group groups[] = {{"run", specs, ARRAY_SIZE(specs), &run.values},
-                                          measurement_options(&run.common)};
+    const struct option_group groups[] = {
+        {"run", specs, ARRAY_SIZE(specs), &run.values, check_values},
+        measurement_options(&run.common)};
     struct options *options = NULL;
     struct error err = {0};
     int operand;

@@ -299,12 +299,18 @@ static int print(const struct scoring *scoring, struct error *err)
     return r < 0 ? r : finished;
 }
 
+static int check_combination(const void *all, struct error *err)
+{
+    const struct score_values *values = all;
+    if (values->solos.n_values > 0 && values->truth)
+        return error_set(err, -EINVAL, "--solo and --truth: only one of them can be true");
+    return 0;
+}
+
 static int take_solos(struct scoring *scoring, struct error *err)
 {
     const struct option_list *texts = &scoring->values.solos;
     int r = 0;
-    if (texts->n_values > 0 && scoring->values.truth)
-        return error_set(err, -EINVAL, "--solo and --truth: only one of them can be true");
     scoring->solos = calloc(texts->n_values + 1, sizeof(*scoring->solos));
     if (!scoring->solos)
         return error_set(err, -ENOMEM, "out of memory");
@@ -360,7 +366,8 @@ static int work(struct scoring *scoring, struct error *err)
 static int score_run(int argc, char **argv, struct log *log)
 {
     struct scoring scoring = {.log = log};
-    const struct option_group group = {"score", specs, ARRAY_SIZE(specs), &scoring.values};
+    const struct option_group group = {"score", specs, ARRAY_SIZE(specs), &scoring.values,
+                                       check_combination};
     struct options *options = NULL;
     struct error err = {0};
     int r = arguments_parse(&options, "watt score", "judges watts by watts that are true", &group,

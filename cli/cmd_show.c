@@ -223,24 +223,28 @@ static int show_print(struct show *show, struct error *err)
     return show_report_write(&report, show->sum, stdout, err);
 }
 
-static int settle_values(struct show *show, struct error *err)
+static int check_combination(const void *all, struct error *err)
+{
+    const struct show_values *values = all;
+    bool has_from = values->from_ms != VALUE_ABSENT, has_to = values->to_ms != VALUE_ABSENT;
+    if (values->last_ns > 0 && (has_from || has_to))
+        return error_set(err, -EINVAL, "--last goes with neither --from nor --to");
+    if (has_from && has_to && values->from_ms >= values->to_ms)
+        return error_set(err, -EINVAL, "--from is not before --to: nothing lies between them");
+    if (values->label && !sensor_name_is_valid(values->label))
+        return error_set(err, -EINVAL, "--label %s: not a label", values->label);
+    return 0;
+}
+
+static void settle_values(struct show *show)
 {
     struct show_values *values = &show->values;
     if (values->last_ns > 0) {
-        if (values->from_ms != VALUE_ABSENT || values->to_ms != VALUE_ABSENT)
-            return error_set(err, -EINVAL, "--last goes with neither --from nor --to");
         int64_t now_ms = (int64_t)(clock_realtime_ns(&clock_system) / NS_PER_MS);
         values->from_ms = now_ms - (int64_t)(values->last_ns / NS_PER_MS);
     }
-    if (values->from_ms != VALUE_ABSENT && values->to_ms != VALUE_ABSENT &&
-        values->from_ms >= values->to_ms)
-        return error_set(err, -EINVAL, "--from is not before --to: nothing lies between them");
-    if (values->label) {
-        if (!sensor_name_is_valid(values->label))
-            return error_set(err, -EINVAL, "--label %s: not a label", values->label);
+    if (values->label)
         (void)snprintf(show->label, sizeof(show->label), "%s", values->label);
-    }
-    return 0;
 }
 
 static int show_work(struct show *show, struct error *err)
@@ -265,7 +269,8 @@ static int show_run(int argc, char **argv, struct log *log)
 {
     struct show show = {.log = log};
     show.reader = (struct record_reader){.take = add_document, .context = &show, .log = log};
-    const struct option_group group = {"show", specs, ARRAY_SIZE(specs), &show.values};
+    const struct option_group group = {"show", specs, ARRAY_SIZE(specs), &show.values,
+                                       check_combination};
     struct options *options = NULL;
     struct error err = {0};
     int r = arguments_parse(&options, "watt show", "adds up the watts a store holds", &group, argc,
@@ -274,10 +279,10 @@ static int show_run(int argc, char **argv, struct log *log)
         options_free(options);
         return 0;
     }
-    if (r >= 0)
-        r = settle_values(&show, &err);
-    if (r >= 0)
+    if (r >= 0) {
+        settle_values(&show);
         r = show_work(&show, &err);
+    }
     if (r < 0)
         log_error(log, "%s", err.text[0] ? err.text : strerror(-r));
     energy_sum_free(show.sum);

@@ -418,7 +418,7 @@ static int exit_status(const struct top *top, int r)
 static int top_run(int argc, char **argv, struct log *log)
 {
     struct top top = {.log = log, .signals = -1};
-    const struct option_group group = {"top", specs, ARRAY_SIZE(specs), &top.values};
+    const struct option_group group = {"top", specs, ARRAY_SIZE(specs), &top.values, NULL};
     struct options *options = NULL;
     struct error err = {0};
     int r = arguments_parse(&options, "watt top", "shows watts per container and process, live",

@@ -51,18 +51,20 @@ static const struct option_spec specs[] = {
 };
 #undef AT
 
-struct option_group measurement_options(struct measurement_values *values)
+static int check_combination(const void *all, struct error *err)
 {
-    return (struct option_group){"measurement", specs, ARRAY_SIZE(specs), values};
-}
-
-int measurement_values_check(const struct measurement_values *values, struct error *err)
-{
+    const struct measurement_values *values = all;
     if (values->csv && values->json)
         return error_set(err, -EINVAL, "--csv and --json exclude each other");
     if (values->store && strncmp(values->store, "sqlite:", 7) != 0)
         return error_set(err, -EINVAL, "--store %s: a sqlite: store is wanted", values->store);
     return 0;
+}
+
+struct option_group measurement_options(struct measurement_values *values)
+{
+    return (struct option_group){"measurement", specs, ARRAY_SIZE(specs), values,
+                                 check_combination};
 }
 
 int measurement_open_output(struct measurement_values *values, struct error *err)

@@ -15,8 +15,6 @@ struct measurement_values {
 
 /* The group for arguments_parse_operands. */
 struct option_group measurement_options(struct measurement_values *values);
-/* What no single option can tell: -EINVAL. */
-int measurement_values_check(const struct measurement_values *values, struct error *err);
 
 /* Before anything is measured: a file that cannot be written is better known now than after hours. */
 int measurement_open_output(struct measurement_values *values, struct error *err);

@@ -359,6 +359,20 @@ static int read_files(struct options *options, struct error *err)
     return r == -ENOENT ? error_set(err, -EDOM, "%s: no such file (--config)", config) : r;
 }
 
+/* Once per group: at the first of its options. */
+static int check_groups(const struct options *options, struct error *err)
+{
+    for (size_t i = 0; i < options->n_options; i++) {
+        const struct option_group *group = &options->all[i].group;
+        int r = group->check && options->all[i].spec == group->specs
+                    ? group->check(group->values, err)
+                    : 0;
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 static int answer(const struct options *options, struct error *err)
 {
     if (options->common.help)
@@ -400,6 +414,8 @@ int options_parse(struct options *options, int argc, char **argv, const char *et
     if (r < 0)
         return r;
     r = read_arguments(options, argc, argv, true, &operands, err);
+    if (r >= 0)
+        r = check_groups(options, err);
     if (r < 0)
         return r;
     r = answer(options, err);

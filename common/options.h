@@ -50,6 +50,7 @@ struct option_group {
     const struct option_spec *specs;
     size_t n_specs;
     void *values;        /* where the offsets point into; borrowed, zeroed by the caller before parsing */
+    int (*check)(const void *values, struct error *err); /* NULL, or refuses values that do not go together: -EINVAL, err names the flags */
 };
 
 struct options; /* holds the groups and every string a value points to */
@@ -65,10 +66,11 @@ int options_add(struct options *options, const struct option_group *group);
 /* Reads files, environment and argv (argv[0] is skipped; its words may be put into another order). Flags of all groups share one name space: a key that two groups
  * use is an assertion. etc_dir: the folder of PROGRAM.conf ("/etc/wattribute"), NULL: none.
  * An unknown key or bad value is an error that names "file:line: key", the variable or the flag, and what is allowed.
+ * What the groups' checks refuse, after all values are read, is refused before --check-config and --print-config are answered.
  * A mongodb URI with a password is refused in argv, where everybody can read it. An empty value empties a list, is no value for text, choices
  * and times that have no default, and an error for all others; an empty variable counts as not set. log->level follows --verbose and --quiet.
- * Returns 0 (ret_operands: index in argv of the first operand), OPTIONS_EXIT, -EINVAL for the command line (exit 64), -EDOM for a
- * file or the environment (exit 78), -EIO for a standard output that cannot be written, -ENOMEM. */
+ * Returns 0 (ret_operands: index in argv of the first operand), OPTIONS_EXIT, -EINVAL for the command line and for values that do not go
+ * together, wherever they come from (exit 64), -EDOM for a file or the environment (exit 78), -EIO for a standard output that cannot be written, -ENOMEM. */
 int options_parse(struct options *options, int argc, char **argv, const char *etc_dir, struct log *log,
                   int *ret_operands, struct error *err);
 void options_free(struct options *options);

@@ -92,33 +92,42 @@ struct program {
 };
 
 /* What was not said follows from the spool: sqlite:DIR keeps the position in DIR. */
-static int position_path(struct program *program, struct error *err)
+static int find_position(const struct courier_options *options, char **ret_path, struct error *err)
 {
     struct uri uri;
-    if (program->values.position) {
-        program->position = strdup(program->values.position);
-        return program->position ? 0 : -ENOMEM;
+    if (options->position) {
+        *ret_path = strdup(options->position);
+        return *ret_path ? 0 : -ENOMEM;
     }
-    int r = uri_parse(program->values.spool, &uri, err);
+    int r = uri_parse(options->spool, &uri, err);
     if (r < 0)
         return r;
     if (strcmp(uri.scheme, "sqlite") != 0 || !*uri.rest)
         r = error_set(err, -EINVAL,
                       "--position FILE is needed: only sqlite:DIR has a folder for it");
-    else if (asprintf(&program->position, "%s/courier.position", uri.rest) < 0)
+    else if (asprintf(ret_path, "%s/courier.position", uri.rest) < 0)
         r = -ENOMEM;
     uri_deinit(&uri);
     return r;
 }
 
-static int check_options(struct program *program, struct error *err)
+static int check_combination(const void *values, struct error *err)
+{
+    const struct courier_options *options = values;
+    char *position = NULL;
+    if (options->batch_documents == 0 || options->batch_bytes == 0)
+        return error_set(err, -EINVAL, "--batch-documents and --batch-bytes must be above 0");
+    int r = find_position(options, &position, err);
+    free(position);
+    return r;
+}
+
+static int settle_options(struct program *program, struct error *err)
 {
     if (!program->values.store)
         return error_set(err, -EINVAL,
                          "where to? Say --store mongodb://HOST/DATABASE or set WATT_COURIER_STORE");
-    if (program->values.batch_documents == 0 || program->values.batch_bytes == 0)
-        return error_set(err, -EINVAL, "--batch-documents and --batch-bytes must be above 0");
-    return position_path(program, err);
+    return find_position(&program->values, &program->position, err);
 }
 
 static int read_options(struct program *program, int argc, char **argv, struct error *err)
@@ -129,6 +138,7 @@ static int read_options(struct program *program, int argc, char **argv, struct e
         .specs = courier_specs,
         .n_specs = ARRAY_SIZE(courier_specs),
         .values = &program->values,
+        .check = check_combination,
     };
     int r = options_new(&program->options, "watt-courier",
                         "carries records from the local spool to a remote store", NULL);
@@ -141,7 +151,7 @@ static int read_options(struct program *program, int argc, char **argv, struct e
     if (r == 0)
         r = options_parse(program->options, argc, argv, "/etc/wattribute", &program->log, &operands,
                           err);
-    return r == 0 ? check_options(program, err) : r;
+    return r == 0 ? settle_options(program, err) : r;
 }
 
 /* Before the driver starts its threads: they inherit the mask. */

@@ -2,6 +2,12 @@
 /* One table says all of each option; the models to choose from are those of the models' table. */
 #include "formula/arguments.h"
 
+#include <errno.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/record.h"
+#include "common/remote_scheme.h"
 #include "common/scope.h"
 #include "formula/model.h"
 
@@ -116,10 +122,44 @@ static const struct option_spec specs[] = {
              "smartwatts is then fed as the original is"},
 };
 
+static int check_combination(const void *values, struct error *err)
+{
+    const struct arguments *arguments = values;
+    const struct store_ops *ops = store_find(arguments->input, formula_store_tables, err);
+    if (!ops)
+        return -EINVAL;
+    if (!ops->can_read)
+        return error_set(err, -EINVAL, "--input %s: a %s store cannot be read", arguments->input,
+                         ops->scheme);
+    if (!arguments->post_mortem && !ops->can_follow)
+        return error_set(err, -EINVAL,
+                         "--input %s: a %s store cannot be followed; add --post-mortem",
+                         arguments->input, ops->scheme);
+    if (!arguments->post_mortem && arguments->to_ms != VALUE_ABSENT)
+        return error_set(err, -EINVAL, "--to has a meaning only with --post-mortem");
+    bool write_powerapi = arguments_write_powerapi(arguments);
+    if (write_powerapi && uri_is_remote(arguments->output))
+        return error_set(err, -EINVAL,
+                         "--schema powerapi: a remote store keeps native records only; write "
+                         "PowerReports with --output jsonl:FILE, or leave --schema out");
+    if (arguments->static_watts && !write_powerapi)
+        return error_set(err, -EINVAL, "--static has a meaning only with --schema powerapi");
+    return 0;
+}
+
+bool arguments_write_powerapi(const struct arguments *arguments)
+{
+    return strcmp(arguments->schema, "powerapi") == 0;
+}
+
 int arguments_add(struct arguments *arguments, struct options *options)
 {
     for (size_t i = 0; model_table[i] && i + 1 < ARRAY_SIZE(model_choices); i++)
         model_choices[i] = model_table[i]->name;
-    const struct option_group group = {"formula", specs, ARRAY_SIZE(specs), arguments};
+    const struct option_group group = {.section = "formula",
+                                       .specs = specs,
+                                       .n_specs = ARRAY_SIZE(specs),
+                                       .values = arguments,
+                                       .check = check_combination};
     return options_add(options, &group);
 }

@@ -20,3 +20,4 @@ extern const struct store_ops *const *const formula_store_tables[];
 
 /* Adds them to a program's options; the values live as long as those, in arguments. -ENOMEM. */
 int arguments_add(struct arguments *arguments, struct options *options);
+bool arguments_write_powerapi(const struct arguments *arguments);

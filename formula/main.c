@@ -444,33 +444,6 @@ static int run(struct program *program, struct error *err)
 
 /* ---- start ---- */
 
-static int check(struct program *program, struct error *err)
-{
-    struct arguments *arguments = &program->arguments;
-    const struct store_ops *ops = store_find(arguments->input, formula_store_tables, err);
-    if (!ops)
-        return -EINVAL;
-    if (!ops->can_read)
-        return error_set(err, -EINVAL, "--input %s: a %s store cannot be read", arguments->input,
-                         ops->scheme);
-    if (!arguments->post_mortem && !ops->can_follow)
-        return error_set(err, -EINVAL,
-                         "--input %s: a %s store cannot be followed; add --post-mortem",
-                         arguments->input, ops->scheme);
-    if (!arguments->post_mortem && arguments->to_ms != VALUE_ABSENT)
-        return error_set(err, -EINVAL, "--to has a meaning only with --post-mortem");
-    program->writes_powerapi = strcmp(arguments->schema, "powerapi") == 0;
-    if (program->writes_powerapi && uri_is_remote(arguments->output))
-        return error_set(err, -EINVAL,
-                         "--schema powerapi: a remote store keeps native records only; write "
-                         "PowerReports with --output jsonl:FILE, or leave --schema out");
-    if (arguments->static_watts && !program->writes_powerapi)
-        return error_set(err, -EINVAL, "--static has a meaning only with --schema powerapi");
-    program->static_share =
-        !arguments->static_watts || strcmp(arguments->static_watts, "share") == 0;
-    return 0;
-}
-
 static int open_stores(struct program *program, struct error *err)
 {
     int r = store_open(&program->input, program->arguments.input, STORE_READ, formula_store_tables,
@@ -504,7 +477,12 @@ static int parse(struct program *program, struct options *options, int argc, cha
         r = options_parse(options, argc, argv, "/etc/wattribute", &program->log, &operand, err);
     if (r == 0 && operand < argc)
         return error_set(err, -EINVAL, "what is '%s'? see --help", argv[operand]);
-    return r == 0 ? check(program, err) : r;
+    if (r != 0)
+        return r;
+    program->writes_powerapi = arguments_write_powerapi(&program->arguments);
+    program->static_share = !program->arguments.static_watts ||
+                            strcmp(program->arguments.static_watts, "share") == 0;
+    return 0;
 }
 
 static int show_model(const char *path, struct error *err)

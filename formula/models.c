@@ -44,7 +44,7 @@ int model_settings_new(struct model_settings **ret_settings)
             return -ENOMEM;
         }
         settings->groups[i] =
-            (struct option_group){ops->name, ops->options, ops->n_options, values};
+            (struct option_group){ops->name, ops->options, ops->n_options, values, NULL};
     }
     *ret_settings = settings;
     return 0;

@@ -223,6 +223,31 @@ static int add_parts(struct arguments *arguments)
     return r;
 }
 
+/* Combinations that would run and record nothing of what was asked for. */
+static int check_combination(const void *values, struct error *err)
+{
+    const struct arguments *arguments = values;
+    if (strcmp(arguments->engine, "none") == 0 &&
+        arguments->targets.n_values + arguments->events.n_values > 0)
+        return error_set(
+            err, -EINVAL,
+            "--engine none records energy only: leave --%s out, or choose another engine",
+            arguments->events.n_values ? "event" : "target");
+    if (arguments_write_powerapi(arguments) && arguments->store && uri_is_remote(arguments->store))
+        return error_set(err, -EINVAL,
+                         "--schema powerapi: a remote store keeps native records only; write "
+                         "PowerAPI's with --store jsonl:FILE, or leave --schema out");
+    if (arguments_granularity(arguments) == GRANULARITY_PROCESS)
+        return 0;
+    struct target_rules *rules = NULL;
+    int r = target_rules_parse(&rules, (const char *const *)arguments->targets.values,
+                               arguments->targets.n_values, err);
+    if (r >= 0)
+        r = target_rules_fit_cgroups(rules, err);
+    target_rules_free(rules);
+    return r;
+}
+
 /* Everybody may read argv. */
 static int refuse_password(int argc, char **argv, struct error *err)
 {
@@ -244,8 +269,11 @@ static int refuse_password(int argc, char **argv, struct error *err)
 int arguments_parse(struct arguments *arguments, int argc, char **argv, struct log *log,
                     struct error *err)
 {
-    struct option_group group = {
-        .section = "sensor", .specs = specs, .n_specs = ARRAY_SIZE(specs), .values = arguments};
+    struct option_group group = {.section = "sensor",
+                                 .specs = specs,
+                                 .n_specs = ARRAY_SIZE(specs),
+                                 .values = arguments,
+                                 .check = check_combination};
     int first_operand;
     int r = options_new(&arguments->options, "watt-sensor",
                         "samples energy and who used the machine, and stores it", NULL);
@@ -264,6 +292,18 @@ int arguments_parse(struct arguments *arguments, int argc, char **argv, struct l
         return r;
     return options_parse(arguments->options, argc, argv, "/etc/wattribute", log, &first_operand,
                          err);
+}
+
+bool arguments_write_powerapi(const struct arguments *arguments)
+{
+    return strcmp(arguments->schema, "powerapi") == 0;
+}
+
+enum granularity arguments_granularity(const struct arguments *arguments)
+{
+    if (!arguments->granularity)
+        return arguments_write_powerapi(arguments) ? GRANULARITY_CGROUP : GRANULARITY_PROCESS;
+    return strcmp(arguments->granularity, "cgroup") == 0 ? GRANULARITY_CGROUP : GRANULARITY_PROCESS;
 }
 
 void arguments_deinit(struct arguments *arguments)

@@ -4,6 +4,7 @@
 
 #include "common/options.h"
 #include "common/store/store.h"
+#include "sensor/targets.h"
 
 struct error;
 struct log;
@@ -26,4 +27,6 @@ extern const struct store_ops *const *const sensor_store_tables[];
 
 /* Outcomes and errors as options_parse; a password in argv is refused. arguments must be zeroed; deinit it in any case. */
 int arguments_parse(struct arguments *arguments, int argc, char **argv, struct log *log, struct error *err);
+bool arguments_write_powerapi(const struct arguments *arguments);
+enum granularity arguments_granularity(const struct arguments *arguments);
 void arguments_deinit(struct arguments *arguments);

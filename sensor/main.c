@@ -180,31 +180,9 @@ static void set_host(struct program *program)
     host_find_trees(&program->host, values->cgroupfs, &program->mounts);
 }
 
-/* Combinations that would run and record nothing of what was asked for. */
-static int check_combination(const struct program *program, struct error *err)
-{
-    const char *store = program->arguments.store;
-    const struct arguments *values = &program->arguments;
-    if (strcmp(values->engine, "none") == 0 &&
-        values->targets.n_values + values->events.n_values > 0)
-        return error_set(
-            err, -EINVAL,
-            "--engine none records energy only: leave --%s out, or choose another engine",
-            values->events.n_values ? "event" : "target");
-    if (program->settings.write_powerapi && store && uri_is_remote(store))
-        return error_set(err, -EINVAL,
-                         "--schema powerapi: a remote store keeps native records only; write "
-                         "PowerAPI's with --store jsonl:FILE, or leave --schema out");
-    return rules_check(program->rules, program->settings.granularity, err);
-}
-
 static int set_settings(struct program *program, struct error *err)
 {
     const struct arguments *values = &program->arguments;
-    bool write_powerapi = strcmp(values->schema, "powerapi") == 0;
-    const char *granularity = values->granularity ? values->granularity
-                              : write_powerapi    ? "cgroup"
-                                                  : "process";
     choose_name(program);
     int r = target_rules_parse(&program->rules, (const char *const *)values->targets.values,
                                values->targets.n_values, err);
@@ -215,17 +193,16 @@ static int set_settings(struct program *program, struct error *err)
         .interval_ns = values->interval_ns,
         .energy = values->energy,
         .engine = values->engine,
-        .granularity =
-            strcmp(granularity, "cgroup") == 0 ? GRANULARITY_CGROUP : GRANULARITY_PROCESS,
+        .granularity = arguments_granularity(values),
         .rules = program->rules,
         .events = (const char *const *)values->events.values,
         .n_events = values->events.n_values,
-        .write_powerapi = write_powerapi,
+        .write_powerapi = arguments_write_powerapi(values),
         .is_unaligned = strcmp(values->align, "never") == 0,
         .source_settings = (const void *const *)values->source_settings,
         .engine_settings = (const void *const *)values->engine_settings,
     };
-    return check_combination(program, err);
+    return 0;
 }
 
 /* ---- running ---- */

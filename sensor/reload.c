@@ -1,21 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "sensor/reload.h"
 
-#include <errno.h>
-
 #include "common/error.h"
 #include "sensor/arguments.h"
-
-int rules_check(const struct target_rules *rules, enum granularity granularity, struct error *err)
-{
-    const char *word = target_rules_process_word(rules);
-    if (word && granularity == GRANULARITY_CGROUP)
-        return error_set(err, -EINVAL,
-                         "--target %s: such a rule tells the processes of a cgroup apart, which "
-                         "cgroup granularity does not: use cgroup: rules, or --granularity process",
-                         word);
-    return 0;
-}
 
 int rules_reload(struct target_rules **ret_rules, int argc, char **argv,
                  enum granularity granularity, struct log *log, struct error *err)
@@ -26,8 +13,8 @@ int rules_reload(struct target_rules **ret_rules, int argc, char **argv,
     if (r >= 0)
         r = target_rules_parse(&rules, (const char *const *)arguments.targets.values,
                                arguments.targets.n_values, err);
-    if (r >= 0)
-        r = rules_check(rules, granularity, err);
+    if (r >= 0 && granularity == GRANULARITY_CGROUP)
+        r = target_rules_fit_cgroups(rules, err);
     arguments_deinit(&arguments);
     if (r < 0) {
         target_rules_free(rules);

@@ -8,9 +8,7 @@
 struct error;
 struct log;
 
-/* Whether these rules fit the granularity. -EINVAL says which rule does not. */
-int rules_check(const struct target_rules *rules, enum granularity granularity, struct error *err);
-
-/* Reads files, environment and argv again. *ret_rules is the caller's; any failure (a file that is broken now) leaves it alone and says why. */
+/* Reads files, environment and argv again. granularity: that of the running sensor. *ret_rules is the caller's; any failure (a file that is broken
+ * now) leaves it alone and says why. */
 int rules_reload(struct target_rules **ret_rules, int argc, char **argv, enum granularity granularity, struct log *log,
                  struct error *err);

@@ -208,18 +208,24 @@ bool target_rules_selects_by_default(const struct target_rules *rules)
     return !rules || !rules->has_include;
 }
 
-const char *target_rules_process_word(const struct target_rules *rules)
+int target_rules_fit_cgroups(const struct target_rules *rules, struct error *err)
 {
     static const char *const words[] = {
         [RULE_CGROUP] = NULL,
-        [RULE_COMM] = "comm:",
-        [RULE_PID] = "pid:",
-        [RULE_USER] = "user:",
+        [RULE_COMM] = "comm",
+        [RULE_PID] = "pid",
+        [RULE_USER] = "user",
     };
-    for (size_t i = 0; rules && i < rules->n_rules; i++)
-        if (words[rules->rules[i].kind])
-            return words[rules->rules[i].kind];
-    return NULL;
+    for (size_t i = 0; rules && i < rules->n_rules; i++) {
+        const char *word = words[rules->rules[i].kind];
+        if (word)
+            return error_set(err, -EINVAL,
+                             "--target: a rule %s:... tells the processes of a cgroup apart, which "
+                             "cgroup granularity does not: use cgroup: rules, or --granularity "
+                             "process",
+                             word);
+    }
+    return 0;
 }
 
 bool target_rules_match_cgroup(const struct target_rules *rules, const char *cgroup)

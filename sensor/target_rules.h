@@ -20,9 +20,8 @@ void target_rules_free(struct target_rules *rules);
 bool target_rules_is_empty(const struct target_rules *rules);
 /* No rule includes: what no rule names is selected, a cgroup then only if it directly holds processes. */
 bool target_rules_selects_by_default(const struct target_rules *rules);
-/* What such a rule begins with ("comm:", "pid:", "user:") if one tells processes of a cgroup apart, which cgroup granularity cannot do; else
- * NULL. */
-const char *target_rules_process_word(const struct target_rules *rules);
+/* -EINVAL if a rule tells processes of a cgroup apart (comm, pid, user), which cgroup granularity cannot do. */
+int target_rules_fit_cgroups(const struct target_rules *rules, struct error *err);
 /* cgroup: path from the mount ("/" for the root), unescaped bytes. */
 bool target_rules_match_cgroup(const struct target_rules *rules, const char *cgroup);
 /* comm without parentheses, unescaped. */

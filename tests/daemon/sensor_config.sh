@@ -37,3 +37,27 @@ for line in 'store = sqlite:' 'store = jsonl:-' 'store = null:' 'store = mongodb
     printf '[sensor]\n%s\n' "$line" > "$folder/good.conf"
     env -i "$sensor" --config "$folder/good.conf" --check-config
 done
+
+# So is what does not go together, wherever it stands, before it is printed.
+# refuse_together PROGRAM TEXT FILE-TEXT FLAG...
+refuse_together()
+{
+    program=$1 text=$2
+    printf '%b' "$3" > "$folder/bad.conf"
+    shift 3
+    for question in --check-config --print-config; do
+        status=0
+        env -i "$program" --config "$folder/bad.conf" "$question" "$@" > "$folder/out" 2> "$folder/err" || status=$?
+        [ "$status" = 64 ] && grep -qF -- "$text" "$folder/err" && [ "$(wc -l < "$folder/err")" = 1 ] && [ ! -s "$folder/out" ] ||
+            { echo "FAILED: $program $question: status $status: $(cat "$folder/out" "$folder/err")" >&2; exit 1; }
+    done
+}
+refuse_together "$sensor" 'a rule comm:... tells' '[sensor]\ntarget = comm:*\ngranularity = cgroup\n'
+refuse_together "$sensor" 'a rule user:... tells' '[sensor]\nschema = powerapi\n' --target user:root
+refuse_together "$sensor" '--engine none' '[sensor]\nengine = none\nevent = page_faults\n'
+refuse_together "$sensor" '--schema powerapi' '[sensor]\nstore = mongodb://h/x\nschema = powerapi\n'
+refuse_together "$WATT_BUILD/watt-formula" 'cannot be read' '[formula]\ninput = null:\n'
+refuse_together "$WATT_BUILD/watt-formula" '--static' '[formula]\nstatic = share\n'
+refuse_together "$WATT_BUILD/watt-courier" '--position' '[courier]\nspool = jsonl:x\n'
+printf '[sensor]\ntarget = comm:*\ngranularity = cgroup\n' > "$folder/good.conf"
+env -i "$sensor" --config "$folder/good.conf" --granularity process --check-config

@@ -36,7 +36,7 @@ grep -q GenuineIntel /proc/cpuinfo && other=amd64_fam17h_zen2
 refuses 64 "$other is the PMU of another CPU" --event "$other::RETIRED_INSTRUCTIONS"
 refuses 64 "libpfm4 says" --event perf::NO-SUCH
 refuses 64 "write NAME=EVENT" --event 'a b=perf::PAGE-FAULTS'
-refuses 64 "comm:" --target 'comm:x' --granularity cgroup
+refuses 64 "a rule comm:... tells" --target 'comm:x' --granularity cgroup
 refuses 64 "user:" --target 'cgroup:/**' --target '!user:root' --granularity cgroup
 refuses 64 "pid:" --target pid:1 --schema powerapi
 refuses 64 "powerapi" --schema powerapi --store mongodb://127.0.0.1:1/db --spool "$scratch/spool"

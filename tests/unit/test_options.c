@@ -101,9 +101,28 @@ struct fixture {
     int operands;
 };
 
+static int check_haste(const void *values, struct error *err)
+{
+    const struct settings *settings = values;
+    if (settings->fast && settings->interval_ns >= 60000000000)
+        return error_set(err, -EINVAL, "--fast with an --interval of a minute or more is no haste");
+    return 0;
+}
+
+static int check_room(const void *values, struct error *err)
+{
+    const struct settings *settings = values;
+    if (settings->count > settings->size_bytes)
+        return error_set(err, -EINVAL, "--keep is more than --spool-size holds");
+    return 0;
+}
+
 static struct option_group groups[2] = {
-    {.section = "sensor", .specs = specs, .n_specs = ARRAY_SIZE(specs)},
-    {.section = "spool-file", .specs = spool_specs, .n_specs = ARRAY_SIZE(spool_specs)},
+    {.section = "sensor", .specs = specs, .n_specs = ARRAY_SIZE(specs), .check = check_haste},
+    {.section = "spool-file",
+     .specs = spool_specs,
+     .n_specs = ARRAY_SIZE(spool_specs),
+     .check = check_room},
 };
 
 static void begin(struct fixture *f, const char *operands)
@@ -594,6 +613,29 @@ static void verbose_and_quiet_set_the_level(void **state)
     assert_int_equal(log.level, LOG_LEVEL_WARNING);
 }
 
+/* Whatever they come from, once everything has been read, and before anything is answered. */
+static void values_that_do_not_go_together_are_refused(void **state)
+{
+    static const char *const questions[] = {NULL, "--check-config", "--print-config"};
+    struct fixture *f = *state;
+    char text[8192];
+    WRITE(f->file, "[sensor]\ninterval = 1h\n");
+    for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
+        begin(f, NULL);
+        int r = PARSE_AND_READ(f, text, "--fast", questions[i]);
+        fails(f, r, -EINVAL, "--fast", "no haste");
+        assert_string_equal(text, "");
+        begin(f, NULL);
+        r = PARSE_AND_READ(f, text, "--keep=5", "--spool-size=4", questions[i]);
+        fails(f, r, -EINVAL, "--keep", "--spool-size");
+        assert_string_equal(text, "");
+    }
+    begin(f, NULL);
+    assert_int_equal(PARSE_AND_READ(f, text, "--fast", "--help"), OPTIONS_EXIT);
+    begin(f, NULL);
+    assert_int_equal(parse(f, "--fast", "--interval=1s", "--check-config", NULL), OPTIONS_EXIT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -622,6 +664,7 @@ int main(void)
         TEST(print_config_shows_origins_and_no_password),
         TEST(the_sample_reads_back),
         TEST(verbose_and_quiet_set_the_level),
+        TEST(values_that_do_not_go_together_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

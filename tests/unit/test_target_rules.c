@@ -152,22 +152,28 @@ static void processes_by_command_pid_user_and_cgroup(void **state)
     assert_false(cgroup_matches("comm:x", "/a"));
 }
 
-static void rules_about_processes_are_told(void **state)
+static void rules_about_processes_do_not_fit_cgroups(void **state)
 {
     (void)state;
     static const struct {
         const char *text, *word;
     } cases[] = {
-        {"cgroup:/**", NULL}, {"comm:sh", "comm:"}, {"!pid:1", "pid:"}, {"user:0", "user:"}};
+        {"cgroup:/**", NULL},
+        {"comm:sh", " comm:..."},
+        {"!pid:1", " pid:..."},
+        {"user:0", " user:..."},
+    };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct target_rules *rules = NULL;
+        struct error err = {0};
         const char *const texts[] = {"cgroup:/a", cases[i].text};
         assert_int_equal(target_rules_parse(&rules, texts, 2, NULL), 0);
-        const char *word = target_rules_process_word(rules);
-        assert_true(word == cases[i].word || (word && !strcmp(word, cases[i].word)));
+        assert_int_equal(target_rules_fit_cgroups(rules, &err), cases[i].word ? -EINVAL : 0);
+        if (cases[i].word)
+            assert_non_null(strstr(err.text, cases[i].word));
         target_rules_free(rules);
     }
-    assert_null(target_rules_process_word(NULL));
+    assert_int_equal(target_rules_fit_cgroups(NULL, NULL), 0);
 }
 
 static void bad_rules_are_named(void **state)
@@ -203,7 +209,7 @@ int main(void)
         cmocka_unit_test(only_excluding_starts_from_everything),
         cmocka_unit_test(no_rule_selects_everything),
         cmocka_unit_test(processes_by_command_pid_user_and_cgroup),
-        cmocka_unit_test(rules_about_processes_are_told),
+        cmocka_unit_test(rules_about_processes_do_not_fit_cgroups),
         cmocka_unit_test(bad_rules_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,7 +126,7 @@ int main(int argc, char **argv)
     struct error err = {0};
     struct settings settings = {0};
     struct options *options = NULL;
-    const struct option_group group = {"generator", specs, ARRAY_SIZE(specs), &settings};
+    const struct option_group group = {"generator", specs, ARRAY_SIZE(specs), &settings, NULL};
     int operand = 0;
     log_init(&log, "generator");
     int r = options_new(&options, "generator", "writes reports whose truth is known", NULL);
