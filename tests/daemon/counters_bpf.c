@@ -258,7 +258,7 @@ static void what_cpus_are_awake_for_is_in_the_total(void **state)
     bench_sweep();
     (void)count_for_ns(told[0], window_ns); /* what is found in it is booked after it */
     int64_t off_ns = 0, busy_ns = 0;
-    for (int round = 0; round < 6; round++) { /* other load may change from window to window */
+    for (int round = 0; round < 4; round++) { /* other load may change from window to window */
         busy_ns = bench_machine_busy_ns();
         off_ns = count_for_ns(told[0], window_ns);
         busy_ns = bench_machine_busy_ns() - busy_ns;

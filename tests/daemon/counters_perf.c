@@ -282,6 +282,15 @@ static void await_turn(int told_fd)
         assert_int_equal(read(told_fd, &byte, 1), 1);
 }
 
+static void close_pipes(const int there[2], const int back[2], const int told[2])
+{
+    for (int i = 0; i < 2; i++) {
+        (void)close(there[i]);
+        (void)close(back[i]);
+        (void)close(told[i]);
+    }
+}
+
 static void sleepers_and_the_machine_have_their_time(const struct engine_ops *ops)
 {
     int there[2], back[2], told[2];
@@ -314,11 +323,7 @@ static void sleepers_and_the_machine_have_their_time(const struct engine_ops *op
     bench_close();
     end_process(one);
     end_process(other);
-    for (int i = 0; i < 2; i++) {
-        (void)close(there[i]);
-        (void)close(back[i]);
-        (void)close(told[i]);
-    }
+    close_pipes(there, back, told);
     (void)bench_remove_all(NULL);
 }
 
@@ -375,11 +380,7 @@ static void the_books_of_tickless_cpus_are_not_taken(void **state)
     bench.host.sysfs = "/sys";
     end_process(one);
     end_process(other);
-    for (int i = 0; i < 2; i++) {
-        (void)close(there[i]);
-        (void)close(back[i]);
-        (void)close(told[i]);
-    }
+    close_pipes(there, back, told);
     made_tree_remove(&tree, "");
     (void)bench_remove_all(NULL);
 }
