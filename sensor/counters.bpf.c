@@ -54,14 +54,14 @@ static __always_inline struct held *line_of(struct cpu_state *state)
     return &state->held[place & (BPF_HELD_MAX - 1)];
 }
 
-static __always_inline void add(struct cpu_state *state, u64 cpu_ns, u64 page_faults,
+static __always_inline void add(struct cpu_state *state, u64 cpu_ns, u32 page_faults,
                                 u32 context_switches)
 {
     struct held *held = line_of(state);
     if (!held)
         return;
     held->cpu_ns += cpu_ns;
-    held->page_faults += (u32)page_faults;
+    held->page_faults += page_faults;
     held->context_switches += context_switches;
 }
 
@@ -92,33 +92,48 @@ static __always_inline u64 runtime_at_last_end(struct task_struct *task)
 /* Some switches are not told (a kernel may trace nothing of a task's own doing). Then the slice of
  * the task that was seen to begin has ended meanwhile; what it ran is read from the task, if it is
  * still the same one. Where it has run elsewhere since, each of its slices gets an equal part.
- * Another thread of its process may have its place in memory: what would be negative is not its. */
-static __noinline void gather_left(struct cpu_state *state)
+ * Another thread of its process may have its place in memory: what would be negative is not its.
+ * Returns what was gathered. */
+static __noinline u64 gather_left(struct cpu_state *state)
 {
     struct running *running = &state->running;
     struct task_struct *task = (void *)running->task;
+    u64 gathered_ns = 0;
     if (BPF_CORE_READ(task, tgid) == (int)running->tgid) {
         u64 ran_ns = runtime_at_last_end(task) - running->start_runtime_ns;
-        u64 faults = BPF_CORE_READ(task, min_flt) + BPF_CORE_READ(task, maj_flt);
-        u64 n_slices = BPF_CORE_READ(task, nvcsw) + BPF_CORE_READ(task, nivcsw);
+        u32 faults = (u32)(BPF_CORE_READ(task, min_flt) + BPF_CORE_READ(task, maj_flt));
+        u32 n_slices = (u32)(BPF_CORE_READ(task, nvcsw) + BPF_CORE_READ(task, nivcsw));
         faults -= running->start_faults;
         n_slices -= running->start_switches;
-        if ((s64)n_slices > 0 && (s64)ran_ns > 0 && (s64)faults >= 0)
-            add(state, ran_ns / n_slices, faults / n_slices, 0);
+        if ((s32)n_slices > 0 && (s64)ran_ns > 0 && (s32)faults >= 0) {
+            gathered_ns = ran_ns / n_slices;
+            add(state, gathered_ns, faults / n_slices, 0);
+        }
     }
     running->tgid = 0;
+    return gathered_ns;
 }
 
-/* The slice of `task` began unseen: the fair scheduler remembers what the task had run by then. */
+/* What `task` ran since it was switched in unseen. The fair scheduler remembers what it had run by
+ * then, but forgets it when the task ends (sched_autogroup_exit_task); then, as with other
+ * schedulers, it is the time since who was last seen here began, but for what that one ran. */
+static __always_inline u64 ran_unseen(const struct task_struct *task, u64 start_clock_ns,
+                                      u64 left_ns)
+{
+    u64 life_ns = task->se.sum_exec_runtime;
+    if (task->prio >= PRIO_FAIR_MIN && !(task->flags & PF_EXITING))
+        return life_ns - task->se.prev_sum_exec_runtime;
+    s64 since_ns = (s64)(task->se.exec_start - start_clock_ns - left_ns);
+    if (!start_clock_ns || since_ns < 0)
+        return 0;
+    return (u64)since_ns < life_ns ? (u64)since_ns : life_ns;
+}
+
 static __noinline void gather_unseen(struct cpu_state *state, u32 cpu, struct task_struct *task)
 {
-    if (state->running.tgid)
-        gather_left(state);
+    u64 left_ns = state->running.tgid ? gather_left(state) : 0;
     enter(state, cpu, task);
-    u64 ran_ns = task->prio >= PRIO_FAIR_MIN
-                     ? task->se.sum_exec_runtime - task->se.prev_sum_exec_runtime
-                     : 0;
-    add(state, ran_ns, 0, 1);
+    add(state, ran_unseen(task, state->running.start_clock_ns, left_ns), 0, 1);
 }
 
 /* Gathers what `task`, now on this CPU, did since it was switched in or last looked at. */
@@ -126,7 +141,7 @@ static __always_inline void gather(struct cpu_state *state, u32 cpu, struct task
 {
     struct running *running = &state->running;
     u64 runtime_ns = task->se.sum_exec_runtime;
-    u64 faults = task->min_flt + task->maj_flt;
+    u32 faults = (u32)(task->min_flt + task->maj_flt);
     if (running->task == (u64)task) {
         u64 ran_ns = runtime_ns - running->start_runtime_ns;
         if (running->moved_at_ns)
@@ -145,8 +160,9 @@ static __always_inline void start(struct cpu_state *state, u32 cpu, struct task_
     running->tgid = (u32)task->tgid;
     running->task = (u64)task;
     running->start_runtime_ns = task->se.sum_exec_runtime;
-    running->start_faults = task->min_flt + task->maj_flt;
-    running->start_switches = task->nvcsw + task->nivcsw;
+    running->start_clock_ns = task->se.exec_start;
+    running->start_faults = (u32)(task->min_flt + task->maj_flt);
+    running->start_switches = (u32)(task->nvcsw + task->nivcsw);
     enter(state, cpu, task);
 }
 
@@ -154,6 +170,7 @@ static __always_inline void start(struct cpu_state *state, u32 cpu, struct task_
 static __always_inline void start_idle(struct cpu_state *state, struct task_struct *idle)
 {
     state->running.task = (u64)idle;
+    state->running.start_clock_ns = 0;
     state->running.tgid = 0;
 }
 
@@ -168,7 +185,7 @@ int on_switch(u64 *context)
     if (previous->pid)
         gather(state, cpu, previous);
     else if (state->running.tgid)
-        gather_left(state);
+        (void)gather_left(state);
     if (next->pid) {
         start(state, cpu, next);
         add(state, 0, 0, 1);
@@ -196,7 +213,7 @@ static void flush(struct cpu_state *state, u32 cpu)
     if (task->pid)
         gather(state, cpu, task);
     else if (state->running.tgid)
-        gather_left(state);
+        (void)gather_left(state);
     bool is_short = false;
     if (n_extra) {
         read_extra(state, cpu, state->running.place);

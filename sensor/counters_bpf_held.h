@@ -23,7 +23,8 @@ struct held {
 struct running {
     u64 task;             /* the task's address: a switch that was not seen is noticed */
     u64 start_runtime_ns; /* of the task when it was switched in */
-    u64 start_faults, start_switches;
+    u64 start_clock_ns;   /* the scheduler's clock of this CPU at that time; 0: not known */
+    u32 start_faults, start_switches; /* their low halves: a slice has few */
     u64 moved_at_ns; /* another CPU moved its process to another cgroup then; 0: nobody did */
     u32 place;       /* of its target in held */
     u32 tgid; /* 0: the idle task, or its slice has been gathered */

@@ -15,6 +15,7 @@
 #define APART static __attribute__((noinline, unused)) /* what is rare stays out of the way of what is not */
 typedef __u32 u32;
 typedef __u64 u64;
+typedef __s32 s32;
 typedef __s64 s64;
 
 struct kernfs_node {
@@ -41,7 +42,7 @@ struct css_set {
 } CORE;
 
 struct sched_entity {
-    u64 sum_exec_runtime, prev_sum_exec_runtime;
+    u64 exec_start, sum_exec_runtime, prev_sum_exec_runtime;
 } CORE;
 
 struct kuid {

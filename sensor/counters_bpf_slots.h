@@ -12,6 +12,7 @@
 #include "sensor/counters_bpf.h"
 #include "sensor/counters_bpf_kernel.h"
 
+#define PF_EXITING 0x00000004
 #define PF_KTHREAD 0x00200000
 #define LIFE_OF_KERNEL 1 /* all kernel threads; no process has it */
 
