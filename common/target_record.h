@@ -15,7 +15,7 @@ struct target_record {
     int64_t pid, start_ticks; /* processes */
     int64_t parent_pid;       /* who made the process, as far as is known */
     const char *comm, *user;  /* NULL: unknown */
-    const char *container, *unit, *pod; /* NULL: none */
+    const char *container, *unit, *pod; /* NULL: none; container: full id or name, of a virtual machine its UUID */
 };
 
 int target_record_encode(const struct target_record *target, bson_t *scratch, struct document *ret_document,

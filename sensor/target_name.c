@@ -12,6 +12,7 @@
 
 #include "common/name_escape.h"
 #include "common/scope.h"
+#include "sensor/virtual_machine.h"
 
 #define ID_SHOWN 12 /* how much of a container's id people see, as docker ps shows it */
 
@@ -219,8 +220,16 @@ static bool found_machine(struct target_names *names, struct part machine)
     if (digits == 0 || digits + 1 >= rest.size || rest.text[digits] != '-')
         return false;
     names->kind = "vm";
+    names->is_machine = true;
     set_name(names, "vm", (struct part){rest.text + digits + 1, rest.size - digits - 1});
     return true;
+}
+
+void target_name_use_machine(struct target_names *names, const struct virtual_machine *machine)
+{
+    set_name(names, "vm", (struct part){machine->name, strlen(machine->name)});
+    copy(names->container, sizeof(names->container),
+         (struct part){machine->uuid, strlen(machine->uuid)});
 }
 
 static bool is_number(struct part part)

@@ -44,6 +44,7 @@ static void target_free(struct target *target)
         return;
     free(target->name);
     free(target->cgroup);
+    free(target->machine);
     free(target);
 }
 
@@ -167,6 +168,45 @@ static bool holds_processes(int parent_fd, const char *name)
     return fd >= 0 && read(fd, &byte, 1) == 1;
 }
 
+static struct virtual_machine *find_machine(const struct targets *targets,
+                                            const struct target *target)
+{
+    struct virtual_machine machine;
+    SCOPED(scope_close) int fd = target_open_cgroup(target, root_of(targets));
+    if (fd < 0 || !virtual_machine_find(fd, targets->host->procfs, &machine))
+        return NULL;
+    struct virtual_machine *kept = malloc(sizeof(*kept));
+    if (kept)
+        *kept = machine;
+    return kept;
+}
+
+/* The cgroup is there before QEMU is, and where no name can be read, asking has to cost nothing in
+ * the end. */
+static void ask_machine(struct targets *targets, struct target *target)
+{
+    if (!target->is_machine || target->machine || target->n_looks == UINT32_MAX)
+        return;
+    target->n_looks++;
+    if ((target->n_looks & (target->n_looks - 1)) != 0)
+        return;
+    target->machine = find_machine(targets, target);
+    if (target->machine)
+        target->is_announced = targets->all_announced = false;
+}
+
+static int add_cgroup(struct targets *targets, struct cgroup_node *node)
+{
+    struct target_names names;
+    int r = add_target(targets, node->path, 0, 0, &node->target);
+    if (r < 0)
+        return r;
+    target_name_parse(node->path, &names);
+    node->target->is_machine = names.is_machine;
+    node->target->cgroup_inode = node->inode;
+    return 0;
+}
+
 static void meet_cgroup(struct cgroup_node *node, void *context)
 {
     struct targets *targets = context;
@@ -180,13 +220,13 @@ static int visit_cgroup(struct cgroup_node *node, int parent_fd, const char *nam
     struct targets *targets = context;
     if (!node->target && node->is_allowed &&
         (!target_rules_selects_by_default(targets->rules) || holds_processes(parent_fd, name))) {
-        int r = add_target(targets, node->path, 0, 0, &node->target);
+        int r = add_cgroup(targets, node);
         if (r < 0)
             return r;
-        node->target->cgroup_inode = node->inode;
     }
     if (node->target) {
         node->target->last_seen = targets->generation;
+        ask_machine(targets, node->target);
         *charged = node->target;
     }
     node->charged = *charged;
@@ -265,9 +305,12 @@ void targets_keep(struct targets *targets)
     for (size_t i = 0; i < targets->n_targets; i++) {
         struct target *target = targets->targets[i];
         bool is_of_tree = !target->cgroup || target->cgroup_inode;
-        if (is_of_tree && target->last_seen == before)
+        if (is_of_tree && target->last_seen == before) {
             target->last_seen++;
-        targets->is_settled &= is_of_tree && !target_has_vanished(targets, target);
+            ask_machine(targets, target);
+        }
+        targets->is_settled &= is_of_tree && !target_has_vanished(targets, target) &&
+                               (!target->is_machine || target->machine);
     }
 }
 
@@ -536,6 +579,8 @@ void target_describe(const struct target *target, struct target_record *ret_reco
         return;
     }
     target_name_parse(target->cgroup, scratch);
+    if (target->machine)
+        target_name_use_machine(scratch, target->machine);
     (void)name_escape(target->cgroup, strlen(target->cgroup), scratch->cgroup_text,
                       sizeof(scratch->cgroup_text));
     ret_record->target_kind = scratch->kind;

@@ -7,6 +7,7 @@
 #include "common/target_record.h"
 #include "sensor/host.h"
 #include "sensor/target_rules.h"
+#include "sensor/virtual_machine.h"
 
 enum granularity { GRANULARITY_PROCESS, GRANULARITY_CGROUP };
 
@@ -22,6 +23,9 @@ struct target {
     bool is_command;       /* the short-lived processes of one command in one cgroup, "/a/b:COMM" */
     char comm[64];         /* raw bytes */
     uid_t uid;
+    bool is_machine;       /* of libvirt, and asked for its name: in the looks numbered 1, 2, 4, 8, ... of those that met it */
+    uint32_t n_looks;
+    struct virtual_machine *machine; /* NULL: none, or not known yet */
     bool is_announced;     /* its target record was written; set by whoever wrote it */
     uint64_t last_seen;    /* generation in which it was last seen; older: it vanished */
     void *engine_data;     /* the engine's own, freed by the engine before the target goes */

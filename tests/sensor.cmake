@@ -55,6 +55,7 @@ watt_unit_test(test_tick_timer watt_sensor)
 watt_unit_test(test_tick_energy watt_sensor)
 watt_unit_test(test_topology watt_sensor)
 watt_unit_test(test_update_phase watt_sensor m)
+watt_unit_test(test_virtual_machine watt_sensor)
 
 # Libraries with NVML's ABI and GPUs of known truth: a driver of today, one that knows neither energy nor processes, one that lacks what it must have.
 foreach(driver nvml_stub nvml_stub_old nvml_stub_bare)

@@ -240,6 +240,52 @@ static void records_say_who_it_is(void **state)
     targets_free(targets);
 }
 
+/* libvirt makes the scope, then executes QEMU: the sensor may look in between. */
+static void a_machine_is_announced_anew_with_its_own_name(void **state)
+{
+    (void)state;
+#define SCOPE "machine.slice/machine-qemu\\x2d3\\x2dmyvm.scope"
+    static const char before[] = "/usr/sbin/libvirtd",
+                      after[] = "qemu\0-name\0guest=my vm,debug-threads=on\0-uuid\0c7a5fdbd";
+    struct bench bench;
+    struct target_record record;
+    struct target_names scratch;
+    char procfs[PATH_MAX];
+    bench_new(&bench, NULL, 0);
+    made_tree_path(&bench.tree, "proc", procfs);
+    bench.host.procfs = procfs;
+    make_cgroup(&bench, SCOPE "/libvirt", "42\n");
+    made_tree_write_bytes(&bench.tree, "proc/42/cmdline", before, sizeof(before));
+    refresh(&bench);
+    struct target *machine = find(&bench, "/" SCOPE "/libvirt");
+    assert_non_null(machine);
+    target_describe(machine, &record, &scratch);
+    assert_string_equal(record.target_kind, "vm");
+    assert_string_equal(record.name, "vm myvm");
+    assert_null(record.container);
+    machine->is_announced = true;
+    targets_all_announced(bench.targets);
+
+    made_tree_write_bytes(&bench.tree, "proc/42/cmdline", after, sizeof(after));
+    targets_keep(bench.targets); /* the second look; a tree that stays is not walked */
+    assert_true(targets_have_unannounced(bench.targets));
+    assert_false(machine->is_announced);
+    target_describe(machine, &record, &scratch);
+    assert_string_equal(record.target_kind, "vm");
+    assert_string_equal(record.name, "vm my vm");
+    assert_string_equal(record.container, "c7a5fdbd");
+    assert_string_equal(record.target, "/" SCOPE "/libvirt");
+    machine->is_announced = true;
+    targets_all_announced(bench.targets);
+    for (int look = 0; look < 10; look++) {
+        targets_keep(bench.targets);
+        refresh(&bench);
+    }
+    assert_false(targets_have_unannounced(bench.targets));
+    bench_free(&bench);
+#undef SCOPE
+}
+
 static void brief_processes_are_one_target_per_command(void **state)
 {
     (void)state;
@@ -506,6 +552,7 @@ int main(void)
         cmocka_unit_test(a_tree_that_cannot_be_walked_ends_nobody),
         cmocka_unit_test(nesting_has_an_end),
         cmocka_unit_test(records_say_who_it_is),
+        cmocka_unit_test(a_machine_is_announced_anew_with_its_own_name),
         cmocka_unit_test(brief_processes_are_one_target_per_command),
         cmocka_unit_test(cgroups_are_given_until_taken_and_charged_above),
         cmocka_unit_test(a_tree_that_is_kept_is_not_walked),
