@@ -86,6 +86,9 @@ set_target_properties(test_daemon_workload_cgroup PROPERTIES RUNTIME_OUTPUT_DIRE
 add_test(NAME daemon/workload_cgroup COMMAND test_daemon_workload_cgroup)
 set_tests_properties(daemon/workload_cgroup PROPERTIES TIMEOUT 120)
 watt_script_test(daemon/watt_run_scope daemon/watt_run_scope.sh)
+# They look at which controllers are switched on in the root of the tree, which each watt run changes for its time.
+set_tests_properties(daemon/watt_attach daemon/watt_killed daemon/watt_run daemon/watt_run_scope daemon/workload_cgroup
+                     PROPERTIES RESOURCE_LOCK cgroup_controllers)
 # They hold moments of interrupts and switches to a millisecond.
 set_tests_properties(daemon/counters_perf PROPERTIES RUN_SERIAL ON)
 if(WATT_BPF)
