@@ -14,9 +14,9 @@
 #include "common/scope.h"
 #include "common/timestamp.h"
 #include "sensor/engine.h"
+#include "sensor/engine_choice.h"
 #include "sensor/event_set.h"
 #include "sensor/ladder.h"
-#include "sensor/probe.h"
 #include "sensor/source.h"
 #include "sensor/target_rules.h"
 

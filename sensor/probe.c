@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The choices and the talk about them come from the same probes, so that --probe, `watt doctor` and
- * a starting sensor never disagree. */
+/* Choices come from where a starting sensor's come from (engine_choice.h, ladder.h), so that they
+ * never disagree. */
 #include "sensor/probe.h"
 
 #include <errno.h>
@@ -9,89 +9,10 @@
 #include "common/error.h"
 #include "common/json_text.h"
 #include "common/scope.h"
+#include "sensor/engine_choice.h"
 #include "sensor/ladder.h"
 #include "sensor/probe_domains.h"
 #include "sensor/probe_events.h"
-
-static bool does_granularity(const struct engine_ops *ops, enum granularity granularity)
-{
-    return granularity == GRANULARITY_CGROUP ? ops->does_cgroup : ops->does_process;
-}
-
-static const char *granularity_name(enum granularity granularity)
-{
-    return granularity == GRANULARITY_CGROUP ? "cgroup" : "process";
-}
-
-static void probe_engine(const struct engine_ops *ops, enum granularity granularity,
-                         const struct host *host, const struct topology *topology,
-                         struct engine_probe *ret_probe)
-{
-    *ret_probe = (struct engine_probe){0};
-    if (does_granularity(ops, granularity))
-        ops->probe(host, topology, granularity, ret_probe);
-    else {
-        (void)snprintf(ret_probe->reason, sizeof(ret_probe->reason), "does not count per %s",
-                       granularity_name(granularity));
-        (void)snprintf(ret_probe->advice, sizeof(ret_probe->advice), "watt-sensor --granularity %s",
-                       granularity_name(granularity == GRANULARITY_CGROUP ? GRANULARITY_PROCESS
-                                                                          : GRANULARITY_CGROUP));
-    }
-}
-
-bool engine_is_usable(const struct engine_ops *ops, enum granularity granularity,
-                      const struct host *host, const struct topology *topology)
-{
-    struct engine_probe probe;
-    probe_engine(ops, granularity, host, topology, &probe);
-    return probe.is_usable;
-}
-
-int engine_check_name(const char *name, struct error *err)
-{
-    char names[100] = "";
-    if (strcmp(name, "auto") == 0 || strcmp(name, "none") == 0)
-        return 0;
-    for (int i = 0; engine_table[i]; i++) {
-        size_t length = strlen(names);
-        if (strcmp(name, engine_table[i]->name) == 0)
-            return 0;
-        (void)snprintf(names + length, sizeof(names) - length, ", %s", engine_table[i]->name);
-    }
-    return error_set(err, -EINVAL, "\"%s\": no such engine; there are auto, none%s", name, names);
-}
-
-int engine_choose(const char *engine, enum granularity granularity, const struct host *host,
-                  const struct topology *topology, struct error *err)
-{
-    if (strcmp(engine, "none") == 0)
-        return ENGINE_NONE;
-    int r = engine_check_name(engine, err);
-    if (r < 0)
-        return r;
-    bool is_auto = strcmp(engine, "auto") == 0;
-    char reasons[400] = "", passed_over[400] = "";
-    for (int i = 0; engine_table[i]; i++) {
-        const struct engine_ops *ops = engine_table[i];
-        size_t length = strlen(reasons), passed_length = strlen(passed_over);
-        struct engine_probe probe;
-        if (!is_auto && strcmp(engine, ops->name) != 0)
-            continue;
-        probe_engine(ops, granularity, host, topology, &probe);
-        if (probe.is_usable) {
-            (void)error_set(err, 0, "%s", passed_over);
-            return i;
-        }
-        if (does_granularity(ops, granularity))
-            (void)snprintf(passed_over + passed_length, sizeof(passed_over) - passed_length,
-                           "%s%s: %s", passed_length ? "; " : "", ops->name, probe.reason);
-        (void)snprintf(reasons + length, sizeof(reasons) - length, "%s%s: %s%s%s",
-                       length ? "; " : "", ops->name, probe.reason, probe.advice[0] ? "; " : "",
-                       probe.advice);
-    }
-    return error_set(err, -ENODEV, "no engine can count per %s here: %s",
-                     granularity_name(granularity), reasons);
-}
 
 /* ---- --probe ---- */
 
@@ -191,7 +112,7 @@ static void append_engine(bson_t *array, int index, enum granularity granularity
     struct engine_probe probe;
     char key[12];
     bson_t row;
-    probe_engine(ops, granularity, host, topology, &probe);
+    engine_probe(ops, granularity, host, topology, &probe);
     (void)snprintf(key, sizeof(key), "%d", index);
     bson_append_document_begin(array, key, -1, &row);
     append_text(&row, "name", ops->name);
@@ -209,9 +130,12 @@ static int append_engines(bson_t *object, const struct sensor_settings *settings
                           const struct host *host, const struct topology *topology,
                           struct error *err)
 {
+    struct host silent = *host;
     struct error why = {0};
-    int chosen = engine_choose(settings->engine, settings->granularity, host, topology, &why);
-    if (chosen == -EINVAL)
+    struct engine *engine;
+    silent.log = NULL;
+    int chosen = engine_open(&engine, settings, 0, &silent, topology, &why);
+    if (chosen == -EINVAL || chosen == -ENOMEM)
         return error_set(err, chosen, "%s", why.text);
     bson_t array;
     bson_append_array_begin(object, "engines", -1, &array);
@@ -219,12 +143,12 @@ static int append_engines(bson_t *object, const struct sensor_settings *settings
         append_engine(&array, i, settings->granularity, host, topology, i == chosen);
     bson_append_array_end(object, &array);
     append_text(object, "granularity", granularity_name(settings->granularity));
-    append_text(object, "engine_why", chosen < 0 ? why.text : "");
-    if (chosen < 0 || chosen == ENGINE_NONE)
+    append_text(object, "engine_why", chosen < 0 || settings->n_events > 0 ? why.text : "");
+    if (!engine)
         return 0;
-    const void *own = settings->engine_settings ? settings->engine_settings[chosen] : NULL;
-    return probe_append_events(object, engine_table[chosen], settings->granularity,
-                               settings->events, settings->n_events, own, host, topology);
+    int r = probe_append_events(object, engine, settings->n_events > 0, host, topology);
+    engine->ops->close(engine);
+    return r;
 }
 
 static void append_system(bson_t *object, const struct host *host)

@@ -75,26 +75,16 @@ static void explain(bson_t *object, const struct topology *topology, const struc
     append_text(object, "events_advice", is_held ? "sysctl kernel.nmi_watchdog=0" : "");
 }
 
-int probe_append_events(bson_t *object, const struct engine_ops *ops, enum granularity granularity,
-                        const char *const *asked, size_t n_asked, const void *own,
+int probe_append_events(bson_t *object, const struct engine *engine, bool are_asked,
                         const struct host *host, const struct topology *topology)
 {
-    struct host silent = *host;
-    struct engine *engine;
-    struct error err = {0};
     struct host_record record;
     size_t n_missing;
-    silent.log = NULL;
-    int r = ops->open(&engine, &silent, topology, granularity, asked, n_asked, own, &err);
-    if (r < 0) {
-        append_text(object, "events_why", err.text);
-        return r == -ENOMEM ? r : 0;
-    }
     host_record_init(&record);
-    r = ops->describe(engine, &record);
+    int r = engine->ops->describe(engine, &record);
     if (r >= 0)
         append_counted(object, &record);
-    bool has_set = n_asked == 0 && ops->does_events;
+    bool has_set = !are_asked && engine->ops->does_events;
     if (r >= 0 && has_set && !event_set_knows(topology->vendor)) {
         append_text(object, "events_why",
                     "which hardware events this CPU has is not known; --event NAME counts one");
@@ -104,6 +94,5 @@ int probe_append_events(bson_t *object, const struct engine_ops *ops, enum granu
             explain(object, topology, host, has_hardware);
     }
     host_record_deinit(&record);
-    ops->close(engine);
     return r;
 }

@@ -24,11 +24,11 @@
 #include "common/scope.h"
 #include "sensor/aligned_reading.h"
 #include "sensor/energy_health.h"
+#include "sensor/engine_choice.h"
 #include "sensor/host_description.h"
 #include "sensor/ladder.h"
 #include "sensor/outbox.h"
 #include "sensor/perf_probe.h"
-#include "sensor/probe.h"
 #include "sensor/recorded_ticks.h"
 #include "sensor/store_thread.h"
 #include "sensor/target_name.h"
@@ -100,34 +100,22 @@ static int open_sources(struct sensor *sensor, struct error *err)
     return r;
 }
 
-/* n_events: of those asked for, or 0 for what the engine counts by itself. */
-static int open_engine_at(struct sensor *sensor, int index, size_t n_events, struct error *err)
-{
-    const struct sensor_settings *settings = &sensor->settings;
-    const void *own = settings->engine_settings ? settings->engine_settings[index] : NULL;
-    return engine_table[index]->open(&sensor->engine, sensor->host, &sensor->topology,
-                                     settings->granularity, settings->events, n_events, own, err);
-}
-
 static int open_engine(struct sensor *sensor, struct error *err)
 {
     const struct sensor_settings *settings = &sensor->settings;
     bool is_asked_for = strcmp(settings->engine, "auto") != 0 || settings->n_events > 0;
     struct error why = {0};
-    int index = engine_choose(settings->engine, settings->granularity, sensor->host,
-                              &sensor->topology, &why);
-    if (index == ENGINE_NONE)
+    int r = engine_open(&sensor->engine, settings, 0, sensor->host, &sensor->topology, &why);
+    if (r == ENGINE_NONE)
         return 0;
-    int r = index < 0 ? index : open_engine_at(sensor, index, settings->n_events, &why);
     if (r >= 0) {
-        log_info(sensor->host->log, "%s counts%s%s%s", engine_table[index]->name,
+        log_info(sensor->host->log, "%s counts%s%s%s", engine_table[r]->name,
                  why.text[0] ? "; not used, see watt doctor (" : "", why.text,
                  why.text[0] ? ")" : "");
         return 0;
     }
     if (is_asked_for || r == -ENOMEM)
         return error_set(err, r, "%s", why.text);
-    sensor->engine = NULL;
     log_warning(sensor->host->log, "no target is counted: %s", why.text);
     return 0;
 }
@@ -162,15 +150,12 @@ static int step_down(struct sensor *sensor, const struct error *why)
     close_engine(sensor);
     sensor->host_is_stale = true;
     reasons_add(&sensor->report.reasons, "engine_changed");
-    for (index++; engine_table[index] && !sensor->engine; index++) {
-        struct error ignored = {0};
-        if (!engine_is_usable(engine_table[index], sensor->settings.granularity, sensor->host,
-                              &sensor->topology))
-            continue;
-        int r = open_engine_at(sensor, index, 0, &ignored);
-        if (r == -ENOMEM)
-            return r;
-    }
+    struct sensor_settings any = sensor->settings;
+    any.engine = "auto";
+    any.n_events = 0; /* what it counts by itself */
+    if (engine_open(&sensor->engine, &any, index + 1, sensor->host, &sensor->topology, NULL) ==
+        -ENOMEM)
+        return -ENOMEM;
     choose_tree(sensor);
     log_warning(sensor->host->log, "engine %s: %s; %s%s from here on", failed, why->text,
                 sensor->engine ? sensor->engine->ops->name : "no engine", " counts");

@@ -63,6 +63,7 @@ if(WATT_BPF AND NOT WATT_SANITIZE) # a sanitizer keeps what was freed: its memor
 endif()
 watt_script_test(daemon/sensor_cgroup1 daemon/sensor_cgroup1.py)
 if(WATT_BPF)
+  watt_script_test(daemon/engine_choice daemon/engine_choice.py)
   watt_script_test(daemon/machine_names daemon/machine_names.py)
   watt_script_test(daemon/odd_names daemon/odd_names.py)
 endif()

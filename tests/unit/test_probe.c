@@ -17,6 +17,7 @@
 
 #include "common/error.h"
 #include "common/json_text.h"
+#include "sensor/engine_choice.h"
 #include "sensor/ladder.h"
 #include "sensor/probe.h"
 
@@ -164,14 +165,16 @@ static void unknown_names_name_the_known(void **state)
     char why[256];
     assert_string_equal(choose(fixture, "nonsense", why), "failed");
     assert_non_null(strstr(why, "auto, perf, powercap, "));
+    struct engine *engine;
+    struct sensor_settings settings = {.engine = "nonsense", .granularity = GRANULARITY_PROCESS};
     assert_int_equal(
-        engine_choose("nonsense", GRANULARITY_PROCESS, &fixture->host, &fixture->topology, &err),
-        -EINVAL);
+        engine_open(&engine, &settings, 0, &fixture->host, &fixture->topology, &err), -EINVAL);
     assert_non_null(strstr(err.text, "proc"));
     assert_non_null(strstr(err.text, "none"));
+    settings.engine = "none";
     assert_int_equal(
-        engine_choose("none", GRANULARITY_PROCESS, &fixture->host, &fixture->topology, &err),
-        ENGINE_NONE);
+        engine_open(&engine, &settings, 0, &fixture->host, &fixture->topology, &err), ENGINE_NONE);
+    assert_null(engine);
 }
 
 static void the_probe_says_what_would_be_chosen(void **state)
