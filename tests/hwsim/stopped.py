@@ -39,6 +39,7 @@ def state(pid):
 
 def stop_for_a_while(machine, sensor):
     pid = sensor.process.pid
+    wait_for(lambda: state(pid) == "S", "the sensor waits for its next tick")  # a reading that takes so long lies anywhere in that time
     sensor.process.send_signal(signal.SIGSTOP)
     wait_for(lambda: state(pid) == "T", "the sensor stops")
     stopped_s = simulated_s(machine)
