@@ -192,15 +192,27 @@ int event_set_add(struct event_set *set, const char *name, const char *text, str
     return 0;
 }
 
-int event_set_try(const struct counted_event *event, int cpu)
+static int try_to_open(const struct counted_event *event, pid_t pid, int cpu)
 {
     struct perf_event_attr attr = event->attr;
     attr.disabled = 1;
-    long fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+    long fd = syscall(SYS_perf_event_open, &attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
     if (fd < 0)
         return -errno;
     (void)close((int)fd);
     return 0;
+}
+
+int event_set_try(const struct counted_event *event, int cpu)
+{
+    return try_to_open(event, -1, cpu);
+}
+
+/* The kernel counts for tasks only what it can tell apart by them: not what a memory controller or a
+ * whole package does. */
+static bool is_of_tasks(const struct counted_event *event)
+{
+    return try_to_open(event, 0, -1) != -EINVAL;
 }
 
 static const char *list_of_vendor(const char *vendor)
@@ -312,6 +324,13 @@ int event_set_ask(struct event_set *set, const char *vendor, const struct cpu_ty
     if (r < 0)
         return error_set(err, r, "event \"%s\": this machine does not count it: %s", asked,
                          r == -ENOENT ? "it has no such counter" : strerror(-r));
+    if (!is_of_tasks(&set->events[set->n_events - 1])) {
+        set->n_events--;
+        return error_set(err, -EOPNOTSUPP,
+                         "event \"%s\": its PMU counts what a whole package does, whoever runs: "
+                         "no target can be charged with it",
+                         asked);
+    }
     return 0;
 }
 

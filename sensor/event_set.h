@@ -46,7 +46,7 @@ int event_set_try(const struct counted_event *event, int cpu);
 /* The PMU of a type of CPUs (cpu_types.h) in place of any: generic events name it in their upper half, raw ones are its own. Others stay. */
 void event_set_retype(struct counted_event *event, const struct cpu_type *type);
 /* Adds an event that was asked for ("instructions", "skl::INST_RETIRED:ANY_P", "name=event") if the type's CPUs count it. -EINVAL, -E2BIG: as above;
- * else the errno of opening it there: -ENOENT, such CPUs have no such counter. */
+ * -EOPNOTSUPP: it counts, but not for tasks (uncore); else the errno of opening it there: -ENOENT, such CPUs have no such counter. */
 int event_set_ask(struct event_set *set, const char *vendor, const struct cpu_type *type, const char *asked, struct error *err);
 /* Adds the vendor's set, less what does not open; ret_missing: the names of that, each behind a space. Returns whether a hardware event opens. */
 bool event_set_offer(struct event_set *set, const char *vendor, const struct cpu_type *type, char *ret_missing, size_t missing_size);
