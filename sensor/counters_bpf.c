@@ -7,8 +7,8 @@
  * A slot is a process or a cgroup; a target may have several (a cgroup with cgroups below that are
  * no targets of their own, short-lived processes of one command). A slot that has ended is kept
  * until it gains no more: its last task still ran when it said so, and may take long to go. */
+#include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,6 +285,11 @@ static int open_all(struct counters_bpf *bpf, const struct topology *topology,
     return r < 0 ? error_set(err, r, "the bpf engine: %s", strerror(-r)) : 0;
 }
 
+static bool is_capacity(uint64_t n_slots)
+{
+    return n_slots >= PROBE_SLOTS && n_slots <= SLOTS_MAX && (n_slots & (n_slots - 1)) == 0;
+}
+
 static int bpf_open(struct engine **ret_engine, const struct host *host,
                     const struct topology *topology, enum granularity granularity,
                     const char *const *events, size_t n_events, const void *settings,
@@ -295,10 +300,7 @@ static int bpf_open(struct engine **ret_engine, const struct host *host,
     uint64_t n_slots = own ? own->n_slots : 0;
     if (n_slots == 0)
         n_slots = is_process ? PROCESS_SLOTS : CGROUP_SLOTS;
-    if (n_slots < PROBE_SLOTS || n_slots > SLOTS_MAX || (n_slots & (n_slots - 1)) != 0)
-        return error_set(err, -EINVAL,
-                         "bpf-slots = %" PRIu64 ": a power of two from %d to %d is wanted", n_slots,
-                         PROBE_SLOTS, SLOTS_MAX);
+    assert(is_capacity(n_slots)); /* see check_slots */
     struct counters_bpf *bpf = calloc(1, sizeof(*bpf));
     if (!bpf)
         return error_set(err, -ENOMEM, "out of memory");
@@ -614,6 +616,15 @@ static int bpf_read(struct engine *engine, struct targets *targets, const struct
     return r < 0 ? r : tally_publish(&bpf->tally, targets, bpf->packages, report);
 }
 
+static int check_slots(const char *text, struct error *err)
+{
+    uint64_t n_slots = strtoull(text, NULL, 10);
+    if (n_slots == 0 || is_capacity(n_slots))
+        return 0;
+    return error_set(err, -EINVAL, "\"%s\": a power of two from %d to %d is wanted, or 0", text,
+                     PROBE_SLOTS, SLOTS_MAX);
+}
+
 static const char *const short_lived_ways[] = {"folded", "each", NULL};
 
 static const struct option_spec bpf_options[] = {
@@ -622,6 +633,7 @@ static const struct option_spec bpf_options[] = {
      .offset = offsetof(struct counters_bpf_settings, n_slots),
      .argument = "N",
      .fallback = "0",
+     .check = check_slots,
      .help = "room for N processes or cgroups at once in the engine bpf, those that ended within "
              "the last ticks included; a power of two, 0: 65536 processes or 16384 cgroups"},
     {.key = "bpf-short-lived",

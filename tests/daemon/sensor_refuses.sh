@@ -30,6 +30,12 @@ refuses 64 "foo" --energy foo
 refuses 64 "foo" --engine foo
 refuses 64 "--target" --engine none --target 'cgroup:/**'
 refuses 64 "--event" --engine none --event instructions
+if "$sensor" --help | grep -e --bpf-slots > /dev/null; then # built with WATT_BPF
+    for n in 100 32 2097152; do
+        refuses 64 "a power of two from 64 to 1048576" --bpf-slots $n
+    done
+    refuses 64 "a power of two" --bpf-slots 100 --check-config
+fi
 refuses 64 "align" --align sometimes
 other=skl
 grep -q GenuineIntel /proc/cpuinfo && other=amd64_fam17h_zen2
