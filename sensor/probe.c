@@ -87,7 +87,7 @@ static int append_sources(bson_t *object, const struct sensor_settings *settings
 {
     struct ladder_probes probes = {0};
     const struct ladder_settings wanted = {settings->energy, settings->source_settings, &probes};
-    struct ladder ladder = {0};
+    struct ladder ladder = {.host = host}; /* as is, where the source that was named is not there */
     struct error why = {0};
     int r = ladder_open(&ladder, &wanted, host, topology, &why);
     if (r == -EINVAL)

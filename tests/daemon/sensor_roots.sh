@@ -28,6 +28,9 @@ expect "no cgroup tree, per cgroup" "$two" --cgroupfs "$scratch/none" --granular
 "$build/watt-sensor" --probe --sysfs "$scratch/empty" --procfs "$scratch/empty" |
     jq -e '.kind == "probe" and .energy == false and (.sources | map(.name) | index("powercap") != null)' \
         > /dev/null || fail "--probe with empty roots"
+"$build/watt-sensor" --probe --energy msr --sysfs "$scratch/empty" --procfs "$scratch/empty" --devfs "$scratch/empty" |
+    jq -e '.energy == false and .domains == [] and (.energy_why | contains("msr"))' \
+        > /dev/null || fail "--probe of a source that is not there"
 
 # Kernels with Debian's patch want CAP_SYS_ADMIN for perf events from a paranoid of 3 on, for each new cgroup.
 if [ "$(id -u)" = 0 ]; then
