@@ -70,7 +70,7 @@ static const struct column columns[] = {
 struct report_lines {
     struct doctor_line *lines;
     size_t n_lines;
-    char uri[256], events_why[800];
+    char uri[256], events_why[1400];
     struct error store;
 };
 
@@ -122,9 +122,10 @@ static struct doctor_line try_store(struct report_lines *report, const char *uri
 static struct doctor_line events_line(struct report_lines *report, const struct machine *machine)
 {
     const char *missing = machine->events_missing;
-    (void)snprintf(report->events_why, sizeof(report->events_why), "%s%s%s%s",
-                   missing[0] ? "not " : "", missing, missing[0] ? ", as " : "",
-                   machine->events_why);
+    bool has_both = machine->engine_why[0] && machine->events_why[0];
+    (void)snprintf(report->events_why, sizeof(report->events_why), "%s%s%s%s%s%s",
+                   machine->engine_why, has_both ? "; " : "", missing[0] ? "not " : "", missing,
+                   missing[0] ? ", as " : "", machine->events_why);
     return (struct doctor_line){.kind = "engine",
                                 .name = "events",
                                 .state = machine->events[0] ? machine->events : "no",
@@ -143,7 +144,7 @@ static int collect(struct report_lines *report, const struct machine *machine, c
         report->lines[report->n_lines++] = (struct doctor_line){
             part->kind, part->name, part_state(part), part->reason, part->advice};
     }
-    if (machine->events[0] || machine->events_why[0])
+    if (machine->events[0] || machine->engine_why[0] || machine->events_why[0])
         report->lines[report->n_lines++] = events_line(report, machine);
     report->lines[report->n_lines++] = try_store(report, uri, log);
     return 0;

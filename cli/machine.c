@@ -180,7 +180,7 @@ int machine_parse(struct machine *machine, const char *json, size_t size, struct
     text_of(&document, "granularity", machine->granularity, sizeof(machine->granularity));
     words_of(&document, "events", machine->events, sizeof(machine->events));
     words_of(&document, "events_missing", machine->events_missing, sizeof(machine->events_missing));
-    text_of(&document, "engine_why", machine->events_why, sizeof(machine->events_why));
+    text_of(&document, "engine_why", machine->engine_why, sizeof(machine->engine_why));
     text_of(&document, "events_why", machine->events_why, sizeof(machine->events_why));
     text_of(&document, "events_advice", machine->events_advice, sizeof(machine->events_advice));
     r = parse_list(machine, &document, "sources", "energy", parse_part, err);

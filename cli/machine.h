@@ -47,7 +47,8 @@ struct machine {
     char energy_why[448]; /* why there is only an estimate, or nothing */
     char granularity[16];                                                 /* "process", "cgroup", "": not said */
     char events[512], events_missing[256]; /* that would be counted, and that would not, names in words */
-    char events_why[512], events_advice[128]; /* why, or why no engine counts; "": not said */
+    char engine_why[512]; /* why no engine counts, or why none that is usable and better; "": not said */
+    char events_why[512], events_advice[128]; /* why; "": not said */
     struct machine_part *parts;
     size_t n_parts, parts_capacity;
     struct machine_domain *domains;

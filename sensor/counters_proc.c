@@ -114,6 +114,9 @@ static int check_events(const char *const *events, size_t n_events, struct error
                 err, -EINVAL,
                 "event \"%s\": the proc engine counts only %s; watt doctor says what others need",
                 events[i], EVENT_CPU_NS);
+    if (n_events > 1)
+        return error_set(err, -EINVAL, "event \"%s\": \"%s\" is asked for twice", events[1],
+                         EVENT_CPU_NS);
     return 0;
 }
 

@@ -16,6 +16,11 @@
 
 /* ---- --probe ---- */
 
+static void scope_bson(bson_t *object)
+{
+    bson_destroy(object);
+}
+
 static void append_cpu(bson_t *object, const struct topology *topology)
 {
     bson_t cpu;
@@ -105,7 +110,8 @@ static int append_sources(bson_t *object, const struct sensor_settings *settings
     return r;
 }
 
-static void append_engine(bson_t *array, int index, enum granularity granularity,
+/* Returns whether it is usable. */
+static bool append_engine(bson_t *array, int index, enum granularity granularity,
                           const struct host *host, const struct topology *topology, bool chosen)
 {
     const struct engine_ops *ops = engine_table[index];
@@ -124,31 +130,50 @@ static void append_engine(bson_t *array, int index, enum granularity granularity
     append_text(&row, "reason", probe.reason);
     append_text(&row, "advice", probe.advice);
     bson_append_document_end(array, &row);
+    return probe.is_usable;
+}
+
+/* Opens the engine as a sensor would, to see which one that is and what it counts, and closes it:
+ * probes of others shall not lack what it holds. Returns its index, ENGINE_NONE, or what kept all
+ * from counting. */
+static int try_engines(bson_t *events, const struct sensor_settings *settings,
+                       const struct host *host, const struct topology *topology, struct error *why)
+{
+    struct host silent = *host;
+    struct engine *engine;
+    silent.log = NULL;
+    int chosen = engine_open(&engine, settings, 0, &silent, topology, why);
+    if (!engine)
+        return chosen;
+    int r = probe_append_events(events, engine, settings->n_events > 0, host, topology);
+    engine->ops->close(engine);
+    return r < 0 ? error_set(why, r, "%s", strerror(-r)) : chosen;
 }
 
 static int append_engines(bson_t *object, const struct sensor_settings *settings,
                           const struct host *host, const struct topology *topology,
                           struct error *err)
 {
-    struct host silent = *host;
     struct error why = {0};
-    struct engine *engine;
-    silent.log = NULL;
-    int chosen = engine_open(&engine, settings, 0, &silent, topology, &why);
-    if (chosen == -EINVAL || chosen == -ENOMEM)
+    SCOPED(scope_bson) bson_t events = BSON_INITIALIZER;
+    int r = engine_check_name(settings->engine, err);
+    if (r < 0)
+        return r;
+    int chosen = try_engines(&events, settings, host, topology, &why);
+    if (chosen == -ENOMEM)
         return error_set(err, chosen, "%s", why.text);
+    bool has_to_say_why = chosen < 0; /* what is not usable has said so in its row */
     bson_t array;
     bson_append_array_begin(object, "engines", -1, &array);
-    for (int i = 0; engine_table[i]; i++)
-        append_engine(&array, i, settings->granularity, host, topology, i == chosen);
+    for (int i = 0; engine_table[i]; i++) {
+        bool is_usable =
+            append_engine(&array, i, settings->granularity, host, topology, i == chosen);
+        has_to_say_why |= is_usable && i < chosen;
+    }
     bson_append_array_end(object, &array);
     append_text(object, "granularity", granularity_name(settings->granularity));
-    append_text(object, "engine_why", chosen < 0 || settings->n_events > 0 ? why.text : "");
-    if (!engine)
-        return 0;
-    int r = probe_append_events(object, engine, settings->n_events > 0, host, topology);
-    engine->ops->close(engine);
-    return r;
+    append_text(object, "engine_why", has_to_say_why ? why.text : "");
+    return bson_concat(object, &events) ? 0 : error_set(err, -ENOMEM, "out of memory");
 }
 
 static void append_system(bson_t *object, const struct host *host)
@@ -165,11 +190,6 @@ static void append_system(bson_t *object, const struct host *host)
                        host->sysfs) < 0)
         clock[0] = '\0';
     append_text(object, "clock", clock);
-}
-
-static void scope_bson(bson_t *object)
-{
-    bson_destroy(object);
 }
 
 int probe_write(FILE *stream, const struct sensor_settings *settings, const struct host *host,

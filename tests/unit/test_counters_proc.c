@@ -405,6 +405,11 @@ static void only_cpu_time_is_counted(void **state)
                                         events, 2, NULL, &err),
                      -EINVAL);
     assert_non_null(strstr(err.text, "instructions"));
+    const char *const twice[] = {"cpu_ns", "perf::TASK-CLOCK"};
+    assert_int_equal(counters_proc.open(&engine, &bench.host, &bench.topology, GRANULARITY_PROCESS,
+                                        twice, 2, NULL, &err),
+                     -EINVAL);
+    assert_non_null(strstr(err.text, "twice"));
     struct engine_probe probe;
     counters_proc.probe(&bench.host, &bench.topology, GRANULARITY_CGROUP, &probe);
     assert_true(probe.is_usable);

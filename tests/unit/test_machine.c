@@ -116,7 +116,8 @@ static void nothing_chosen_is_nothing(void **state)
     struct machine machine;
     assert_int_equal(
         parse(&machine, "{\"sources\":[],\"engines\":[],\"engine_why\":\"none counts\"}"), 0);
-    assert_string_equal(machine.events_why, "none counts");
+    assert_string_equal(machine.engine_why, "none counts");
+    assert_string_equal(machine.events_why, "");
     assert_string_equal(machine.events, "");
     assert_null(machine_chosen(&machine, "energy"));
     assert_null(machine_locked(&machine));
