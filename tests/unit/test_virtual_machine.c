@@ -73,6 +73,26 @@ static void long_names_are_cut(void **state)
     (void)fclose(file);
 }
 
+/* Nobody is held up by a process that says what it likes. */
+static void command_lines_without_end_are_left(void **state)
+{
+    (void)state;
+    static const char name[] = "-name\0guest=far away";
+    struct virtual_machine machine;
+    for (int byte = 0; byte <= 'x'; byte += 'x') {
+        FILE *file = tmpfile();
+        assert_non_null(file);
+        for (int i = 0; i < 1024 * 1024; i++)
+            assert_int_equal(fputc(byte, file), byte);
+        assert_int_equal(fputc('\0', file), '\0');
+        assert_int_equal(fwrite(name, 1, sizeof(name), file), sizeof(name));
+        rewind(file);
+        assert_false(virtual_machine_parse(file, &machine));
+        assert_in_range(ftell(file), 1, 512 * 1024);
+        (void)fclose(file);
+    }
+}
+
 static bool find(const struct made_tree *tree, struct virtual_machine *machine)
 {
     char cgroup[PATH_MAX], procfs[PATH_MAX];
@@ -107,6 +127,13 @@ static void qemu_is_found_where_libvirt_puts_it(void **state)
         assert_false(find(&tree, &machine));
         made_tree_remove(&tree, lists[i]);
     }
+    char crowd[2000 * 2 + 3] = ""; /* before QEMU */
+    memset(crowd, ' ', sizeof(crowd) - 1);
+    for (size_t i = 0; i < 2000; i++)
+        crowd[2 * i] = '7';
+    crowd[sizeof(crowd) - 2] = '9';
+    made_tree_write(&tree, lists[0], crowd);
+    assert_false(find(&tree, &machine));
     made_tree_remove(&tree, "");
 }
 
@@ -115,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(command_lines_name_machines),
         cmocka_unit_test(long_names_are_cut),
+        cmocka_unit_test(command_lines_without_end_are_left),
         cmocka_unit_test(qemu_is_found_where_libvirt_puts_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
