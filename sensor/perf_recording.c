@@ -31,7 +31,7 @@ static int add_events(struct perf_recorder *kernel, const struct perf_group *gro
 /* Runs the program once, on the CPU that this thread is on. */
 static int run_start(struct perf_recorder *kernel)
 {
-    union bpf_iter_link_info info = {.map.map_fd = (__u32)bpf_map__fd(kernel->maps.timers)};
+    union bpf_iter_link_info info = {.task.tid = (__u32)gettid()};
     LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof(info));
     SCOPED(scope_close) int iterator = -1;
     char nothing[1];
