@@ -37,7 +37,9 @@ static uint64_t clock_ns(void *context)
 
 void harness_init(struct harness *harness)
 {
-    *harness = (struct harness){.clock = {clock_ns, clock_ns, clock_ns, harness}, .clock_fd = -1};
+    *harness = (struct harness){.clock = {clock_ns, clock_ns, clock_ns, harness},
+                                .clock_fd = -1,
+                                .online_fd = -1};
     made_tree_new(&harness->tree);
     const char *root = harness->tree.root;
     (void)snprintf(harness->folder, sizeof(harness->folder), "%s/machine", root);
@@ -93,6 +95,8 @@ void harness_stop(struct harness *harness)
 {
     scope_close(&harness->clock_fd);
     harness->clock_fd = -1;
+    scope_close(&harness->online_fd);
+    harness->online_fd = -1;
     if (harness->simulator > 0) {
         (void)kill(harness->simulator, SIGTERM);
         (void)waitpid(harness->simulator, NULL, 0);
@@ -136,7 +140,8 @@ void harness_open(struct harness *harness, const struct source_ops *ops)
 
 static void refresh(struct harness *harness)
 {
-    if (topology_has_changed(&harness->topology, &harness->host) != 1)
+    if (topology_is_unchanged(&harness->topology, &harness->host, &harness->online_fd) ||
+        topology_has_changed(&harness->topology, &harness->host) != 1)
         return;
     topology_deinit(&harness->topology);
     assert_int_equal(topology_read(&harness->topology, &harness->host, NULL), 0);

@@ -27,6 +27,7 @@ struct harness {
     char folder[96], sysfs[128], procfs[128], devfs[128], clock_path[128], truth_path[128];
     pid_t simulator;        /* 0: none runs */
     int clock_fd;           /* DIR/clock while it runs, else -1: opening it takes longer than a tick */
+    int online_fd;          /* of topology_is_unchanged, likewise */
     uint64_t now_ns;        /* the simulator's clock; every clock of the sources is some constant ahead */
     struct clock clock;
     struct host host;
